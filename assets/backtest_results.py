@@ -84,9 +84,7 @@ def backtest_results(
         passed=not failed,
         severity=dg.AssetCheckSeverity.WARN,
         metadata=dict(failed),
-        description=sentence(
-            failed, f"All {len(ready)} policies were replayed.", "policies were not replayed"
-        ),
+        description=sentence(failed, f"All policies were replayed ({len(ready)}).", "not replayed"),
     )
     with stage.read() as con:
         summary = frame(

@@ -5,6 +5,7 @@ import dagster as dg
 from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, table_schema
 from assets.shared.partitions import OWNERS
+from optimizer.errors import how_many
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.decisions import Brought, ingest_decisions
 
@@ -44,5 +45,7 @@ def _check(found: Brought) -> dg.AssetCheckResult:
         passed=not lines,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"damaged": bullets(lines)},
-        description=sentence(lines, f"{found.decisions} new proposals, every line read.", "damaged lines"),
+        description=sentence(
+            lines, f"{how_many(found.decisions, 'new proposal')}, every line read.", "damaged"
+        ),
     )

@@ -114,7 +114,7 @@ def estimates(
         }
         check = _check(
             SOUND, "covariances", not singular, said,
-            sentence(singular, f"All {len(items)} covariances are well conditioned.", "close to singular"),
+            sentence(singular, f"All covariances are well conditioned ({len(items)}).", "close to singular"),
         )  # fmt: skip
         yield materialized(
             con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]

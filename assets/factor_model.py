@@ -74,6 +74,8 @@ def _check(found: dict[str, list[str]], missing: Mapping[str, str]) -> dg.AssetC
         passed=not told,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"out of bounds": bullets(told)},
-        description=sentence(told, f"All {len(found)} factor models forecast within bounds.", "out of bounds")
+        description=sentence(
+            told, f"All factor models forecast within bounds ({len(found)}).", "out of bounds"
+        )
         + without,
     )

@@ -59,7 +59,7 @@ def _check(written: Written, books: Playbooks) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata=told,
         description=sentence(
-            without, lacking or f"All {len(written.names)} portfolios were stressed.", "were not stressed"
+            without, lacking or f"All portfolios were stressed ({len(written.names)}).", "not stressed"
         ),
     )
 

@@ -63,7 +63,7 @@ def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=dict(wrong),
         description=sentence(
-            wrong, f"The value of {len(rows)} portfolios changes by costs alone.", "change by more"
+            wrong, f"Values change by costs alone (portfolios: {len(rows)}).", "changed by more"
         ),
     )
 

@@ -55,7 +55,7 @@ def _check(con: Connection, pack: Pack, portfolios: int) -> dg.AssetCheckResult:
         passed=not without,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"without": without},
-        description=sentence(without, f"All {portfolios} portfolios have weights.", "without weights"),
+        description=sentence(without, f"All portfolios have weights ({portfolios}).", "without weights"),
     )
 
 

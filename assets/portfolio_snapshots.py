@@ -119,5 +119,5 @@ def _complete(taken: Sequence[Snapshot]) -> dg.AssetCheckResult:
         passed=not problems,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata={"problems": bullets(problems), "left_out": preview(excluded, 60)},
-        description=sentence(problems, f"All {len(taken)} portfolios are complete.", "not complete"),
+        description=sentence(problems, f"All portfolios are complete ({len(taken)}).", "not complete"),
     )

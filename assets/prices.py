@@ -13,6 +13,7 @@ from assets.shared.data_checks import OF_PRICES, answers
 from assets.shared.materialized import preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer import PackfolioError
+from optimizer.errors import how_many
 from resources.accounts.ingest import AccountInbox
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
@@ -98,7 +99,7 @@ def reference_data(
 def _believed(codes: Sequence[str], aside: int) -> str:
     """What the check of rows found: by code, and how many questions wait for an answer."""
     counted = ", ".join(f"{number} {code}" for code, number in Counter(codes).most_common(5))
-    waiting = f"; {aside} symbols have rows set aside" if aside else ""
+    waiting = f"; rows of {how_many(aside, 'symbol')} set aside" if aside else ""
     return f"{counted or 'Nothing odd in what was delivered'}{waiting}"
 
 
@@ -111,9 +112,7 @@ def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         metadata=why,
-        description=sentence(
-            why, f"All {len(done)} deliveries were read.", "deliveries were refused", MOST_FILES
-        ),
+        description=sentence(why, f"All deliveries were read ({len(done)}).", "refused", MOST_FILES),
     )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from assets.shared.data_checks import OF_PACK, answers
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
+from optimizer.errors import how_many
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Entry, latest
 from resources.packs.packs import Pack, cut_pack, parse_pack_id
@@ -85,7 +86,8 @@ def _said(pack: Pack, warnings: int) -> str:
     """The verdict in words."""
     if not pack.fresh:
         return f"{pack.id} is rejected: {pack.reason}"
-    return f"{pack.id} is fresh: {pack.symbols} symbols, {pack.rows} rows of prices, {warnings} warnings"
+    rows = f"{how_many(pack.symbols, 'symbol')}, {how_many(pack.rows, 'row')} of prices"
+    return f"{pack.id} is fresh: {rows}, {how_many(warnings, 'warning')}"
 
 
 def _verdict(pack: Pack, found: pd.DataFrame, limits: CheckLimits) -> dg.AssetCheckResult:

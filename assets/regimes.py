@@ -51,7 +51,7 @@ def regimes(
 def _said(found: Detection) -> str:
     """What the detector makes of the series."""
     seen = f"The series look like {found.regime}." if found.regime else "No regime is detected."
-    return sentence(found.problems, seen, "series say nothing")
+    return sentence(found.problems, seen, "silent")
 
 
 def _check(found: Detection, known: bool) -> dg.AssetCheckResult:

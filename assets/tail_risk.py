@@ -54,7 +54,9 @@ def _told(written: Written) -> dg.AssetCheckResult:
         passed=not lines,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"untold": bullets(lines)},
-        description=sentence(lines, f"All {len(written.names)} portfolios are told.", "without a part of it"),
+        description=sentence(
+            lines, f"All portfolios are told ({len(written.names)}).", "without a part of it"
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from assets.shared.computed import computed
 from assets.shared.many import are_many, summed
 from assets.shared.materialized import bullets, materialized, preview, warnings_of
 from assets.shared.partitions import OWNERS, PACKS
+from optimizer.errors import how_many
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -58,7 +59,7 @@ def _checks(con: Connection, pack: Pack) -> list[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"portfolios": found},
             description=sentence(
-                dict.fromkeys(found, fault), f"{right} in {len(rows)} portfolios.", "portfolios"
+                dict.fromkeys(found, fault), f"{right} in {how_many(len(rows), 'portfolio')}.", "found"
             ),
         )
         for name, found, right, fault in (

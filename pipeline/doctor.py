@@ -161,7 +161,9 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         )
         return
     yield Finding(
-        "warehouse", OK, f"{store.path}, {live[0]} ledger rows, {store.path.stat().st_size / 2**20:.1f} MiB"
+        "warehouse",
+        OK,
+        f"{store.path}, {how_many(live[0], 'ledger row')}, {store.path.stat().st_size / 2**20:.1f} MiB",
     )
     if not store.published.exists():
         yield Finding("published copy", NOTE, "readers have no copy yet", "run `packfolio run`")
@@ -238,7 +240,7 @@ def _anchor(environment: Environment) -> Iterator[Finding]:
             "anchor", NOTE, said, "set PACKFOLIO_ANCHOR to a file on storage that can only be appended to"
         )
     else:
-        yield Finding("anchor", OK, f"{path}, {len(anchors.lines)} lines")
+        yield Finding("anchor", OK, f"{path}, {how_many(len(anchors.lines), 'line')}")
 
 
 def _same_disk(one: Path, other: Path) -> bool:

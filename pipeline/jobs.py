@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from pipeline.run_history.storage import EventHistory
 from resources.audit.rotation import backup_into
 from resources.dagster_resources import DeskResource, WarehouseResource
@@ -56,7 +57,9 @@ def make_backup(context: dg.OpExecutionContext, warehouse: WarehouseResource, de
 def purge_history(context: dg.OpExecutionContext, desk: DeskResource) -> None:
     """Deletes from Dagster's history the runs that ended longer ago than pipeline.yaml says."""
     count = purge(context.instance, housekeeping(Path(desk.folder)), datetime.now(UTC))
-    context.log.info(f"{count} runs were deleted from Dagster's history; the ledger keeps what they wrote")
+    context.log.info(
+        f"{how_many(count, 'run')} deleted from Dagster's history; the ledger keeps what they wrote"
+    )
 
 
 def purge(instance: dg.DagsterInstance, settings: HousekeepingFile, now: datetime) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from optimizer import performance_metrics
 from optimizer.backtests.dated_facts import benchmark_index
 from optimizer.measures.analytics import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
+from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
@@ -25,6 +27,7 @@ from service.desk import Reading
 
 OWN, BENCHMARK = "policy", "benchmark"
 MOST_POINTS = 1200
+LEAST = 20  # returns, below which a measure a year says nothing
 DIGITS = 6
 NO_BACKTEST = "no backtest of this portfolio is on record; run `packfolio backtest`"
 NO_VALUES = "no daily run has valued this portfolio yet"
@@ -125,7 +128,8 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
     nav, returns, falls = (part.loc[nav[OWN].first_valid_index() :] for part in (nav, returns, falls))
     names = sorted(nav.columns, key=lambda name: (name != OWN, name == BENCHMARK, name))
     shown = _thinned(len(nav))
-    measures = backtest_of(con, tested, snapshot.portfolio_id)["portfolios"]
+    stored = next(iter(backtest_of(con, tested, snapshot.portfolio_id)["portfolios"].values()), {})
+    rates = _rates(con, pack, snapshot)
     return {
         "pack_id": tested,
         "strategies": names,
@@ -134,9 +138,24 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
         "dates": [nav.index[at] for at in shown],
         "growth": {name: _rounded(nav[name] / nav[name].dropna().iloc[0], shown) for name in names},
         "drawdown": {name: _rounded(falls[name], shown) for name in names},
-        "rolling": {"window": window, **_rolling(returns[names], _rates(con, pack, snapshot), window, shown)},
-        "measures": next(iter(measures.values()), {}),
+        "rolling": {"window": window, **_rolling(returns[names], rates, window, shown)},
+        "measures": {
+            name: told if since[name] == since[OWN] else _measured(returns, name, rates)
+            for name, told in stored.items()
+            if name in since
+        },
     }
+
+
+def _measured(returns: pd.DataFrame, name: str, rates: float | pd.Series) -> Mapping[str, float]:
+    """The measures on the policy's days of a strategy that began on another one; none of too short a time."""
+    told = returns.iloc[1:]
+    if len(told) < LEAST or told[name].isna().any():
+        return {}
+    against = told[BENCHMARK] if BENCHMARK in told and name != BENCHMARK else None
+    yearly = annual_rates(pd.DatetimeIndex(returns.index[:-1]), rates)
+    periods = periods_per_year(pd.DatetimeIndex(told.index))
+    return performance_metrics(told[name], against, risk_free_rate=yearly, periods=periods)
 
 
 def _rolling(

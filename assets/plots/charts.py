@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from assets.plots.svg import FAINT, image, label, picture, rect, rule, ticks
+from assets.plots.svg import FAINT, image, label, picture, rect, room, rule, ticks
 from optimizer import Estimates
 from optimizer.numerics.matrices import block
 from optimizer.typing import Array
@@ -51,7 +51,10 @@ def _image(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.MarkdownMetadataValue:
     """Heat map of the correlations that the covariance implies: red +1, white 0, blue -1."""
-    n, side, left, top = len(estimates.symbols), 360, 70, 30
+    n, side, top = len(estimates.symbols), 360, 30
+    names = [starred(symbol, simulated) for symbol in estimates.symbols] if n <= MOST_BARS else []
+    margin = room(names, 9)
+    left = margin + 8
     every = -(-n // MOST_PIXELS)
     picked = np.arange(0, n, every)
     risk = np.where(estimates.volatility > 0, estimates.volatility, 1.0)[picked]
@@ -62,15 +65,12 @@ def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.Markd
         label(left, 18, f"Correlations, {estimates.observations} days{sampled}{note}", 13),
         image(left, top, side, diverging(correlation)),
     ]
-    for place, symbol in enumerate(estimates.symbols if n <= MOST_BARS else ()):
+    for place, name in enumerate(names):
         at = (place + 0.5) * side / n + 3
-        parts.append(label(left - 4, top + at, starred(symbol, simulated), 9, "end"))
-        parts.append(label(left + at, top + side + 5, starred(symbol, simulated), 9, "end", upward=True))
-    return picture(
-        left + side + 90,
-        top + side + (70 if n <= MOST_BARS else 10),
-        [*parts, *_colour_scale(left + side + 15, top, side)],
-    )
+        parts.append(label(left - 4, top + at, name, 9, "end"))
+        parts.append(label(left + at, top + side + 5, name, 9, "end", upward=True))
+    scale = _colour_scale(left + side + 15, top, side)
+    return picture(left + side + 55, top + side + margin, [*parts, *scale])
 
 
 def _colour_scale(x: float, y: float, height: float) -> list[str]:
@@ -133,7 +133,6 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
     shown_of = f" (largest {MOST_BARS} of {len(rows)})" if len(rows) > MOST_BARS else ""
     said = f"{title}{shown_of}{SIMULATED_NOTE if flagged else ''}"
     parts = [label(left, 18, said, 13)]
-    room = left + 7 * len(said)
     for place, (column, colour) in enumerate(zip(columns, (BEFORE, AFTER), strict=True)):
         parts.append(rect(left + 110 * place, 28, 9, 9, colour))
         parts.append(label(left + 110 * place + 13, 36, column.replace("_", " "), 11))
@@ -142,14 +141,14 @@ def _bars(rows: pd.DataFrame, title: str, columns: tuple[str, str]) -> dg.Markdo
         parts.append(rule(left, y, left + width, y, FAINT))
         parts.append(label(left - 5, y + 4, f"{mark:.10g}%", 10, "end"))
     zero = top + marks[-1] * scale
-    for at, (symbol, pair) in enumerate(zip(shown.index, values, strict=True)):
+    names = [starred(str(symbol), flagged) for symbol in shown.index]
+    for at, (name, pair) in enumerate(zip(names, values, strict=True)):
         for place, (value, colour) in enumerate(zip(np.nan_to_num(pair), (BEFORE, AFTER), strict=True)):
             x = left + (at + 0.5) * step + bar * (place - 1)
             parts.append(rect(x, zero - max(value, 0) * scale, bar, abs(value) * scale, colour))
-        said = starred(str(symbol), flagged)
-        parts.append(label(left + (at + 0.5) * step + 3, top + height + 6, said, 10, "end", upward=True))
+        parts.append(label(left + (at + 0.5) * step + 3, top + height + 6, name, 10, "end", upward=True))
     parts.append(rule(left, zero, left + width, zero))
-    return picture(max(left + width + 15, room), top + height + 85, parts)
+    return picture(max(left + width + 15, left + 7 * len(said)), top + height + room(names, 10), parts)
 
 
 def backtest_plot(name: str, nav: pd.DataFrame, simulated: bool) -> dg.MarkdownMetadataValue:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from assets.plots.charts import ACCENT, AFTER, BEFORE, MOST_BARS, SIMULATED_NOTE
-from assets.plots.svg import FAINT, label, picture, rect, rule, ticks, trail
+from assets.plots.svg import FAINT, label, picture, rect, room, rule, ticks, trail
 
 COLOURS = (AFTER, ACCENT, "#6a8f5c", "#8f6aa0", "#c29a2b", "#777777", "#3d9db3")
 
@@ -22,7 +22,7 @@ def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     shown = wide.loc[wide.abs().max(axis=1).sort_values(ascending=False, kind="stable").index].head(MOST_BARS)
     values = 100 * shown.to_numpy(float)
     marks = ticks(float(np.min(values, initial=0.0)), float(np.max(values, initial=0.0)))
-    left, top, width, step = 190, 54, 420, 22
+    left, top, width, step = room(map(str, shown.index), 10), 54, 420, 22
     scale, below = width / (marks[-1] - marks[0]), top + step * len(shown)
     before, after = 100 * wide.sum()
     said = f"{name}: volatility a year by factor, {before:.2f}% before and {after:.2f}% after the trades"
@@ -40,7 +40,7 @@ def factor_risk_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
         parts.append(label(left - 6, y + 15, str(part), 10, "end"))
     zero = left - marks[0] * scale
     parts.append(rule(zero, top, zero, below))
-    return picture(left + width + 40, below + 24, parts)
+    return picture(max(left + width + 40, 10 + 7 * len(said)), below + 24, parts)
 
 
 def factors_plot(name: str, path: dict[str, Any], simulated: bool) -> dg.MarkdownMetadataValue:

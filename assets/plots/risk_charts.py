@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from assets.plots.charts import ACCENT, AFTER, BEFORE, MOST_BARS, SIMULATED_NOTE, diverging
-from assets.plots.svg import FAINT, circle, label, picture, rect, rule, ticks, trail
+from assets.plots.svg import FAINT, circle, label, picture, rect, room, rule, ticks, trail
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "year")
 PALE = 0.5  # numbers stand on the colours
@@ -23,14 +23,15 @@ def losses_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
     profits, errors = (100 * shown[column].to_numpy(float) for column in ("profit", "standard_error"))
     low, high = float(np.min(profits - errors, initial=0.0)), float(np.max(profits + errors, initial=0.0))
     marks = ticks(low, high)
-    left, top, width, step = 250, 34, 420, 16
+    left, top, width, step = room(shown["scenario_id"].astype(str), 9), 34, 420, 16
     scale = width / (marks[-1] - marks[0])
 
     def at(value: float) -> float:
         return left + (value - marks[0]) * scale
 
     below = top + step * len(shown)
-    parts = [label(10, 18, f"{name}: profit or loss under each scenario, percent of NAV", 13)]
+    said = f"{name}: profit or loss under each scenario, percent of NAV"
+    parts = [label(10, 18, said, 13)]
     for mark in marks:
         parts.append(rule(at(mark), top, at(mark), below, FAINT))
         parts.append(label(at(mark), below + 14, f"{mark:.10g}%", 10, "middle"))
@@ -42,7 +43,7 @@ def losses_plot(name: str, rows: pd.DataFrame) -> dg.MarkdownMetadataValue:
         parts.append(rule(at(profit - error), y + step / 2, at(profit + error), y + step / 2))
         parts.append(label(left - 6, y + step - 4, str(scenario), 10, "end"))
     parts.append(rule(at(0), top, at(0), below))
-    return picture(left + width + 25, below + 24, parts)
+    return picture(max(left + width + 25, 10 + 7 * len(said)), below + 24, parts)
 
 
 def frontier_plot(

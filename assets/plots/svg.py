@@ -3,7 +3,7 @@
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Literal
 
@@ -54,6 +54,11 @@ def label(
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upward else ""
     place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{INK}"{turn}'
     return f"<text {place}>{escape(said)}</text>"
+
+
+def room(labels: Iterable[str], size: float) -> int:
+    """The pixels that the longest of some labels takes, in capitals, and a gap: neither cut nor an empty margin."""
+    return round(0.7 * size * max(map(len, labels), default=0)) + 8
 
 
 def image(x: float, y: float, side: float, pixels: npt.NDArray[np.uint8]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from optimizer.errors import how_many
 from optimizer.model.portfolio import ZERO
 from optimizer.tax.taxes import Taxes, TaxLine, TaxPlan
 from optimizer.tax.wash_sales import WASH_DAYS, WashSale
@@ -53,7 +54,7 @@ def _sold(row: TradeRow, line: TaxLine) -> TradeRow:
         for term, gain in (("short", gone.short_term_gain), ("long", gone.long_term_gain))
         if gain
     ]
-    lots = f"{len(gone.realised)} lot{'s' if len(gone.realised) > 1 else ''}"
+    lots = f"{how_many(len(gone.realised), 'lot')}"
     told = f"realises {' and '.join(parts) or 'no gain'} from {lots}, {_tax(line.tax)}"
     numbers: Numbers = {
         "short_term_gain": float(gone.short_term_gain),

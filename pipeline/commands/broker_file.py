@@ -36,7 +36,7 @@ Symbols = Annotated[
     typer.Option(
         "--symbol",
         metavar="THEIRS=OURS",
-        help="A symbol that prices have otherwise; may be repeated.",
+        help="A symbol that prices have otherwise; may be repeated. @FILE reads a line each.",
     ),
 ]
 
@@ -58,13 +58,20 @@ def choices(
     symbols: Sequence[str] | None,
     currency: str = "",
 ) -> Choices:
-    """The options as values; raises PolicyError for a --symbol that is not THEIRS=OURS."""
+    """The options as values; raises PolicyError for a --symbol that is not THEIRS=OURS, nor a file of such lines."""
+    from resources.brokers.files import export_text
     from resources.brokers.statement import Answers
 
-    pairs = [text.partition("=") for text in symbols or ()]
-    if wrong := [theirs for theirs, sign, ours in pairs if not (theirs and sign and ours)]:
+    said = [
+        line
+        for text in symbols or ()
+        for line in (export_text(Path(text[1:])).splitlines() if text.startswith("@") else [text])
+        if line.strip()
+    ]
+    pairs = [text.partition("=") for text in said]
+    if wrong := [text for text, (theirs, _, ours) in zip(said, pairs, strict=True) if not (theirs and ours)]:
         raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
-    ours = {theirs: ours for theirs, _, ours in pairs}
+    ours = {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
     answers = Answers(frozenset(cash or ()), frozenset(skip or ()), ours, currency)
     return Choices(as_of, account, answers)
 
@@ -76,7 +83,7 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     """
     from resources.brokers.files import export_text
     from resources.brokers.holdings import holdings, last_weekday
-    from resources.brokers.layouts import read_statement
+    from resources.brokers.reading import read_statement
 
     text = export_text(file)
     found = read_statement(text, file.name, chosen.answers)

@@ -4,6 +4,7 @@ import sys
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
@@ -107,7 +108,7 @@ def init(
     if files and kind == new_desk.EXAMPLE:
         wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
     out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
-    out.print(f"next   cd {place} && packfolio run", highlight=False, soft_wrap=True)
+    out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
 
 
 def _asked(question: str, option: str, default: str | None = None) -> str:

@@ -6,6 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from optimizer.errors import how_many
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.files import NUMBERS, Told
 from resources.ledger.ledger import Connection, whole
@@ -273,5 +274,5 @@ def _summed(aside: pa.Table) -> Iterator[Finding]:
         who.setdefault(row["code"], {})[row["account"] or "no account"] = None
     for code, row in sorted(first.items()):
         of = ", ".join(list(who[code])[:10])
-        said = f"{count[code]} rows of {of} set aside; line {row['line']}: {row['reason']}"
+        said = f"{how_many(count[code], 'row')} of {of} set aside; line {row['line']}: {row['reason']}"
         yield Finding(code, "QUAR", said, count[code], row["symbol"], row["date"], row["line"])  # type: ignore[arg-type]

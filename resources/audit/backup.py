@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
@@ -106,8 +107,8 @@ def _refuse_faulty(half: Path) -> None:
         report = verify(con, read_anchors(half / ANCHORS))
     if report.faults:
         raise DataError(
-            f"the warehouse has {len(report.faults)} faults, the first: {report.faults[0]}; a backup of it would be "
-            f"none: see `packfolio packs verify`, and keep the backups there are"
+            f"the warehouse has {how_many(len(report.faults), 'fault')}, the first: {report.faults[0]}; a backup of it "
+            f"would be none: see `packfolio packs verify`, and keep the backups there are"
         )
 
 

@@ -1,11 +1,13 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from cryptography.x509 import Certificate
 
+from optimizer.errors import how_many
 from resources.audit.anchor_verification import (
     accepted_breaks,
     check_anchors,
@@ -119,7 +121,10 @@ def verify_home(
     published, notes = check_published(warehouse, own)
     stamped = [Fault("time stamps", CHANGED, said) for said in wrong_stamps(stamps, own.lines, roots)]
     if stamps and not roots:
-        notes = [*notes, f"the anchor has {len(stamps)} time stamp(s): give --stamp-roots to check by whom"]
+        notes = [
+            *notes,
+            f"the anchor has {how_many(len(stamps), 'time stamp')}: give --stamp-roots to check by whom",
+        ]
     faults = [*report.faults, *published, *stamped]
     if newer and not any(fault.table == "materializations" or newer == fault.message for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
@@ -128,10 +133,22 @@ def verify_home(
 
 def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault], list[str]]:
     """The copy that readers see against the digests that were recorded at publishing: (faults, notes)."""
-    known = [line.told["sha256"] for line in anchors.published]
     if not warehouse.published.exists():
         return [], ["there is no published copy: readers see nothing until the next run"]
-    digest, unfinished = file_sha256(warehouse.published), warehouse.published.with_suffix(".tmp")
+    for look in (anchors, None, None):
+        # A run may publish while this looks: its line comes before its file, so the file is read first then.
+        digest = file_sha256(warehouse.published)
+        now = look or read_anchors(warehouse.anchor)
+        faults, notes = _judged(warehouse, digest, now)
+        if not faults:
+            return [], notes
+    return faults, notes
+
+
+def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[Fault], list[str]]:
+    known, unfinished = (
+        [line.told["sha256"] for line in anchors.published], warehouse.published.with_suffix(".tmp")
+    )  # fmt: skip
     if anchors.disputed:
         return [], [
             "what the anchor says of the published copy is not believed while its own lines are at issue"
@@ -142,8 +159,9 @@ def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault]
         return [], []
     if digest in known:
         said = "the published copy is an older one"
-        if unfinished.exists() and file_sha256(unfinished) == known[-1]:
-            return [], [f"{said}: a publish was cut short, the next one replaces it"]
+        with suppress(FileNotFoundError):
+            if file_sha256(unfinished) == known[-1]:
+                return [], [f"{said}: a publish was cut short, the next one replaces it"]
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
     remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
     return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []
@@ -284,4 +302,7 @@ def _checked(con: Connection, filled: Set[str], lines: list[Line], within: str) 
         if log in filled
     )
     packs = con.execute("select count(*) from pricing_packs").fetchall()[0][0]
-    return f"{rows:,} rows of the logs, {packs} pack(s) and {len(lines)} ledger rows are what was recorded"
+    ledger = how_many(len(lines), "ledger row")
+    return (
+        f"{how_many(rows, 'row')} of the logs, {how_many(packs, 'pack')} and {ledger} are what was recorded"
+    )

@@ -17,6 +17,7 @@ SIGNS = {
 CODES = r"\b(USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|HKD|SGD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|KRW|TWD|ZAR|MXN|BRL|ILS|TRY)\b"
 # A dollar sign alone may be of any country that has dollars.
 UNIT = re.compile("|".join([*map(re.escape, sorted(SIGNS, key=len, reverse=True)), CODES]))
+PENCE = re.compile(r"([-+]?[\d,.]*\d)\s?p", re.A)
 # Numbers of which the form alone tells what their comma or point is; 1,234 and 1.234 tell nothing.
 COMMA_IS_DECIMAL = re.compile(
     r"(\d{1,3}(\.\d{3})+|\d*),(?!\d{3}$)\d+|(\d{1,3}(\.\d{3})+|0|\d{4,}),\d+|\d{1,3}(\.\d{3}){2,}", re.A
@@ -34,6 +35,7 @@ FORMS = (
     "%d-%b-%Y",
     "%B %d, %Y",
     "%b %d, %Y",
+    "%b %d %Y",
     "%d %B %Y",
     "%d %b %Y",
     "%d.%m.%Y",
@@ -48,14 +50,16 @@ WITH_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})[,;T ].*", re.A)
 
 
 def amount(text: str) -> Decimal | None:
-    """`$1,234.50`, `(1,234.50)`, `-$5`, `5.00-`, `+3`, `12.50 EUR`; None where there is none, as in `--` or `N/A`.
+    """`$1,234.50`, `(1,234.50)`, `-$5`, `5.00-`, `+3`, `12.50 EUR`, `120.5p`; None where there is none, as in `--`.
 
+    An amount in pence is told in pounds.
     Raises ValueError for what is no amount, decimal commas included.
     """
     bare = text.strip().replace("\N{MINUS SIGN}", "-")
     if bare.lower() in NOTHING:
         return None
-    bare = UNIT.sub("", bare).strip()
+    pence = PENCE.fullmatch(bare)
+    bare = pence[1] if pence else UNIT.sub("", bare).strip()
     bracketed = bare.startswith("(") and bare.endswith(")")
     bare = bare[1:-1].strip() if bracketed else bare
     sign, bare = (bare[0], bare[1:]) if bare[:1] in ("-", "+") else ("", bare)
@@ -64,13 +68,15 @@ def amount(text: str) -> Decimal | None:
     bare = THOUSANDS.sub("", bare.strip())
     if not PLAIN.fullmatch(bare):
         raise ValueError(f"{text.strip()!r} is no amount such as 1,234.50")
-    value = Decimal(bare.replace(",", ""))
+    value = Decimal(bare.replace(",", "")) / (100 if pence else 1)
     return -value if bracketed or sign == "-" else value
 
 
 def currency_in(text: str) -> str:
     """The currency that an amount names by sign or code; "" where it names none."""
     found = UNIT.search(text)
+    if not found and PENCE.fullmatch(text.strip()):
+        return "GBP"
     return SIGNS.get(found[0], found[0]) if found else ""
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import PurePath
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from resources.brokers.statement import Held, Statement
 
 SATURDAY = 5
@@ -44,7 +45,7 @@ def holdings(found: Statement, as_of: date) -> Holdings:
     if found.questions:
         listed = "\n".join(f"  {question}" for question in found.questions)
         raise DataError(
-            f"{len(found.questions)} line(s) can not be read as shares or cash:\n{listed}\n"
+            f"{how_many(len(found.questions), 'line')} can not be read as shares or cash:\n{listed}\n"
             "  answer each by its symbol or line number: --cash X (it is cash), --skip X (leave it out), "
             "--symbol X=SYMBOL (its symbol is another)"
         )

@@ -4,6 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection, file_sha256
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
@@ -65,7 +66,7 @@ class Origins:
         )
         return [
             {
-                "label": f"{row['rows']} price rows of {symbol}, {row['first']} to {row['last']}",
+                "label": f"{how_many(row['rows'], 'price row')} of {symbol}, {row['first']} to {row['last']}",
                 "facts": {"source": row["source"], "newest": row["newest"]},
                 "from": [self._ingest(row["ingest_seq"])],
             }

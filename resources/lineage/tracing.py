@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from optimizer import DataError, PolicyError
-from optimizer.errors import meant
+from optimizer.errors import how_many, meant
 from resources.accounts.keys import key_of
 from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import OUTPUTS, ledger_column
@@ -188,7 +188,9 @@ class Walk:
             self.left -= 1
             told.append(self._node(table, row, symbol, portfolio))
         if missing := there - offset - len(told):
-            told.append({"label": f"{missing} more rows of {table}: {MORE}", "facts": {}, "from": []})
+            told.append(
+                {"label": f"{how_many(missing, 'more row')} of {table}: {MORE}", "facts": {}, "from": []}
+            )
         return told
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:

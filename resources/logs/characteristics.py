@@ -10,7 +10,7 @@ from math import isfinite
 import numpy as np
 import pyarrow as pa
 
-from optimizer.errors import asked
+from optimizer.errors import asked, how_many
 from optimizer.factors.attribution import OTHER, SPECIFIC
 from optimizer.factors.factor_model import MARKET
 from optimizer.factors.panel import NEEDS
@@ -60,7 +60,7 @@ def screened(con: Connection, delivery: Delivery, today: date, released: Release
     kept[[*faults, *repeated]] = False
     aside = quarantine(delivery, delivery.rows, list(faults.values()))
     told = (
-        [Finding("DUPLICATE_SAME", "WARN", f"{len(repeated)} rows are there twice", len(repeated))]
+        [Finding("DUPLICATE_SAME", "WARN", f"{how_many(len(repeated), 'row')} told twice", len(repeated))]
         if repeated
         else []
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 
 # SQL for the rows of the newest month of prices: they lie together, and are found without a walk through the log.
@@ -55,7 +56,7 @@ def set_aside_since(question: OpenQuestion) -> str:
     """An open question as the reason why a price is missing."""
     return (
         f"prices of {question.symbol or 'no symbol'} are delivered and set aside since {question.first} "
-        f"({question.code}, {question.rows} rows of {question.source}: {question.reason})"
+        f"({question.code}, {how_many(question.rows, 'row')} of {question.source}: {question.reason})"
     )
 
 

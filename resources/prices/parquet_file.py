@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
+from optimizer.errors import how_many
 from resources.prices.columns import TYPES, Columns
 from resources.prices.source import Allowance, FileRejected, Finding, shown
 
@@ -173,7 +174,7 @@ def type_faults(name: str, values: pa.Array, wanted: pa.DataType) -> list[Findin
 
 def _date_faults(name: str, values: pa.Array) -> list[Finding]:
     if values.null_count:
-        return [_fail("BAD_DATE", f"{values.null_count} dates are missing")]
+        return [_fail("BAD_DATE", f"{how_many(values.null_count, 'date')} missing")]
     if not (pt.is_date(values.type) or pt.is_timestamp(values.type)):
         return [_fail("BAD_TYPE", f"{name} is {values.type}; it must be a date")]
     if pt.is_timestamp(values.type):

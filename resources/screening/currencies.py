@@ -8,6 +8,7 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.errors import how_many
 from optimizer.model.exchange_rates import ExchangeRates, main_currency
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
@@ -127,7 +128,9 @@ def _contradicting(con: Connection, as_of: date, watermark: int) -> Iterator[Fau
 
 def _stale(name: str, newest: date, as_of: date, allowed: int) -> Iterator[Fault]:
     if (age := (as_of - newest).days) > allowed:
-        message = f"the newest {name} is of {newest}, {age} days before {as_of}; {allowed} are allowed"
+        message = (
+            f"the newest {name} is of {newest}, {how_many(age, 'day')} before {as_of}; {allowed} are allowed"
+        )
         yield "STALE_RATE", None, newest, float(age), message
 
 

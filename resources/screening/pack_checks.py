@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from typing import Protocol
 
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.screening.bad_prints import recent_prints
 from resources.screening.currencies import rate_faults
@@ -166,7 +167,7 @@ def _whole(
     if age <= limits.stale_sessions:
         return []
     message = (
-        f"the newest price is of {last}, {age} sessions before {as_of}; "
+        f"the newest price is of {last}, {how_many(age, 'session')} before {as_of}; "
         f"at most {limits.stale_sessions} are allowed"
     )
     return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
@@ -203,7 +204,7 @@ def _stale_symbols(newest: dict[str, date], sessions: Sequence[date], limits: Ch
     for symbol, day in newest.items():
         age = _age(day, recent)
         if age >= limits.symbol_stale_sessions:
-            message = f"{symbol}: newest price is of {day}, {age} sessions old"
+            message = f"{symbol}: newest price is of {day}, {how_many(age, 'session')} old"
             found.append(Finding("STALE_SYMBOL", "WARN", message, symbol, day, float(age)))
     return found
 
@@ -230,7 +231,6 @@ def _disagreements(con: Connection, as_of: date, watermark: int, limits: CheckLi
         [*within, limits.source_gap],
     ).fetchall()
     for symbol, day, gap, low, high, days in rows:
-        message = (
-            f"{symbol}: the close of {day} is {gap:.1%} higher in {high} than in {low}; {days} such days"
-        )
+        such = how_many(days, "such day")
+        message = f"{symbol}: the close of {day} is {gap:.1%} higher in {high} than in {low}; {such}"
         yield Finding("SOURCES_DISAGREE", "WARN", message, str(symbol), day, float(gap))

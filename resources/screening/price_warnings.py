@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.errors import how_many
 from optimizer.typing import Array
 from resources.prices.factors import PRINT_ERROR
 from resources.prices.series import Days, Ints, Mask, Series
@@ -52,27 +53,30 @@ def watch(
     excess[list(held)] = 0.0
     band = np.abs(excess) > np.maximum(limits.band, limits.band_spreads * spread)
     yield from _by_symbol(
-        series, band, "JUMP_BAND", f"moves of more than {limits.band:.0%} against the market"
+        series, band, "JUMP_BAND", "move", f"of more than {limits.band:.0%} against the market"
     )
     back = reversals(series, excess, spread, limits)
-    yield from _by_symbol(series, back, "REVERSAL", "moves that the next session undid: bad prints?")
+    yield from _by_symbol(series, back, "REVERSAL", "move", "that the next session undid: bad prints?")
     yield from _by_symbol(
         series,
         stale(series, rows, limits.stale_sessions),
         "STALE_5",
-        f"closes unchanged for {limits.stale_sessions} sessions with no volume or the same one",
+        "close",
+        f"unchanged for {limits.stale_sessions} sessions with no volume or the same one",
     )
     yield from _by_symbol(
         series,
         stale_prints(series, rows, limits),
         "STALE_PRINT",
-        "closes repeated on a busy day, and caught up with the next: the day before's print?",
+        "close",
+        "repeated on a busy day, and caught up with the next: the day before's print?",
     )
     yield from _by_symbol(
         series,
         inconsistent(series, rows, limits.adjustment),
         "ADJ_INCONSISTENT",
-        "days whose adjusted close disagrees with dividend and split",
+        "day",
+        "whose adjusted close disagrees with dividend and split",
     )
     yield from untold_actions(series, rows)
     gap = session_gaps(series, sessions)
@@ -81,7 +85,8 @@ def watch(
         series,
         gap >= limits.reuse_sessions,
         "TICKER_REUSE",
-        f"returns after {limits.reuse_sessions} sessions or more without a price: another company's symbol now?",
+        "return",
+        f"after {limits.reuse_sessions} sessions or more without a price: another company's symbol now?",
     )
 
 
@@ -223,14 +228,16 @@ def missing_sessions(series: Series, gap: Ints) -> Iterator[Finding]:
     """One finding for each symbol that lacks sessions between its last one on record and its last row here."""
     for place, count in _sums(series, gap):
         symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
-        said = f"{symbol} lacks {count} sessions, the first of them before {day}"
+        said = f"{symbol} lacks {how_many(count, 'session')}, the first of them before {day}"
         yield Finding("MISSING_SESSION", "WARN", said, count, symbol, day)
 
 
-def _by_symbol(series: Series, flagged: Mask, code: str, what: str) -> Iterator[Finding]:
+def _by_symbol(series: Series, flagged: Mask, code: str, one: str, of: str) -> Iterator[Finding]:
+    """A finding a symbol: how many of `one` there are, and what `of` them."""
     for place, count in _sums(series, flagged.astype(np.int64)):
         symbol, day = series.symbols[series.codes[place]], series.days[place].astype("datetime64[D]").item()
-        yield Finding(code, "WARN", f"{symbol} has {count} {what}; the first on {day}", count, symbol, day)
+        said = f"{symbol} has {how_many(count, one)} {of}; the first on {day}"
+        yield Finding(code, "WARN", said, count, symbol, day)
 
 
 def _sums(series: Series, counts: Ints) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from resources.prices.source import Finding
 
 
@@ -83,7 +84,7 @@ def renamed(rows: pa.Table, renames: Iterable[Rename]) -> tuple[pa.Table, list[F
             if part.name not in names:
                 names.append(part.name)
             codes[where] = names.index(part.name)
-            said = f"{count} rows of {old} are kept as {part.name}, its later name"
+            said = f"{how_many(count, 'row')} of {old} kept as {part.name}, its later name"
             warnings.append(Finding("RENAMED", "WARN", said, count, part.name))
     array = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string()))
     return rows.set_column(0, rows.schema.field("symbol"), array), warnings

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer.errors import how_many
 from resources.prices.columns import SYMBOL
 from resources.prices.rows import symbol_codes
 from resources.prices.series import Days, Mask, Series
@@ -136,11 +137,12 @@ def duplicates(
 def _told_twice(surplus: int, volumes: list[tuple[str, date]]) -> Iterator[Finding]:
     """Warnings about rows left out beside their twin; `volumes` are those that differ in the volume."""
     if same := surplus - len(volumes):
-        said = f"{same} rows stand twice with the same values; one of each is kept"
+        said = f"{how_many(same, 'row')} told twice with the same values; one of each is kept"
         yield Finding("DUPLICATE_SAME", "WARN", said, same)
     if volumes:
         symbol, day = volumes[0]
-        said = f"{len(volumes)} rows differ from a twin in the volume, the first {symbol} of {day}; the larger is kept"
+        rows = how_many(len(volumes), "row")
+        said = f"{rows} told twice with another volume, the first {symbol} of {day}; the larger is kept"
         yield Finding("DUPLICATE_VOLUME", "WARN", said, len(volumes), symbol, day)
 
 
@@ -156,5 +158,6 @@ def high_low(rows: pa.Table, series: Series) -> Iterator[Finding]:
     for code in np.unique(series.codes[flagged]):
         its = flagged[series.codes[flagged] == code]
         symbol, day = series.symbols[code], np.datetime64(int(series.days[its[0]]), "D").item()
-        said = f"{symbol} has {len(its)} closes outside low..high, or lows above the high; the first on {day}"
+        found = how_many(len(its), "close")
+        said = f"{symbol} has {found} outside low..high, or its low above the high; the first on {day}"
         yield Finding("HIGH_LOW", "WARN", said, len(its), symbol, day)

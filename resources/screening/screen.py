@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from optimizer.errors import how_many
 from resources.prices.series import Mask, Record, Series, make_series
 from resources.prices.source import QUARANTINE, Delivery, Finding
 from resources.screening.context import Context
@@ -64,7 +65,7 @@ def not_delivered(series: Series, record: Mapping[str, Record]) -> Iterator[Find
         return
     absent = sorted(name for name, known in record.items() if known.day == newest and name not in present)
     if absent:
-        said = f"{len(absent)} symbols are no longer delivered: {', '.join(absent[:10])}"
+        said = f"{how_many(len(absent), 'symbol')} no longer delivered: {', '.join(absent[:10])}"
         yield Finding("NOT_DELIVERED", "WARN", said, len(absent), absent[0])
 
 
@@ -111,5 +112,5 @@ def summaries(aside: pa.Table) -> Iterator[Finding]:
         who = sorted({symbol for symbol, its in zip(symbols, codes, strict=True) if its == code and symbol})
         row = {name: aside[name][place].as_py() for name in ("symbol", "date", "line", "reason")}
         of = ", ".join(who[:10]) or "no symbol"
-        said = f"{count} rows of {of} set aside; line {row['line']}: {row['reason']}"
+        said = f"{how_many(count, 'row')} of {of} set aside; line {row['line']}: {row['reason']}"
         yield Finding(code, "QUAR", said, count, row["symbol"], row["date"], row["line"])

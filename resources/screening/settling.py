@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from optimizer.errors import how_many
 from resources.prices.rounding import significant
 from resources.prices.series import Mask, Record, Series
 from resources.prices.source import CARRIED, Delivery, Finding
@@ -219,7 +220,7 @@ def _released(merged: Merged, again: pa.Table) -> Iterator[Finding]:
             days[key[0]].append(key[1])
     for symbol, its in sorted(days.items()):
         said = (
-            f"{len(its)} rows of {symbol} set aside before are believed now: what came since speaks for them"
+            f"{how_many(len(its), 'row')} of {symbol} set aside before and believed now, by what came since"
         )
         yield Finding("RELEASED", "WARN", said, len(its), symbol, min(its))
 

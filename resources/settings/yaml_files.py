@@ -11,7 +11,7 @@ from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer import PolicyError
-from optimizer.errors import meant
+from optimizer.errors import how_many, meant
 from resources.prices.source import shown
 from resources.settings.words import in_words
 
@@ -198,7 +198,7 @@ def written_out(text: str) -> str:
 
 def _all_of(said: list[str], count: int, name: str) -> str:
     """The mistakes told, and how many more there are."""
-    more = [f"{name}: and {count - len(said)} more mistakes"] if count > len(said) else []
+    more = [f"{name}: and {how_many(count - len(said), 'more mistake')}"] if count > len(said) else []
     return "\n".join([*said, *more])
 
 

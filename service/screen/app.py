@@ -126,7 +126,9 @@ def answered(client: Client, pack: str, name: str, limits: Row) -> tuple[Row | N
         st.session_state["answer"] = ({"name": name, "pack": pack, "limits": limits}, answer)
         st.rerun()
     if answer is None:
-        st.info("Choose the limits on the left, then press *Generate Rebalance Trades*.")
+        st.info(
+            "Choose the limits on the left (» opens them in a narrow window), then press *Generate Rebalance Trades*."
+        )
     elif not fresh:
         changed = "\n".join(f"- {literal(line)}" for line in differences(asked["limits"], limits))
         st.warning(

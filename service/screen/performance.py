@@ -44,7 +44,7 @@ def _show_backtest(backtest: Row) -> None:
     st.caption(f"Of {backtest['pack_id']}: the policy replayed through the past, with its costs.{simulated}")
     _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=360)
     _lines("Drawdown, percent", backtest, backtest["drawdown"], 100.0)
-    show_table(measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]))
+    show_table(measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]["policy"]))
     rolling = backtest["rolling"]
     st.subheader(f"Over the last {rolling['window']} sessions of each day")
     _lines("Volatility, percent a year", backtest, rolling["volatility"], 100.0)
@@ -78,10 +78,10 @@ def line_rows(title: str, dates: Sequence[str], values: Row, factor: float) -> l
     ]
 
 
-def measure_rows(strategies: Sequence[str], measures: Row, since: Row) -> list[Row]:
-    """A row a measure, a column a strategy; a dash for what is not known of one."""
+def measure_rows(strategies: Sequence[str], measures: Row, since: str) -> list[Row]:
+    """A row a measure, a column a strategy, all on the same days; a dash for what is not known of one."""
     told = [name for name in strategies if name in measures]
-    first = [{"Measure": "Measured since"} | {strategy(name): since[name] for name in told}]
+    first = [{"Measure": "Measured since"} | {strategy(name): since for name in told}]
     return first + [
         {"Measure": label} | {strategy(name): shown(measures[name].get(key)) for name in told}
         for measured, shown in ((PERCENTS, percent), (RATIOS, _ratio))

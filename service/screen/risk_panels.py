@@ -149,8 +149,8 @@ def show_regime(client: Client, pack: str, name: str, currency: str) -> None:
         held = ", ".join(rec["instruments"]) or "nothing"
         others = f"; could be bought: {', '.join(rec['candidates'])}" if rec["candidates"] else ""
         st.caption(
-            f"Held of it: {held}{others}. Now {rec['current_pct']:.1f}%, wanted {rec['wanted_pct']:.1f}%, "
-            f"after the trades {rec['achieved_pct']:.1f}% of the portfolio."
+            f"Held of it: {held}{others}. Before this step {rec['current_pct']:.1f}%, wanted {rec['wanted_pct']:.1f}%, "
+            f"after it {rec['achieved_pct']:.1f}% of the portfolio."
         )
         if rec["trades"]:
             show_table(order_rows(rec["trades"], currency), order_forms(currency))

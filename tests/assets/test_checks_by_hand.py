@@ -57,7 +57,7 @@ def test_a_portfolio_that_lacks_something_is_named_beside_what_was_left_out() ->
         ],
     }
     check = portfolio_snapshots._complete([whole])
-    assert check.passed and check.description == "All 1 portfolios are complete."
+    assert check.passed and check.description == "All portfolios are complete (1)."
 
 
 def test_a_delivery_that_is_refused_is_named_with_its_faults() -> None:
@@ -66,9 +66,9 @@ def test_a_delivery_that_is_refused_is_named_with_its_faults() -> None:
     check = prices._all_read("prices", [taken, refused])
     assert (check.passed, check.severity, check.asset_key) == (False, ERROR, dg.AssetKey("prices"))
     assert list(told(check)) == ["b.csv"] and "no header" in told(check)["b.csv"]
-    assert (check.description or "").startswith("1 deliveries were refused: b.csv: ")
+    assert (check.description or "").startswith("1 refused: b.csv: ")
     check = prices._all_read("prices", [taken])
-    assert (check.passed, check.description) == (True, "All 1 deliveries were read.")
+    assert (check.passed, check.description) == (True, "All deliveries were read (1).")
 
 
 def test_rows_of_prices_are_counted_by_what_became_of_them() -> None:
@@ -111,12 +111,12 @@ def test_what_series_lack_is_told_only_where_there_are_series() -> None:
     assert (known.passed, none.passed, known.severity) == (False, True, WARN)
     assert told(known) == {"problems": "- no inflation"}
     assert told(none)["problems"] == f"- {literal(regimes.NOTHING)}" and none.description == regimes.NOTHING
-    assert known.description == "1 series say nothing: no inflation"
+    assert known.description == "1 silent: no inflation"
 
 
 def test_a_damaged_proposal_is_told_by_its_line() -> None:
     check = decisions._check(Brought(3, (Damaged(7, "no JSON", "{"),)))
-    assert (check.passed, check.description) == (False, "1 damaged lines: line 7: no JSON")
+    assert (check.passed, check.description) == (False, "1 damaged: line 7: no JSON")
     assert told(check) == {"damaged": "- line 7: no JSON"}
     whole = decisions._check(Brought(3, ()))
     assert (whole.passed, whole.description) == (True, "3 new proposals, every line read.")
@@ -131,14 +131,14 @@ def test_portfolios_without_a_stress_or_a_tail_are_named() -> None:
     )
     check = hedges._check(written, books)
     assert (check.passed, told(check)) == (False, {"other": "no model; no price"})
-    assert check.description == "1 were not stressed: other: no model; no price"
+    assert check.description == "1 not stressed: other: no model; no price"
     check = tail_risk._told(written)
     assert (check.passed, check.severity) == (False, WARN)
     assert told(check) == {"untold": "- other: no model"}
     assert check.description == "1 without a part of it: other: no model"
     sound: Any = SimpleNamespace(names={"a": "first"}, told={}, lines=list)
-    assert hedges._check(sound, books).description == "All 1 portfolios were stressed."
-    assert tail_risk._told(sound).description == "All 1 portfolios are told."
+    assert hedges._check(sound, books).description == "All portfolios were stressed (1)."
+    assert tail_risk._told(sound).description == "All portfolios are told (1)."
 
 
 def test_sixty_rows_stand_beside_a_check() -> None:

@@ -45,29 +45,29 @@ def test_correlations_stand_beside_a_scale_of_their_colours() -> None:
     found = told(
         covariance_plot(Estimates(("A", "B"), np.zeros(2), np.eye(2), observations=9), frozenset("B"))
     )
-    # 360 pixels for two names from (70, 30): their middles are 90 and 270 along, a letter 3 lower.
+    # 360 pixels for two names from (35, 30): their middles are 90 and 270 along, a letter 3 lower.
     assert found[:7] == [
-        "520 x 460", "'Correlations, 9 days   (* simulated, nobody traded these)' 70.0 18.0 13 start",
-        "image 70.0 30.0 360.0 360.0",
-        "'A' 66.0 123.0 9 end", "'A' 163.0 395.0 9 end upward",
-        "'B *' 66.0 303.0 9 end", "'B *' 343.0 395.0 9 end upward",
+        "450 x 417", "'Correlations, 9 days   (* simulated, nobody traded these)' 35.0 18.0 13 start",
+        "image 35.0 30.0 360.0 360.0",
+        "'A' 31.0 123.0 9 end", "'A' 128.0 395.0 9 end upward",
+        "'B *' 31.0 303.0 9 end", "'B *' 308.0 395.0 9 end upward",
     ]  # fmt: skip
     scale, marks = found[7:48], found[48:]
     colours = ["#" + bytes(diverging(np.array(1 - place / 20))).hex() for place in range(41)]
     assert scale == [
-        f"box 445.0 {30 + place * 360 / 41:.1f} 12.0 9.3 {colour}" for place, colour in enumerate(colours)
+        f"box 410.0 {30 + place * 360 / 41:.1f} 12.0 9.3 {colour}" for place, colour in enumerate(colours)
     ]
     assert (colours[0], colours[20], colours[-1]) == ("#67001f", "#ffffff", "#053061")
     assert marks == [
-        "'+1' 461.0 34.0 9 start", "'+0.5' 461.0 124.0 9 start", "'+0' 461.0 214.0 9 start",
-        "'-0.5' 461.0 304.0 9 start", "'-1' 461.0 394.0 9 start",
+        "'+1' 426.0 34.0 9 start", "'+0.5' 426.0 124.0 9 start", "'+0' 426.0 214.0 9 start",
+        "'-0.5' 426.0 304.0 9 start", "'-1' 426.0 394.0 9 start",
     ]  # fmt: skip
     assert diverging(np.array([-3.0, 3.0])).tolist() == [[5, 48, 97], [103, 0, 31]]
     symbols = tuple(f"S{number}" for number in range(181))
     sampled = told(
         covariance_plot(Estimates(symbols, np.zeros(181), np.eye(181), observations=9), frozenset())
     )
-    assert sampled[:2] == ["520 x 400", "'Correlations, 9 days, one symbol in 2' 70.0 18.0 13 start"]
+    assert sampled[:2] == ["431 x 398", "'Correlations, 9 days, one symbol in 2' 16.0 18.0 13 start"]
     assert len(sampled) == 3 + 41 + 5  # 181 names are not written
 
 
@@ -77,7 +77,7 @@ def test_bars_stand_on_zero_in_pairs() -> None:
     )
     # -2 to 2% in 180 pixels from 48: 45 a point, zero at 138; 275 pixels a name, 28 a bar.
     assert told(posterior_plot("book", rows)) == [
-        "615 x 313", "'book: expected return per year, prior and posterior' 50.0 18.0 13 start",
+        "615 x 257", "'book: expected return per year, prior and posterior' 50.0 18.0 13 start",
         f"box 50.0 28.0 9.0 9.0 {HELD}", "'prior' 63.0 36.0 11 start",
         f"box 160.0 28.0 9.0 9.0 {WANTED}", "'posterior' 173.0 36.0 11 start",
         "line M50.0 228.0L600.0 228.0 #ddd", "'-2%' 45.0 232.0 10 end",
@@ -98,7 +98,7 @@ def test_bars_stand_on_zero_in_pairs() -> None:
     found = told(weights_plot("book", many))
     # 40 names of 18 pixels; a bar is (18 - 4) / 2.
     assert found[:2] == [
-        "785 x 313",
+        "785 x 257",
         "'book: weights before and after (largest 40 of 41)' 50.0 18.0 13 start",
     ]
     assert [one for one in found if one.endswith(WANTED)][1] == f"box 59.0 48.0 7.0 180.0 {WANTED}"
@@ -124,21 +124,21 @@ def test_a_factors_risk_is_a_bar_before_and_one_after() -> None:
     rows = pd.DataFrame({
         "side": ["before", "after", "after"], "part": ["market", "market", "size"], "contribution": [0.04, 0.02, -0.01],
     })  # fmt: skip
-    # -1 to 4% in 420 pixels from 190: 84 a point, zero at 274; rows of 22 from 54.
+    # -1 to 4% in 420 pixels from 50: 84 a point, zero at 134; rows of 22 from 54.
     assert told(factor_risk_plot("book", rows)) == [
-        "650 x 122",
+        "528 x 122",
         "'book: volatility a year by factor, 4.00% before and 1.00% after the trades' 10.0 18.0 13 start",
-        f"box 190.0 28.0 9.0 9.0 {HELD}", "'before' 203.0 37.0 11 start",
-        f"box 280.0 28.0 9.0 9.0 {WANTED}", "'after' 293.0 37.0 11 start",
-        "line M190.0 54.0L190.0 98.0 #ddd", "'-1%' 190.0 112.0 10 middle",
-        "line M274.0 54.0L274.0 98.0 #ddd", "'0%' 274.0 112.0 10 middle",
-        "line M358.0 54.0L358.0 98.0 #ddd", "'1%' 358.0 112.0 10 middle",
-        "line M442.0 54.0L442.0 98.0 #ddd", "'2%' 442.0 112.0 10 middle",
-        "line M526.0 54.0L526.0 98.0 #ddd", "'3%' 526.0 112.0 10 middle",
-        "line M610.0 54.0L610.0 98.0 #ddd", "'4%' 610.0 112.0 10 middle",
-        f"box 274.0 57.0 336.0 8.0 {HELD}", f"box 274.0 65.0 168.0 8.0 {WANTED}", "'market' 184.0 69.0 10 end",
-        f"box 274.0 79.0 0.0 8.0 {HELD}", f"box 190.0 87.0 84.0 8.0 {WANTED}", "'size' 184.0 91.0 10 end",
-        "line M274.0 54.0L274.0 98.0 #222",
+        f"box 50.0 28.0 9.0 9.0 {HELD}", "'before' 63.0 37.0 11 start",
+        f"box 140.0 28.0 9.0 9.0 {WANTED}", "'after' 153.0 37.0 11 start",
+        "line M50.0 54.0L50.0 98.0 #ddd", "'-1%' 50.0 112.0 10 middle",
+        "line M134.0 54.0L134.0 98.0 #ddd", "'0%' 134.0 112.0 10 middle",
+        "line M218.0 54.0L218.0 98.0 #ddd", "'1%' 218.0 112.0 10 middle",
+        "line M302.0 54.0L302.0 98.0 #ddd", "'2%' 302.0 112.0 10 middle",
+        "line M386.0 54.0L386.0 98.0 #ddd", "'3%' 386.0 112.0 10 middle",
+        "line M470.0 54.0L470.0 98.0 #ddd", "'4%' 470.0 112.0 10 middle",
+        f"box 134.0 57.0 336.0 8.0 {HELD}", f"box 134.0 65.0 168.0 8.0 {WANTED}", "'market' 44.0 69.0 10 end",
+        f"box 134.0 79.0 0.0 8.0 {HELD}", f"box 50.0 87.0 84.0 8.0 {WANTED}", "'size' 44.0 91.0 10 end",
+        "line M134.0 54.0L134.0 98.0 #222",
     ]  # fmt: skip
 
 
@@ -169,16 +169,16 @@ def test_a_loss_has_its_error_across_its_end() -> None:
     rows = pd.DataFrame({
         "scenario_id": ["rally", "crash"], "profit": [0.02, -0.03], "standard_error": [0.0, 0.01],
     })  # fmt: skip
-    # -4 to 2% in 420 pixels from 250: 70 a point, zero at 530; rows of 16 from 34.
+    # -4 to 2% in 420 pixels from 40: 70 a point, zero at 320; rows of 16 from 34.
     assert told(losses_plot("book", rows)) == [
-        "695 x 90", "'book: profit or loss under each scenario, percent of NAV' 10.0 18.0 13 start",
+        "485 x 90", "'book: profit or loss under each scenario, percent of NAV' 10.0 18.0 13 start",
         *(line for place, mark in enumerate(range(-4, 3)) for line in (
-            f"line M{250 + 70 * place}.0 34.0L{250 + 70 * place}.0 66.0 #ddd",
-            f"'{mark}%' {250 + 70 * place}.0 80.0 10 middle",
+            f"line M{40 + 70 * place}.0 34.0L{40 + 70 * place}.0 66.0 #ddd",
+            f"'{mark}%' {40 + 70 * place}.0 80.0 10 middle",
         )),
-        f"box 320.0 37.0 210.0 10.0 {RED}", "line M250.0 42.0L390.0 42.0 #222", "'crash' 244.0 46.0 10 end",
-        f"box 530.0 53.0 140.0 10.0 {WANTED}", "line M670.0 58.0L670.0 58.0 #222", "'rally' 244.0 62.0 10 end",
-        "line M530.0 34.0L530.0 66.0 #222",
+        f"box 110.0 37.0 210.0 10.0 {RED}", "line M40.0 42.0L180.0 42.0 #222", "'crash' 34.0 46.0 10 end",
+        f"box 320.0 53.0 140.0 10.0 {WANTED}", "line M460.0 58.0L460.0 58.0 #222", "'rally' 34.0 62.0 10 end",
+        "line M320.0 34.0L320.0 66.0 #222",
     ]  # fmt: skip
 
 

@@ -1,11 +1,15 @@
 """The sensor tells what the typed desk has wrong with it: a rejected pack, a book without an answer."""
 
 import json
+import shutil
+import subprocess
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from receiver import Receiver, running
 from typed_desk import THURSDAY, Typed
 
 from pipeline import alerts as sensor
@@ -15,6 +19,48 @@ from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("terminal")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own of 64 MB; needs the right to mount."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a disk here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes what room there is."""
+    with (disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(bytes(1 << 20))
+    return disk / "filler"
+
+
+def test_a_disk_that_is_really_full_is_told_once_and_again_when_it_fills_again(
+    typed: Typed, small_disk: Path, tmp_path: Path
+) -> None:
+    home, config, chat = small_disk / "home", tmp_path / "config", Receiver()
+    home.mkdir()
+    shutil.copy(Warehouse(typed.at.home).published, home)
+    shutil.copytree(typed.at.config, config)
+    (config / "notify.yaml").write_text(f"webhooks: [{{name: chat, url: '{chat.url}'}}]\nfree_gib: 0.01\n")
+    resources = {"warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(config))}
+    cursor = None
+    with running(chat.server):
+        for full in (True, True, False, True):
+            filler = fill(small_disk) if full else small_disk / "none"
+            context = dg.build_sensor_context(resources=resources, cursor=cursor)
+            alerts(context)
+            cursor = context.cursor
+            filler.unlink(missing_ok=True)
+    told = [[one["said"] for one in body["alerts"] if one["kind"] == "disk"] for body in chat.taken]
+    said = f"the disk of {home} has 0.0 GiB free, less than 0.01: make room, or runs will end in it"
+    assert [one for one in told if one] == [[said], [said]]
 
 
 def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:

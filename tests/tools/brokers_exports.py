@@ -3,7 +3,9 @@
 from pathlib import Path
 
 FOLDER = Path(__file__).with_name("broker_exports")
-NAMES = ("Fidelity", "Schwab", "Vanguard", "Interactive Brokers", "generic")
+NAMES = (
+    "Fidelity", "Schwab", "Vanguard", "Interactive Brokers", "generic", "thinkorswim", "Hargreaves Lansdown",
+)  # fmt: skip
 PATHS = {name: FOLDER / f"{name.lower().replace(' ', '-')}.csv" for name in NAMES}
 LAYOUTS = {name: path.read_text(encoding="utf-8") for name, path in PATHS.items()}
-FIDELITY, SCHWAB, VANGUARD, INTERACTIVE_BROKERS, GENERIC = LAYOUTS.values()
+FIDELITY, SCHWAB, VANGUARD, INTERACTIVE_BROKERS, GENERIC, THINKORSWIM, HARGREAVES_LANSDOWN = LAYOUTS.values()

@@ -36,7 +36,7 @@ from optimizer.beliefs.estimators.windows import (
     yearly_periods,
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
-from optimizer.errors import DataError, PolicyError, one_of
+from optimizer.errors import DataError, PolicyError, how_many, one_of
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import (
@@ -208,7 +208,7 @@ def _from_returns(
     lost = len(recent) - len(rows)
     own = values[rows] if lost else recent  # a whole window keeps its place in memory, as that of prices does
     check_enough(own, periods, recent, symbols, recipe)
-    notes = (f"{lost} of {len(recent)} rows lack a return and are left out",) if lost else ()
+    notes = (f"{how_many(lost, 'row')} of {len(recent)} without a return left out",) if lost else ()
     return _estimated(own, symbols, recipe, methods, periods, notes + undated, risk, with_market)
 
 

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from resources.ledger.record_error import is_damage
@@ -29,6 +30,8 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
     if free < FULL:
         return f"the disk of {home} is full ({free / 1024:.0f} KiB are free); make room there; {SAFE}"
     said = str(refusals[-1]).splitlines()[0]
+    if isinstance(refusals[-1], PermissionError) and refusals[-1].filename:
+        return f"{said}: this user may not; run as the user whose desk it is, or let this one read and write it; {SAFE}"
     return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"
 
 
@@ -56,5 +59,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def _free(home: Path) -> int:
     """Bytes that are free where the home is, or would be."""
-    place = next(path for path in (home, *home.parents) if path.exists())
-    return shutil.disk_usage(place).free
+    for place in (home, *home.parents):
+        with suppress(OSError):  # it is not there yet, or another user's
+            return shutil.disk_usage(place).free
+    return FULL  # nothing can be seen

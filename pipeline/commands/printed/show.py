@@ -262,8 +262,7 @@ def _show_parts(out: Console, found: Sequence[Row]) -> None:
         if parts:
             table = columns_table("", [(f"return by {breakdown}", False), *((e, True) for e in effects)])
             for part, told in parts.items():
-                shown = part_name(part, breakdown) if breakdown == "exposure" else part
-                table.add_row(shown, *(percent(told[effect], 2) for effect in effects))
+                table.add_row(part_name(part, breakdown), *(percent(told[effect], 2) for effect in effects))
             show_table(out, table)
 
 

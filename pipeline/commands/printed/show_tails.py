@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from optimizer.errors import how_many
 from pipeline.commands.printed.narrow import fits, show_table
 from pipeline.commands.printed.show import Row, amount, columns_table, percent
 from resources.results.measure_text import part_name
@@ -14,7 +15,7 @@ def show_tail(out: Console, title: str, currency: str, rows: Sequence[Row]) -> N
     """A row a book, level and method: value at risk and expected shortfall, in percent and in money."""
     days = rows[0]["horizon_days"]
     out.print(
-        f"{title}: value at risk and expected shortfall over {days} session{'s' if days > 1 else ''}",
+        f"{title}: value at risk and expected shortfall over {how_many(days, 'session')}",
         highlight=False,
         soft_wrap=True,
     )
@@ -44,7 +45,7 @@ def show_backtest(out: Console, tail: Row) -> None:
 
 def show_live(out: Console, name: str, currency: str, told: Row) -> None:
     """What was held earned from pack to pack, by factor."""
-    span = f"{told['from']} to {told['to']}, {told['packs']} pack{'s' if told['packs'] > 1 else ''}"
+    span = f"{told['from']} to {told['to']}, {how_many(told['packs'], 'pack')}"
     out.print(f"\n{name}: the book from pack to pack, {span}", highlight=False, soft_wrap=True)
     table = columns_table("", [("", False), (currency, True), ("return", True)])
     for row in told["parts"]:

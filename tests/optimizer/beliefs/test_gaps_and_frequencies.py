@@ -208,7 +208,7 @@ def test_returns_are_taken_in_place_of_prices():
     returns.iloc[5, 0] = np.nan
     found = estimate(returns=returns)
     assert found.observations == 251
-    assert found.notes == ("1 of 252 rows lack a return and are left out",)
+    assert found.notes == ("1 row of 252 without a return left out",)
     returns.iloc[7, 1] = -1.5
     with pytest.raises(DataError, match=r"return 7 of S1 is -1.5"):
         estimate(returns=returns)

@@ -14,7 +14,7 @@ from pipeline.commands import init as init_command
 from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
-DATED = ("Fidelity", "Interactive Brokers", "Schwab")
+DATED = ("Fidelity", "Interactive Brokers", "Schwab", "thinkorswim")
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ REFUSALS = (
     OSError(errno.EROFS, os.strerror(errno.EROFS), "home/warehouse.lock"),
     sqlite3.OperationalError("attempt to write a readonly database"),
     duckdb.IOException("IO Error: Could not set lock on file"),
-    from_cause(PermissionError(errno.EACCES, os.strerror(errno.EACCES), "home")),
 )
 
 
@@ -37,6 +36,25 @@ def test_a_refusal_is_told_with_the_place_and_what_to_do(tmp_path: Path, error: 
     assert str(error.__cause__ or error) in said
     assert f"see that {tmp_path / 'not' / 'made'} can be read and written" in said
     assert "run it again" in said
+
+
+def test_a_file_of_another_user_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor can this user see what is inside the home, its size among it."""
+    refused = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "home/dagster")
+    home = tmp_path / "home" / "inside"
+
+    def usage(place: Path) -> SimpleNamespace:
+        if place != tmp_path:
+            raise refused
+        return SimpleNamespace(free=1 << 30)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    said = machine_fault(from_cause(refused), home)
+    assert said is not None and said.startswith(
+        "[Errno 13] Permission denied: 'home/dagster': this user may not; run as"
+    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: (_ for _ in ()).throw(refused))
+    assert machine_fault(refused, home) == said
 
 
 def test_a_full_disk_is_called_so_whatever_the_library_calls_it(

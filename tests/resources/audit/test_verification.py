@@ -69,7 +69,7 @@ def test_an_untouched_warehouse_is_as_recorded(original: Path, tmp_path: Path) -
     with tampered(original, tmp_path) as con:
         report = check(con, tmp_path)
         assert (report.faults, report.notes) == ([], [])
-        assert report.checked.startswith("54 rows of the logs, 1 pack(s)")
+        assert report.checked.startswith("54 rows of the logs, 1 pack")
         assert check(con, tmp_path, "PP_2024-01-05").faults == []
         with pytest.raises(DataError, match="no pack PP_2024-01-04"):
             check(con, tmp_path, "PP_2024-01-04")

@@ -10,7 +10,7 @@ from brokers_exports import FIDELITY, GENERIC, INTERACTIVE_BROKERS, LAYOUTS, SCH
 from optimizer import DataError
 from resources.brokers.files import export_text
 from resources.brokers.holdings import holdings, last_weekday
-from resources.brokers.layouts import read_statement
+from resources.brokers.reading import read_statement
 from resources.brokers.statement import Answers, Statement
 
 DAY = date(2022, 12, 23)
@@ -24,7 +24,7 @@ def read(text: str, **answers: object) -> Statement:
 def test_every_layout_gives_the_same_shares_and_cash(name: str) -> None:
     found = read(LAYOUTS[name])
     assert (found.layout, found.questions) == (name, [])
-    assert found.as_of == (None if name in ("Vanguard", "generic") else DAY)
+    assert found.as_of == (None if name in ("Vanguard", "generic", "Hargreaves Lansdown") else DAY)
     held = holdings(found, DAY)
     assert held.cash == Decimal("1484.50")
     assert [(one.symbol, one.quantity) for one in held.positions] == [("AAPL", 100), ("KO", Decimal("40.5"))]

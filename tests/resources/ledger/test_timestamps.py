@@ -137,7 +137,7 @@ def test_a_stamped_line_verifies_and_goes_on_doing_so(store: Warehouse, service:
     assert wrong_stamps(read_stamps(file), lines, service.roots) == []
     report = verify_home(store, roots=service.roots)
     assert not [fault for fault in report.faults if fault.table == "time stamps"]
-    assert any("1 time stamp(s): give --stamp-roots" in note for note in verify_home(store).notes)
+    assert any("1 time stamp: give --stamp-roots" in note for note in verify_home(store).notes)
 
 
 def test_a_rewritten_anchor_is_found_by_its_stamp(store: Warehouse, service: Service) -> None:

@@ -105,7 +105,7 @@ def test_a_key_that_is_no_word_is_told() -> None:
 
 def test_what_a_megabyte_of_mistakes_says_is_short() -> None:
     said = refused("shares: {" + ", ".join(f"A{n}: x" for n in range(20_000)) + "}")
-    assert said.splitlines()[-1] == "desk.yaml: and 19950 more mistakes"
+    assert said.splitlines()[-1] == "desk.yaml: and 19,950 more mistakes"
     assert len(refused("name: [" + "x" * 100_000 + "]")) < 1_000
     assert len(refused("y" * 2_000 + ": 1")) < 1_000
     with pytest.raises(PolicyError, match="stand twice"):

@@ -12,10 +12,12 @@ import pytest
 from bench import STAMP, cut, fill, ingest, price_rows
 
 import resources.store.warehouse as door
+from resources.audit import verification
 from resources.audit.backup import accept_break, backup, restore
-from resources.audit.verification import verify_home
+from resources.audit.verification import check_published, verify_home
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
 from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import RecordError, exit_status
 from resources.store.continuity import NO_ANCHOR
 from resources.store.warehouse import Warehouse
@@ -332,3 +334,26 @@ def test_a_changed_table_in_the_log_of_unfinished_writes_can_be_verified(warehou
         con.execute("alter table prices rename traded to volume")
         shutil.copy(f"{other}.wal", f"{warehouse.path}.wal")
     assert verify_home(warehouse).faults == []
+
+
+def test_a_run_that_publishes_while_somebody_verifies_is_no_fault(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_anchors(warehouse.anchor)
+    write(warehouse, 101.0)
+    warehouse.publish()
+    assert check_published(warehouse, before) == ([], [])  # the anchor was read before, the copy after
+    older = warehouse.published.read_bytes()
+    write(warehouse, 102.0)
+    warehouse.publish()
+    newer, looks = warehouse.published.read_bytes(), []
+
+    def between_line_and_file(path: Path) -> str:
+        looks.append(path.name)
+        if path == warehouse.published:
+            path.write_bytes(older if len(looks) == 1 else newer)
+        return file_sha256(path)
+
+    monkeypatch.setattr(verification, "file_sha256", between_line_and_file)
+    assert check_published(warehouse, read_anchors(warehouse.anchor)) == ([], [])
+    assert looks == ["published.duckdb", "published.tmp", "published.duckdb"]

@@ -166,3 +166,13 @@ def test_a_backtest_on_the_screen_begins_with_the_policy_and_at_one(monkeypatch:
     assert found["drawdown"] == {"policy": [0.0, -0.25], "benchmark": [0.0, -0.5]}
     assert found["since"] == {"policy": days[1], "benchmark": days[0]} and found["simulated"] is False
     assert found["rolling"]["window"] == 5 and found["measures"] == {"policy": {"sharpe": 0.5}}
+
+
+def test_what_began_on_another_day_is_measured_on_the_policys_days() -> None:
+    days = pd.bdate_range("2024-01-01", periods=22)
+    returns = pd.DataFrame(
+        {"policy": [np.nan, *[0.01] * 21], "equal_weight": [0.5, *[0.01, 0.0] * 10, 0.01]}, days
+    )
+    told = performance._measured(returns, "equal_weight", 0.0)
+    assert told["total_return"] == pytest.approx(1.01**11 - 1)  # not what it earned before the policy began
+    assert performance._measured(returns.iloc[:20], "equal_weight", 0.0) == {}

@@ -1,0 +1,193 @@
+"""A broker's export, line by line: where its table begins and ends, which layout it has, and what else it says."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from optimizer import DataError
+from resources.brokers.amounts import amount, currency_in, has_decimal_commas, last_day_in, with_point
+from resources.brokers.degiro import is_degiro, read_degiro
+from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
+from resources.brokers.layouts import DEALINGS, Layout, has, is_dealings, plain, recognised
+from resources.brokers.statement import BESIDE, Answers, Row, Statement
+from resources.brokers.thinkorswim import is_position_statement, read_position_statement
+from resources.brokers.understanding import CASH_LINE, statement
+
+Lines = list[tuple[int, list[str]]]
+SEPARATORS = (",", "\t", ";")
+AS_TEXT = re.compile(r'^\s*="(.*)"\s*$')  # so that Excel leaves a cell as it is
+WORDS = 2  # a line of this many may be of prose
+MONEY = ("price", "value", "cost", "each")
+WANTED = (
+    "positions exports of Vanguard, Schwab, thinkorswim, Fidelity, Interactive Brokers, DEGIRO, Trading 212 (pies), "
+    "Hargreaves Lansdown, comdirect, Wealthsimple and Yahoo are read, and any CSV with the columns symbol (or isin) "
+    "and quantity (price, value, cost, average cost, acquired, account are understood too)"
+)
+
+
+def read_statement(text: str, name: str, answers: Answers | None = None) -> Statement:
+    """The positions in a broker's export.
+
+    name  of the file, for messages
+    Raises DataError where no table of positions is found, two columns are the same thing, or numbers may be two.
+    """
+    given = answers or Answers()
+    for separator in SEPARATORS:
+        lines = _lines(text, separator, name)
+        every = [cells for _, cells in lines]
+        if is_activity_statement(every):
+            return read_activity_statement(lines, given)
+        if is_position_statement(every):
+            return read_position_statement(lines, given)
+        if is_degiro(every):
+            return read_degiro(lines, given, lambda some: _with_points(some, ",", name))
+        for cells in every:
+            if layout := recognised([plain(cell) for cell in cells]):
+                return _table(_with_points(lines, separator, name), layout, given, name)
+    raise DataError(_unknown([_lines(text, separator, name) for separator in SEPARATORS], name))
+
+
+def _unknown(readings: Sequence[Lines], name: str) -> str:
+    """What the file has in place of positions: a list of dealings, or the columns of its first line of words."""
+    every = [(line, cells) for lines in readings for line, cells in lines]
+    for line, cells in every:
+        names = [plain(cell) for cell in cells]
+        if (words := is_dealings(names)) and has(names, "quantity"):
+            return f"{name}: line {line} heads a list of dealings (its column {min(words)!r}); export what is held"
+    said = f"{name} has no table of positions that we know"
+    for line, cells in every:
+        told = [cell.strip() for cell in cells if cell.strip()]
+        if len(told) > WORDS and not any(re.search(r"\d", cell) for cell in told):
+            said += f": line {line} has the columns {', '.join(told)[:160]}; rename those that are symbol and quantity"
+            break
+    return f"{said}; {WANTED}"
+
+
+def _lines(text: str, separator: str, name: str) -> Lines:
+    """(line, cells) of each line that has any."""
+    body = text.lstrip(
+        "\N{ZERO WIDTH NO-BREAK SPACE}"
+    )  # Interactive Investor begins with nine marks of order
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
+    told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
+    _check_quotes(body, [line for line, _ in told], name)
+    return [(line, cells) for line, cells in told if any(cell.strip() for cell in cells)]
+
+
+def _check_quotes(body: str, ends: Sequence[int], name: str) -> None:
+    """Raises DataError where a quote opens and never closes: all lines below it would be one cell."""
+    first = ends[-2] if len(ends) > 1 else 0
+    last = io.StringIO(body, newline="").readlines()[first:]
+    if len(last) > 1 and sum(line.count('"') for line in last) % 2:
+        raise DataError(f"{name}:{first + 1} opens a quote that nothing closes; mend that line")
+
+
+def _with_points(lines: Lines, separator: str, name: str) -> Lines:
+    """The lines with decimal points, where they have decimal commas throughout."""
+    every = (cell for _, cells in lines for cell in cells)
+    try:
+        if not has_decimal_commas(every, commas_part_cells=separator == ","):
+            return lines
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
+    return [(line, [with_point(cell) for cell in cells]) for line, cells in lines]
+
+
+def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Statement:
+    rows: list[Row] = []
+    left_out: list[tuple[int, str]] = []
+    title, account, header, unit, other = "", "", [""], "", False
+    for line, cells in lines:
+        names = [plain(cell) for cell in cells]
+        told = [cell.strip() for cell in cells if cell.strip()]
+        if recognised(names) == layout:
+            header, account, other = _columns(names, layout, f"{name}:{line}"), title, False
+            unit = _unit(cells, header)
+        elif _is_cash_line(told, len(cells), header):
+            rows.append(
+                Row(line, account or title, told[0].rstrip(":"), value=told[1], currency=unit, detail=BESIDE)
+            )
+        elif header != [""] and not other and _heads_another(names):
+            left_out.append((line, "a table of something else begins; it is not read"))
+            other = True
+        elif header == [""] or (
+            len(told) == 1 and (" " in told[0] or (len(cells) == 1 and not told[0].isupper()))
+        ):
+            title = told[0] if len(told) == 1 else title
+            left_out.append((line, f"no position: {told[0][:60]}"))
+        elif not other:
+            rows.append(_row(line, cells, header, account, unit))
+    told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
+    as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
+    return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _heads_another(names: Sequence[str]) -> bool:
+    """Whether a line is the header of a table that is none of positions."""
+    return bool((DEALINGS | {"trade date"}) & {*names}) or ("symbol" in names and len(names) > 1)
+
+
+def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:
+    """Whether a line beside the table's own says cash and its amount, as in `Total cash:, "1,484.50"`."""
+    if (
+        len(told) != WORDS
+        or not CASH_LINE.fullmatch(told[0])
+        or (header != [""] and cells >= len(header) - 1)
+    ):
+        return False
+    try:
+        return amount(told[1]) is not None
+    except ValueError:
+        return False
+
+
+def _unit(cells: Sequence[str], header: Sequence[str]) -> str:
+    """The currency that the headings of amounts name, as in `Value (EUR)`; "" where they name none, or several."""
+    told = {currency_in(cell.upper()) for cell, ours in zip(cells, header, strict=False) if ours in MONEY} - {
+        ""
+    }
+    return told.pop() if len(told) == 1 else ""
+
+
+def _dated(rows: Sequence[Row], *, american: bool) -> date | None:
+    """The one day that a column of the table says of every line; None where there is none, or more than one."""
+    told = {row.dated.strip() for row in rows}
+    return last_day_in(told.pop(), american=american) if len(told) == 1 else None
+
+
+def _prose(lines: Lines) -> Iterator[list[str]]:
+    """The lines around the tables: of one cell."""
+    return (cells for _, cells in lines if sum(bool(cell.strip()) for cell in cells) == 1)
+
+
+def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
+    """Our name of each column, "" for one that is not needed; raises DataError where two are the same thing."""
+    ours = {theirs: our for our, told in layout.columns.items() for theirs in told}
+    found = [ours.get(name, "") for name in names]
+    if twice := sorted({name for name in found if name and found.count(name) > 1}):
+        told = [given for given, our in zip(names, found, strict=True) if our in twice]
+        raise DataError(f"{where}: the columns {told} say the same thing; leave one of them out")
+    return found
+
+
+def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, unit: str) -> Row:
+    """A line under our names; cells beyond the header must be empty, as brokers end lines with a separator."""
+    more = [cell for cell in cells[len(header) :] if cell.strip()]
+    values = {name: cell for name, cell in zip(header, cells, strict=False) if name}
+    trouble = (
+        f"it has {len(cells)} cells where the header has {len(header)}"
+        if more or len(cells) < len(header) - 1
+        else ""
+    )
+    side, pence = values.pop("side", "").strip(), values.pop("pence", "").strip()
+    if side.upper() not in ("", "LONG", "BUY"):
+        trouble = trouble or f"it is {side}, and only what is held is read"
+    if pence:
+        values["price"] = f"{pence}p"
+    numbers = {kind.upper(): values.pop(kind, "").strip() for kind in ("isin", "wkn")}
+    number = next((kind for kind in numbers if numbers[kind]), "")
+    if number and "symbol" not in values:
+        values |= {"symbol": numbers[number], "number": number}
+    return Row(line, **{"account": account, "currency": unit, **values}, trouble=trouble)
