@@ -9,6 +9,7 @@ from optimizer.typing import Array
 Mask = npt.NDArray[np.bool_]
 
 FEASIBLE = 1e-12
+SENSIBLE = 1e9  # of multipliers, beside costs of the order of 1: rows that differ in their last bits alone give any
 
 
 def polish(P: Array, q: Array, space: Polyhedron, x: Array, multipliers: Array) -> tuple[Array, Array] | None:
@@ -45,9 +46,12 @@ def _solve(
     system[count:, :count] = active
     right = np.concatenate([-(q + P @ fixed)[free], target[rows] - space.rows[rows] @ fixed])
     try:
-        return np.linalg.solve(system, right)
+        found = np.linalg.solve(system, right)
     except np.linalg.LinAlgError:
         return None
+    if np.abs(found).max(initial=0.0) > SENSIBLE:
+        found = np.linalg.lstsq(system, right, rcond=FEASIBLE)[0]
+    return np.asarray(found)
 
 
 def _optimal(P: Array, q: Array, space: Polyhedron, x: Array, y: Array) -> bool:

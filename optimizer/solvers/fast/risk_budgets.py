@@ -116,6 +116,8 @@ def limited_budgets(
     else:
         raise NoAnswerError(answer.solver, f"no convergence in {STEPS} steps", infeasible=False)
     x, scale = x[:p], x[p]
+    if scale <= 0:
+        raise NoAnswerError(answer.solver, "weights without a scale", infeasible=False)
     # At the best y, y'Sy = 1; the audit's cost is that of w = y / scale, in which multipliers are the same.
     return Answer(x / scale, problem.multipliers(answer.multipliers, len(base.rows)), answer.solver)
 

@@ -11,6 +11,7 @@ from draws import some
 from optimizer import DataError, Estimates, InfeasibleError, Policy, PolicyError, SolverError, Universe, solve
 from optimizer.model.ranges import YIELDING
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
+from optimizer.solvers.hierarchy import TRANSITION
 
 SECTORS = ("tech", "food", "bank")
 CLASSIC = tuple(sorted(set(METHODS) - set(SCENARIO_COSTS)))
@@ -122,7 +123,8 @@ def check_ranked(seed: int) -> bool:
     assert found.certificate.ok, f"{seed}: {found.certificate}"
     for level in found.levels:
         assert 0 <= level.violation - level.proven <= 1e-5 * max(1.0, level.violation), f"{seed}: {level}"
-    assert not found.levels or any(level.violation > 0 for level in found.levels) or found.unmet == ()
+    missed = [unmet for unmet in found.unmet if unmet.priority != TRANSITION]
+    assert not found.levels or any(level.violation > 0 for level in found.levels) or not missed
     return bool(found.levels)
 
 

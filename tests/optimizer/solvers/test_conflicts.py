@@ -68,6 +68,8 @@ def relaxed(policy: Policy, name: str, amount: float) -> Policy:
         amount = amount if "<=" in name else -amount
         if bound.replace(".", "").replace("%", "").isdigit():
             limit = float(bound.rstrip("%")) / (100 if "%" in bound else 1) + amount
+            if policy.long_only and ">=" in name and " - " not in name:
+                limit = max(limit, 0.0)
             return replace(policy, limits=(f"{name.rpartition(sign)[0]}{sign}{limit:.12f}",))
         return replace(policy, limits=(f"{name} + {amount:.12f}",))
     if whose and (field := fields[kind.partition("_")[2]]):

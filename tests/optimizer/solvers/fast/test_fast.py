@@ -144,7 +144,7 @@ def agree_with_pivots(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         other = instance.solve(method)
         assert (found is None) == (other is None), (seed, method)
         if found is not None and other is not None:
-            assert found.objective == pytest.approx(other.objective, rel=1e-6, abs=1e-9), (seed, method)
+            assert found.objective == pytest.approx(other.objective, rel=1e-5, abs=1e-9), (seed, method)
 
 
 @pytest.mark.parametrize("seed", some((23, 25, 26, 31, 21, 22), 2))
