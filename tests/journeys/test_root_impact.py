@@ -62,5 +62,6 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
 
     if replayed:
         swept = zygote.read("backtest", "--sweep", "root_impact=0,1,2")["portfolios"]["book"]
-        drags = [swept[f"root_impact={y}"]["cost_drag"] for y in (0, 1, 2)]
-        assert drags[0] < drags[1] == swept["policy"]["cost_drag"]
+        drags = [swept[name]["cost_drag"] for name in ("root_impact=0", "policy", "root_impact=2")]
+        assert drags[0] < drags[1] < drags[2]
+        assert "root_impact=1" not in swept  # it is the policy's own, and no trial beside it
