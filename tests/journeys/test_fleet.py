@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ def test_a_scheduler_that_does_not_answer_is_named(desk: FleetDesk, tmp_path: Pa
 
 
 def test_a_soak_answers_the_good_names_the_bad_and_verifies(desk: FleetDesk) -> None:
-    stage = Stage(desk.warehouse, desk.desk, STAMP)
+    stage = Stage(desk.warehouse, desk.desk, replace(STAMP, config_hash=desk.desk.digest))
 
     def run() -> dict[str, Written]:
         return {
