@@ -96,7 +96,7 @@ class OptimizationBacktest:
         Raises DataError for too little history or a start before anything was known, PolicyError for weights that
         need cash below cash_min, and what the first decision raised where none could be made.
         """
-        zone = self.market_data.index.tz
+        zone = pd.DatetimeIndex(self.market_data.index).tz
         start = None if start_date is None else as_day("start_date", start_date, zone)
         chosen, since = self._seen(knowledge, settings or BacktestSettings(), start)
         chosen = chosen if costs is None else replace(chosen, costs=costs)

@@ -104,15 +104,22 @@ def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
     if not isinstance(rate, pd.Series):
         return np.full(len(dates), float(rate))
     days = as_dates("the returns", dates)
-    told = pd.Series(floats("risk_free_rate", rate), as_dates("risk-free rates", rate.index)).sort_index()
-    if not told.index.is_unique:
-        raise DataError(f"{told.index[told.index.duplicated()][0].date()} has two risk-free rates; keep one")
-    known = told.reindex(days, method="ffill").to_numpy()
+    known = by_date("risk-free rates", rate).reindex(days, method="ffill").to_numpy()
     if np.isnan(known).any():
         raise DataError(
             f"no risk-free rate is known on {days[int(np.argmax(np.isnan(known)))].date()}; add it"
         )
     return np.asarray(known)
+
+
+def by_date(what: str, given: pd.Series) -> pd.Series:
+    """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
+    if not isinstance(given, pd.Series):
+        raise DataError(f"{what} are a {type(given).__name__}; give a Series by date")
+    told = pd.Series(floats(what, given), as_dates(what, given.index)).sort_index()
+    if not told.index.is_unique:
+        raise DataError(f"{what}: {told.index[told.index.duplicated()][0].date()} stands twice; keep it once")
+    return told
 
 
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
@@ -202,10 +209,19 @@ class PortfolioAnalytics:
         return p.total_return(self.calculate_returns().to_numpy())
 
     def calculate_money_weighted_return(self, flows: pd.Series) -> float:
-        """Internal rate of return per year (365.25 days); `flows` by date are amounts paid in."""
+        """Internal rate of return per year (365.25 days); `flows` by date are amounts paid in.
+
+        Raises DataError for a flow of a date without prices, and what `performance.money_weighted_return` raises.
+        """
         values = self.calculate_portfolio_values()
-        paid = flows.reindex(values.index, fill_value=0.0).to_numpy(dtype=np.float64)
-        days = (pd.DatetimeIndex(values.index) - pd.DatetimeIndex(values.index)[0]).days
+        dates = as_dates("the prices", values.index)
+        told = by_date("flows", flows)
+        if len(outside := told.index[told != 0].difference(dates)):
+            raise DataError(
+                f"the flow of {outside[0].date()} is of no date with prices; give each the close at which it was there"
+            )
+        paid = told.reindex(dates, fill_value=0.0).to_numpy()
+        days = (dates - dates[0]).days
         return p.money_weighted_return(values.to_numpy(), paid, np.asarray(days / 365.25))
 
     def calculate_volatility(self) -> float:
@@ -248,13 +264,13 @@ class PortfolioAnalytics:
         returns = self.calculate_returns()
         other = None
         if benchmark is not None:
-            told = benchmark.reindex(self._shares.index)
+            told = by_date("the benchmark", benchmark).reindex(as_dates("the prices", self._shares.index))
             if told.isna().any():
                 lacking = told.index[told.isna()]
                 raise DataError(
                     f"the benchmark has no price on {len(lacking)} dates, the first {lacking[0]}; give one a date"
                 )
-            other = told.pct_change(fill_method=None).iloc[1:]
+            other = told.pct_change(fill_method=None).iloc[1:].set_axis(returns.index)
         return performance_metrics(returns, other, risk_free_rate=self._rates())
 
     def calculate_attribution(self) -> pd.Series:

@@ -122,7 +122,7 @@ def placed(what: str, table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
 
 def sorted_alike(one: pd.Index, other: pd.Index) -> bool:
     """Whether two indexes hold the same labels, once each, in another order."""
-    return not one.equals(other) and one.is_unique and len(one) == len(other) and one.isin(other).all()
+    return not one.equals(other) and one.is_unique and len(one) == len(other) and bool(one.isin(other).all())
 
 
 def summed(table: pd.DataFrame, groups: Groups) -> pd.DataFrame:

@@ -119,7 +119,7 @@ def as_dates(what: str, labels: pd.Index) -> pd.DatetimeIndex:
     found = _plain_dates(labels)
     if not isinstance(found, pd.DatetimeIndex):
         raise DataError(
-            f"{what} are labelled by {labels.inferred_type}; dates are needed: pandas.to_datetime"
+            f"{what}: the labels are {labels.inferred_type}; dates are needed: pandas.to_datetime"
         )
     return found
 

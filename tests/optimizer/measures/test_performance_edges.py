@@ -198,13 +198,13 @@ def test_rates_by_date_are_read_in_any_order_zone_and_period_and_refused_in_word
     rate = pd.Series([0.02], pd.period_range("2023-12", periods=1, freq="M"))
     assert performance_metrics(months, risk_free_rate=rate)["volatility"] > 0
     for wrong, said in (
-        (pd.concat([known, known]), "2023-12-29 has two risk-free rates"),
-        (known.set_axis(["a", "b"]), "risk-free rates are labelled by string; dates are needed"),
+        (pd.concat([known, known]), "risk-free rates: 2023-12-29 stands twice"),
+        (known.set_axis(["a", "b"]), "risk-free rates: the labels are string; dates are needed"),
         (known.iloc[1:], "no risk-free rate is known on 2024-01-02"),
     ):
         with pytest.raises(DataError, match=said):
             performance_metrics(returns, risk_free_rate=wrong)
-    with pytest.raises(DataError, match="labelled by integer; dates are needed"):
+    with pytest.raises(DataError, match="the labels are integer; dates are needed"):
         monthly_table(returns.reset_index(drop=True))
 
 
@@ -218,3 +218,22 @@ def test_prices_of_any_number_kind_are_counted_alike_and_a_benchmark_without_a_d
     assert exact.calculate_metrics(table["A"]) == pytest.approx(told, nan_ok=True)
     with pytest.raises(DataError, match="no price on 3 dates, the first 2024-01-02"):
         exact.calculate_metrics(table["A"].iloc[3:])
+
+
+def test_a_flow_of_a_day_without_prices_is_named_and_not_lost() -> None:
+    days = pd.bdate_range("2024-01-02", periods=30)
+    prices = pd.DataFrame({"A": np.linspace(100, 110, 30)}, days)
+    book = Portfolio("book", 0, {"A": Position("A", Decimal(1))})
+    grown = Portfolio("book", 0, {"A": Position("A", Decimal(2))})
+    analytics = PortfolioAnalytics(book, prices, history={days[0].date(): book, days[10].date(): grown})
+    paid = float(prices["A"].iloc[10])
+    flows = pd.Series([paid, 0.0], [days[10], pd.Timestamp("2024-01-06")])  # nothing on a Saturday is nothing
+    found = analytics.calculate_money_weighted_return(flows)
+    assert analytics.calculate_money_weighted_return(flows.tz_localize("UTC")) == pytest.approx(found)
+    left = [(day - days[0]).days / 365.25 for day in (days[0], days[10], days[-1])]
+    total = 100 * (1 + found) ** left[2] + paid * (1 + found) ** (left[2] - left[1])
+    assert total == pytest.approx(220)
+    with pytest.raises(DataError, match="the flow of 2024-01-06 is of no date with prices"):
+        analytics.calculate_money_weighted_return(pd.Series([paid], [pd.Timestamp("2024-01-06")]))
+    with pytest.raises(DataError, match="flows: 2024-01-02 stands twice"):
+        analytics.calculate_money_weighted_return(pd.Series([1.0, 2.0], [days[0]] * 2))
