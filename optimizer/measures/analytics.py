@@ -196,7 +196,7 @@ class PortfolioAnalytics:
         if frequency == "daily":
             return daily
         code = {"weekly": "W-FRI", "monthly": "M", "annual": "Y"}[frequency]
-        period = pd.DatetimeIndex(daily.index).to_period(code)
+        period = as_dates("the prices", daily.index).to_period(code)
         return (1 + daily).groupby(period).prod() - 1
 
     def calculate_position_returns(self) -> pd.DataFrame:

@@ -69,9 +69,10 @@ def rolling_liquidity(
     check_prices(prices)
     check_table(traded)
     check_names("traded", traded.columns, tuple(prices.columns))
-    prices, traded = prices.astype(np.float64), traded[list(prices.columns)].reindex(prices.index)
-    values = floats("traded", traded)
-    traded = pd.DataFrame(values, prices.index, prices.columns)
+    dates = as_dates("the prices", prices.index)
+    traded = traded.set_axis(as_dates("traded", traded.index), axis=0)[list(prices.columns)].reindex(dates)
+    prices, values = prices.astype(np.float64).set_axis(dates, axis=0), floats("traded", traded)
+    traded = pd.DataFrame(values, dates, prices.columns)
     if days < 2 or np.isinf(values).any():
         raise DataError(f"{days} days of values traded; at least 2 are needed, and each value finite or NaN")
     priced = prices.notna()  # a return through a gap belongs to the day after it

@@ -206,6 +206,10 @@ def estimate_sensitivities(
             tuple(symbols), np.nan_to_num(declared), np.full((n, k), np.nan), ("declared",) * n, observed, nothing,
             np.zeros((int(rows.sum()), n)), 1, nothing,
         )  # fmt: skip
+    still = np.ptp(moves[rows], axis=0) == 0
+    if (observed & still).any():
+        named = ", ".join(factor for factor, idle in zip(FACTORS, observed & still, strict=True) if idle)
+        raise DataError(f"the proxy of {named} never moves, so that nothing follows it; make its moves NaN")
     regression, own = Regression(moves[rows], observed), returns[rows].T
     fits = [regression.fit(column) if have else None for column, have in zip(own, known, strict=True)]
     return gathered(tuple(symbols), regression, fits, declared)
