@@ -110,7 +110,7 @@ def floats(name: str, value: Any) -> Array:
         if hasattr(value, "to_numpy"):
             found = np.asarray(value.to_numpy(dtype=np.float64))
         elif isinstance(value, np.ma.MaskedArray):
-            found = np.asarray(value.astype(np.float64).filled(np.nan))
+            found = np.ma.filled(value.astype(np.float64), np.nan)
         else:
             found = np.asarray(value if np.isrealobj(value) else None, dtype=np.float64)
     except (ValueError, TypeError):

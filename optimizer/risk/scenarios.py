@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def factor_moves(
 
 
 def _tables(
-    symbols: tuple[str, ...], returns: Array, moves: Array, declared: Array
+    symbols: tuple[str, ...], returns: Array, moves: Array, declared: Any
 ) -> tuple[Array, Array, Array]:
     """The tables in the order of the symbols and FACTORS; DataError for other names, shapes, and infinite numbers."""
     if hasattr(declared, "columns"):
