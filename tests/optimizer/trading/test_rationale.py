@@ -127,4 +127,6 @@ def test_a_short_position_is_bought_back():
     held = book(1200, A=-40, B=20)
     found = trade(held, {"A": 10, "B": 10}, {"B": 0.2}, policy=flat, costs=FREE)
     [bought] = [row for row in found.rows if row.symbol == "A"]
-    assert bought.action == "BUY" and bought.rationale.startswith("Buy back the whole short position of 40.0%")
+    assert bought.action == "BUY" and bought.rationale.startswith(
+        "Buy back the whole short position of 40.0%"
+    )
