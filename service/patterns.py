@@ -41,7 +41,7 @@ class PortfolioInputs(Strict):
 class RebalanceInputs(PortfolioInputs):
     """Policy of a rebalance: a template, `policies` [{type, value}] and `constraints` (policy keys) merge.
 
-    views  as a portfolio's file has them, in place of the portfolio's own: [] for none, left out for its own
+    `views` are written as in a portfolio's file, and count in place of the portfolio's own; [] is none.
     """
 
     template: str | None = Field(default=None, max_length=64)

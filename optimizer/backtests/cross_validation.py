@@ -13,6 +13,7 @@ import pandas as pd
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
 from optimizer.model.sessions import periods_per_year
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 LEAST_TRAINING = 2
@@ -139,13 +140,14 @@ def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float
     >>> probability_of_overfitting(prices.pct_change().iloc[1:], blocks=4) <= 1.0
     True
     """
-    table = np.unique(_complete(returns), axis=1)
+    values = _complete(returns)
+    table = np.unique(values, axis=1)
     if blocks < 2 or blocks % 2 or table.shape[1] < 2 or len(table) < 2 * blocks:
         raise PolicyError(
             f"{blocks} blocks of {len(table)} rows, {table.shape[1]} different strategies; use an even number of "
             f"blocks of at least two rows, and at least two strategies"
         )
-    still = returns.columns[returns.std(ddof=0).to_numpy() <= p.ROUNDING]
+    still = returns.columns[values.std(axis=0) <= p.ROUNDING]
     if len(still):
         raise DataError(f"{', '.join(map(str, still))} does not move and has no Sharpe ratio; leave it out")
     parts = np.array_split(table, blocks)
@@ -165,7 +167,7 @@ def _complete(returns: pd.DataFrame) -> Array:
     """(T, n) the returns; DataError for one that is none."""
     if not isinstance(returns, pd.DataFrame):
         raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
-    values = returns.to_numpy(dtype=np.float64)
+    values = floats("returns", returns)
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
     return values

@@ -99,15 +99,19 @@ def checked_weights(
 ) -> Array:
     """(n,) the weights in the order of the panel; PolicyError for a wrong one."""
     place = history.place
+    try:
+        given = np.fromiter(map(float, weights.values()), float, len(weights))
+    except (TypeError, ValueError):
+        given = np.array([np.nan])
     if tuple(weights) == history.symbols:
-        wanted = np.fromiter(weights.values(), float, len(place))
+        wanted = given
     else:
-        if unknown := sorted(weights.keys() - place.keys()):
+        if unknown := sorted(map(str, weights.keys() - place.keys())):
             raise PolicyError(
                 f"weights of {as_of.date()} name {', '.join(unknown)}, which market_data has not"
             )
         wanted = np.zeros(len(place))
-        wanted[[place[symbol] for symbol in weights]] = list(weights.values())
+        wanted[[place[symbol] for symbol in weights]] = given
     total = float(wanted.sum())
     if not isfinite(total):
         raise PolicyError(f"weights of {as_of.date()} are not all numbers; return 0 for what is not held")

@@ -13,10 +13,17 @@ from optimizer.backtests.market import Flags, Rows
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
+from optimizer.model.ranges import checked_number
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 
 Days = pd.Index | npt.NDArray[np.datetime64]
+LEAST: Mapping[str, float] = {
+    "initial_value": 0.01, "risk_free_rate": -0.99, "financing_spread": -1.0, "borrow_fees": 0.0, "cash_min": -np.inf,
+    "band": 0.0, "history_days": 1, "min_history": 0, "gap_days": 0, "delisting_return": -1.0, "trials": 1,
+    "lot_size": 0.0, "min_trade": 0.0,
+}  # fmt: skip
+OPEN = ("band", "history_days")  # None is a setting too
 PERIOD_CODES = {"daily": "D", "weekly": "W-FRI", "monthly": "M", "quarterly": "Q", "yearly": "Y"}
 
 
@@ -64,6 +71,19 @@ class BacktestSettings:
     min_trade: float = 0.0
     payouts: Mapping[tuple[str, date], float] = field(default_factory=dict)
     heirs: Mapping[tuple[str, date], tuple[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises PolicyError for a setting that is no number, or too small a one."""
+        for name, least in LEAST.items():
+            given = getattr(self, name)
+            if (given is None and name in OPEN) or (
+                name == "risk_free_rate" and isinstance(given, pd.Series)
+            ):
+                continue
+            for number in dict(given).values() if isinstance(given, Mapping | pd.Series) else (given,):
+                checked_number(name, number)
+                if not least <= number < np.inf:
+                    raise PolicyError(f"{name} is {number:g}; it must be at least {least:g}, and finite")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,18 +135,18 @@ class History:
             return np.broadcast_to(old[:, None], priced.shape)
         return np.asarray(priced & (np.cumsum(priced, axis=0) >= self.settings.min_history))
 
-    def first_decision(self, start: date | None, known_since: pd.Timestamp | None = None) -> int:
+    def first_decision(self, start: pd.Timestamp | None, known_since: pd.Timestamp | None = None) -> int:
         """The row of the first close >= start with a name that is eligible, and not before anything was known."""
         if not len(self.dates):
             raise DataError("market_data has no day before end_date; move the dates")
-        since = known_since if start is None else pd.Timestamp(start)
+        since = known_since if start is None else start
         earliest = 0 if since is None else int(self.dates.searchsorted(since))
         able = np.asarray(self.eligible.any(axis=1))
         first = earliest + int(np.argmax(able[earliest:])) if able[earliest:].any() else len(self.dates)
         if first >= len(self.dates) - 1 or (start is not None and first > earliest):
             raise DataError(
                 f"no symbol has {self.settings.min_history} closes at the first decision"
-                f"{'' if start is None else f' on {start}'}; start later, or lower min_history"
+                f"{'' if start is None else f' on {start.date()}'}; start later, or lower min_history"
             )
         return first
 

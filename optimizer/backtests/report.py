@@ -195,6 +195,8 @@ def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
     """Returns of the benchmark's prices on the dates of the NAV."""
     if benchmark is None:
         return None
+    if not isinstance(benchmark, pd.Series):
+        raise DataError(f"the benchmark is a {type(benchmark).__name__}; give a Series of its prices by date")
     prices = benchmark.reindex(nav.index)
     if prices.isna().any():
         raise DataError(f"the benchmark has no price on {prices.index[prices.isna()][0]}; fill or shorten it")

@@ -21,7 +21,7 @@ from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyE
 from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
-from optimizer.model.sessions import periods_per_year
+from optimizer.model.sessions import as_day, periods_per_year
 from optimizer.typing import Array
 
 UNDECIDED = (InfeasibleError, SolverError, DataError)
@@ -96,11 +96,17 @@ class OptimizationBacktest:
         Raises DataError for too little history or a start before anything was known, PolicyError for weights that
         need cash below cash_min, and what the first decision raised where none could be made.
         """
-        chosen, since = self._seen(knowledge, settings or BacktestSettings(), start_date)
+        zone = pd.DatetimeIndex(self.market_data.index).tz
+        start = None if start_date is None else as_day("start_date", start_date, zone)
+        chosen, since = self._seen(knowledge, settings or BacktestSettings(), start)
         chosen = chosen if costs is None else replace(chosen, costs=costs)
-        data = self.market_data if end_date is None else self.market_data.loc[: pd.Timestamp(end_date)]
+        data = (
+            self.market_data
+            if end_date is None
+            else self.market_data.loc[: as_day("end_date", end_date, zone)]
+        )
         history = History(data, chosen)
-        first = history.first_decision(start_date, since)
+        first = history.first_decision(start, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)
         yearly = periods_per_year(history.dates)
         market = make_market(
@@ -113,8 +119,6 @@ class OptimizationBacktest:
         gone, fees = (
             by_symbol(given, history.symbols) for given in (chosen.delisting_return, chosen.borrow_fees)
         )
-        if not (np.isfinite(fees) & (fees >= 0)).all():
-            raise PolicyError(f"borrow_fees are {chosen.borrow_fees}; each must be a fraction per year >= 0")
         account = Account(market, chosen.initial_value, first, gone, fees / yearly)
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
         skipped = _walk(account, history, plan, chosen, {} if decisions is None else decisions)
@@ -124,7 +128,7 @@ class OptimizationBacktest:
         )
 
     def _seen(
-        self, knowledge: str, settings: BacktestSettings, start: date | None
+        self, knowledge: str, settings: BacktestSettings, start: pd.Timestamp | None
     ) -> tuple[BacktestSettings, pd.Timestamp | None]:
         """The settings with what decisions see, and the first day on which anything was known."""
         if knowledge not in KNOWLEDGE:
@@ -140,7 +144,7 @@ class OptimizationBacktest:
                 "knowledge='vintage' needs to be told when each price became known; give vintages"
             )
         if start is not None:
-            self.vintages.known_on(pd.Timestamp(start))
+            self.vintages.known_on(start)
         return replace(settings, known=self.vintages.known_on), self.vintages.first
 
     def compare(
@@ -206,7 +210,7 @@ def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dic
 
 def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:
     """(n,) one number for all, or those of a mapping, 0 where not named."""
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping | pd.Series):
         return np.array([given.get(symbol, 0.0) for symbol in symbols])
     return np.full(len(symbols), given)
 

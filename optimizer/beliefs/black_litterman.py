@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named
@@ -97,7 +98,7 @@ def posterior(
     if not len(told.P):
         return Posterior(start, start, _predictive(covariance, None, chosen), told.warnings)
     mean, learnt = _combine(start, covariance, told, chosen.tau)
-    warnings = told.warnings or _unfulfilled(told.P @ mean, told)
+    warnings = told.warnings or _unfulfilled(told.P @ mean, told, _riskless(told.P, covariance))
     return Posterior(start, mean, _predictive(covariance, learnt, chosen), warnings)
 
 
@@ -276,13 +277,21 @@ def _contradictions(P: Array, q: Array, views: Sequence[MarketView]) -> tuple[st
     )
 
 
-def _unfulfilled(achieved: Array, told: _Read) -> tuple[str, ...]:
-    """Views without error that do not hold, because their portfolio has no risk of its own."""
+def _unfulfilled(achieved: Array, told: _Read, riskless: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Views without error, or on a portfolio (k,) without risk, that do not hold: nothing can move them."""
     return tuple(
         f"view {name} cannot hold: the covariance leaves its portfolio no freedom; it comes to {value:.4f}"
-        for name, value, wanted, exact in zip(told.names, achieved, told.q, told.exact, strict=True)
-        if exact and abs(value - wanted) > NOTICED
+        for name, value, wanted, fixed in zip(
+            told.names, achieved, told.q, np.array(told.exact) | riskless, strict=True
+        )
+        if fixed and abs(value - wanted) > NOTICED
     )
+
+
+def _riskless(P: Array, covariance: Matrix) -> NDArray[np.bool_]:
+    """(k,) the portfolios whose names leave each other no risk, but for rounding."""
+    own = np.einsum("kn,nk->k", P, covariance @ P.T)
+    return np.asarray(own <= SINGULAR * (np.abs(P) @ np.sqrt(variances(covariance))) ** 2)
 
 
 def _checked_weights(symbols: Sequence[str], market_weights: Array) -> Array:

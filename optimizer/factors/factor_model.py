@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.errors import DataError
 from optimizer.model.portfolio import FactorRisk, Universe
+from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
@@ -40,7 +41,7 @@ class FactorModel:
         n, k = len(self.symbols), len(self.factors)
         shapes = {"exposures": (n, k), "factor_covariance": (k, k), "specific": (n,)}
         for name, shape in shapes.items():
-            value = np.asarray(getattr(self, name), dtype=float)
+            value = floats(name, getattr(self, name))
             if value.shape != shape or not np.isfinite(value).all():
                 raise DataError(f"{name} has shape {value.shape}; finite numbers in {shape} are needed")
             object.__setattr__(self, name, value)

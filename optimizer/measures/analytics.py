@@ -12,7 +12,8 @@ from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, per_period
-from optimizer.model.sessions import periods_per_year
+from optimizer.model.sessions import as_dates, periods_per_year
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
@@ -45,7 +46,7 @@ def performance_metrics(
             "performance_metrics reads a Series by date; make one of the returns and the benchmark"
         )
     if isinstance(risk_free_rate, pd.Series):
-        risk_free_rate = annual_rates(pd.DatetimeIndex(returns.index), risk_free_rate)
+        risk_free_rate = annual_rates(returns.index, risk_free_rate)
     if not returns.index.is_monotonic_increasing:
         raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
     r = p.checked(returns.to_numpy(dtype=np.float64))
@@ -95,21 +96,38 @@ def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float)
     }
 
 
-def annual_rates(dates: pd.DatetimeIndex, rate: float | pd.Series) -> Array:
-    """(T,) the annual rate known at each close; DataError for a date before the first one known."""
+def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
+    """(T,) the annual rate known at each close; a Series by date in any order.
+
+    Raises DataError for a date before the first one known, and where a date has two rates.
+    """
     if not isinstance(rate, pd.Series):
         return np.full(len(dates), float(rate))
-    known = rate.reindex(dates, method="ffill").to_numpy(dtype=np.float64)
+    days = as_dates("the returns", dates)
+    known = by_date("risk-free rates", rate).reindex(days, method="ffill").to_numpy()
     if np.isnan(known).any():
         raise DataError(
-            f"no risk-free rate is known on {dates[int(np.argmax(np.isnan(known)))].date()}; add it"
+            f"no risk-free rate is known on {days[int(np.argmax(np.isnan(known)))].date()}; add it"
         )
     return np.asarray(known)
 
 
+def by_date(what: str, given: pd.Series) -> pd.Series:
+    """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
+    if not isinstance(given, pd.Series):
+        raise DataError(f"{what} are a {type(given).__name__}; give a Series by date")
+    told = pd.Series(floats(what, given), as_dates(what, given.index)).sort_index()
+    if not told.index.is_unique:
+        raise DataError(f"{what}: {told.index[told.index.duplicated()][0].date()} stands twice; keep it once")
+    return told
+
+
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
-    """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days."""
-    index = pd.DatetimeIndex(returns.index)
+    """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days.
+
+    Raises DataError for rows that have no dates.
+    """
+    index = as_dates("the returns", returns.index)
     growth = (1 + returns).groupby([index.year, index.month]).prod().unstack() - 1
     growth.index.name, growth.columns.name = "year", "month"
     growth = growth.reindex(columns=range(1, 13))
@@ -144,7 +162,7 @@ class PortfolioAnalytics:
         if not len(market_data):
             raise DataError("market_data has no row; give prices by date, two at least")
         self.portfolio = portfolio
-        self.market_data = market_data
+        self.market_data = market_data.astype(np.float64)
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history
@@ -178,7 +196,7 @@ class PortfolioAnalytics:
         if frequency == "daily":
             return daily
         code = {"weekly": "W-FRI", "monthly": "M", "annual": "Y"}[frequency]
-        period = pd.DatetimeIndex(daily.index).to_period(code)
+        period = as_dates("the prices", daily.index).to_period(code)
         return (1 + daily).groupby(period).prod() - 1
 
     def calculate_position_returns(self) -> pd.DataFrame:
@@ -191,10 +209,19 @@ class PortfolioAnalytics:
         return p.total_return(self.calculate_returns().to_numpy())
 
     def calculate_money_weighted_return(self, flows: pd.Series) -> float:
-        """Internal rate of return per year (365.25 days); `flows` by date are amounts paid in."""
+        """Internal rate of return per year (365.25 days); `flows` by date are amounts paid in.
+
+        Raises DataError for a flow of a date without prices, and what `performance.money_weighted_return` raises.
+        """
         values = self.calculate_portfolio_values()
-        paid = flows.reindex(values.index, fill_value=0.0).to_numpy(dtype=np.float64)
-        days = (pd.DatetimeIndex(values.index) - pd.DatetimeIndex(values.index)[0]).days
+        dates = as_dates("the prices", values.index)
+        told = by_date("flows", flows)
+        if len(outside := told.index[told != 0].difference(dates)):
+            raise DataError(
+                f"the flow of {outside[0].date()} is of no date with prices; give each the close at which it was there"
+            )
+        paid = told.reindex(dates, fill_value=0.0).to_numpy()
+        days = (dates - dates[0]).days
         return p.money_weighted_return(values.to_numpy(), paid, np.asarray(days / 365.25))
 
     def calculate_volatility(self) -> float:
@@ -237,7 +264,13 @@ class PortfolioAnalytics:
         returns = self.calculate_returns()
         other = None
         if benchmark is not None:
-            other = benchmark.reindex(self._shares.index).pct_change(fill_method=None).iloc[1:]
+            told = by_date("the benchmark", benchmark).reindex(as_dates("the prices", self._shares.index))
+            if told.isna().any():
+                lacking = told.index[told.isna()]
+                raise DataError(
+                    f"the benchmark has no price on {len(lacking)} dates, the first {lacking[0]}; give one a date"
+                )
+            other = told.pct_change(fill_method=None).iloc[1:].set_axis(returns.index)
         return performance_metrics(returns, other, risk_free_rate=self._rates())
 
     def calculate_attribution(self) -> pd.Series:
@@ -267,7 +300,7 @@ class PortfolioAnalytics:
 
     def _rates(self) -> Array:
         """(T - 1,) the annual rate known at the close before each return."""
-        return annual_rates(pd.DatetimeIndex(self._shares.index), self.risk_free_rate)[:-1]
+        return annual_rates(self._shares.index, self.risk_free_rate)[:-1]
 
     def _prices(self) -> pd.DataFrame:
         return self.market_data.loc[self._start :, list(self._shares.columns)]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.errors import DataError
+from optimizer.model.alignment import check_names
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.returns import carino_links
 
@@ -17,13 +18,13 @@ HELD = 1e-12  # a net weight nearer to nothing has no return of its own
 def contributions(weights: pd.DataFrame, returns: pd.DataFrame) -> pd.Series:
     """Contribution of each name to the chained total return, which their sum equals.
 
-    weights  (T, n) at the close before each day;  returns  (T, n) of the days, same columns
+    weights  (T, n) at the close before each day;  returns  (T, n) of the days, the same columns in any order
     A day's part is weight x return; it is carried at the growth up to that day, so that parts add up
     (the value of 1 invested at the start).
     """
     if weights.shape != returns.shape:
         raise DataError(f"weights are {weights.shape} and returns {returns.shape}; give one for each")
-    daily = weights.to_numpy() * returns.to_numpy()
+    daily = weights.to_numpy() * placed("returns", returns, weights).to_numpy()
     growth = np.cumprod(1 + daily.sum(axis=1))
     carried = np.concatenate([[1.0], growth])[: len(daily)]
     return pd.Series(carried @ daily, weights.columns, name="contribution")
@@ -59,7 +60,7 @@ def brinson(
     earned  (T, g) what each group added, for groups of longs and shorts that cancel; weights x returns otherwise
     Raises DataError for tables that do not fit, numbers that are none, and a total loss, which has no links.
     A group that one side does not hold has the other's return, whatever is given for it: nothing was selected in it.
-    Groups may stand in any order.
+    Groups and periods may stand in any order.
 
     >>> one = pd.DataFrame({'a': [0.6], 'b': [0.4]})
     >>> earned = pd.DataFrame({'a': [0.10], 'b': [0.02]})
@@ -73,9 +74,11 @@ def brinson(
         raise DataError(
             f"the tables have shapes {[table.shape for table in tables]}; all must be T x g, T >= 1"
         )
-    if strange := [list(table) for table in tables if sorted(map(str, table)) != sorted(map(str, weights))]:
-        raise DataError(f"the groups are {list(weights)} and {strange[0]}; all tables must have the same")
-    w, r, b, s, *rest = (table[list(weights)].to_numpy(dtype=np.float64) for table in tables)
+    names = ("weights", "returns", "benchmark_weights", "benchmark_returns", "earned")
+    w, r, b, s, *rest = (
+        placed(name, table, weights).to_numpy(dtype=np.float64)
+        for name, table in zip(names, tables, strict=False)
+    )
     r, s = np.where(np.abs(w) > HELD, r, 0.0), np.where(np.abs(b) > HELD, s, 0.0)
     if not all((np.abs(table) < ABSURD).all() for table in (w, r, b, s, *rest)):
         raise DataError("a weight or return is no fraction; fill or drop that period")
@@ -107,7 +110,19 @@ def group_sums(
 
 def group_contributions(weights: pd.DataFrame, returns: pd.DataFrame, groups: Groups) -> pd.DataFrame:
     """(T, g) weights x returns of the names of each group: what it earned, whatever its net weight."""
-    return summed(weights * returns.to_numpy(), groups)
+    return summed(weights * placed("returns", returns, weights).to_numpy(), groups)
+
+
+def placed(what: str, table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
+    """The table with its columns, and its rows where they have the same labels, in the order of another; DataError."""
+    check_names(what, table.columns, tuple(like.columns))
+    ordered = table[list(like.columns)]
+    return ordered.loc[like.index] if sorted_alike(table.index, like.index) else ordered
+
+
+def sorted_alike(one: pd.Index, other: pd.Index) -> bool:
+    """Whether two indexes hold the same labels, once each, in another order."""
+    return not one.equals(other) and one.is_unique and len(one) == len(other) and bool(one.isin(other).all())
 
 
 def summed(table: pd.DataFrame, groups: Groups) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def check_names(what: str, names: Iterable[Any], symbols: tuple[str, ...], *, wh
     if len(set(given)) < len(given):
         twice = sorted({str(name) for name in given if given.count(name) > 1})
         raise DataError(f"{what} names {', '.join(twice)} more than once; keep each once")
-    missing = [symbol for symbol in symbols if symbol not in set(given)] if whole else []
+    missing = [str(symbol) for symbol in symbols if symbol not in set(given)] if whole else []
     outside = [str(name) for name in given if name not in set(symbols)]
     if missing or outside:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing)

@@ -34,7 +34,7 @@ class _Covariance:
         kept = estimates.__dict__
         if "covariance" not in kept:
             kept["covariance"] = read_only(kept["low_rank"].dense)
-        return np.asarray(kept["covariance"])
+        return floats("covariance", kept["covariance"])
 
     def __set__(self, estimates: "Estimates", value: Array | LowRank) -> None:
         if isinstance(value, LowRank):

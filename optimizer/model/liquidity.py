@@ -7,8 +7,11 @@ import numpy as np
 import pandas as pd
 
 from optimizer.errors import DataError
+from optimizer.model.alignment import check_names
 from optimizer.model.costs import Liquidity
-from optimizer.model.returns import check_prices
+from optimizer.model.returns import check_prices, check_table
+from optimizer.model.sessions import as_dates
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 LIQUIDITY_DAYS = 21
@@ -42,7 +45,7 @@ class LiquidityPanel:
     def roots(self, dates: pd.DatetimeIndex, symbols: Sequence[str]) -> Array:
         """(T, n) volatility / sqrt(volume), NaN where it is not known; DataError for a date the panel has not."""
         names = list(symbols)
-        if len(missing := dates.difference(pd.DatetimeIndex(self.volume.index))):
+        if len(missing := dates.difference(as_dates("volumes", self.volume.index))):
             raise DataError(
                 f"liquidity is not known on {missing[0].date()}; give it for the dates of the prices"
             )
@@ -56,14 +59,21 @@ def rolling_liquidity(
 ) -> LiquidityPanel:
     """The mean value traded and the sample deviation of the returns over the last `days` closes.
 
-    traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices
+    traded  (T, n) value traded each day, base currency, NaN where none is stated;  prices  (T, n) total-return prices;
+            names and dates of both are read by their labels
     Raises DataError for prices that are none, an infinite value traded or fewer than two days.
 
     >>> rolling_liquidity(1e6 + 0 * prices, prices).volume.shape
     (301, 3)
     """
     check_prices(prices)
-    if days < 2 or np.isinf(traded.to_numpy(dtype=float)).any():
+    check_table(traded)
+    check_names("traded", traded.columns, tuple(prices.columns))
+    dates = as_dates("the prices", prices.index)
+    traded = traded.set_axis(as_dates("traded", traded.index), axis=0)[list(prices.columns)].reindex(dates)
+    prices, values = prices.astype(np.float64).set_axis(dates, axis=0), floats("traded", traded)
+    traded = pd.DataFrame(values, dates, prices.columns)
+    if days < 2 or np.isinf(values).any():
         raise DataError(f"{days} days of values traded; at least 2 are needed, and each value finite or NaN")
     priced = prices.notna()  # a return through a gap belongs to the day after it
     returns = (

@@ -145,8 +145,7 @@ def checked_priorities(given: object, lines: tuple[str, ...]) -> Mapping[str, in
         alone = (*YIELDING, *ONE_SIDE, *lines)
         if key not in alone and not (kind in ONE_LIMIT and name):
             near = nearest(str(key), [*lines, *(f"{one} {name}" for one in ONE_LIMIT)] if name else alone)
-            one = "one limit (max_sector Energy, max_weight AAPL), or a line as it is written"
-            said = asked(near, f"use a field ({', '.join(YIELDING)}), {one}")
-            raise PolicyError(f"priorities: {key!r} is no limit; {said}")
+            fields = f"use a field ({', '.join(YIELDING)}), one limit (max_sector Energy, max_weight AAPL), or a line"
+            raise PolicyError(f"priorities: {key!r} is no limit; {asked(near, f'{fields} as it is written')}")
         found[key] = level
     return found

@@ -109,7 +109,7 @@ def _ratios(prices: Array) -> Array:
 def check_prices(prices: pd.DataFrame) -> None:
     """Raises DataError unless dates ascend without repeats, symbols are unique and prices positive or NaN."""
     check_table(prices)
-    check_values(prices.to_numpy(dtype=float), prices.index, tuple(prices.columns))
+    check_values(floats("the prices", prices), prices.index, tuple(prices.columns))
 
 
 def check_table(table: pd.DataFrame) -> None:

@@ -1,12 +1,14 @@
 """The sessions of a set of names: dates on which all are priced, how many make a year, and whose gaps cost the set."""
 
 from collections.abc import Collection, Sequence
+from datetime import tzinfo
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from optimizer.errors import DataError
+from optimizer.errors import DataError, PolicyError
 from optimizer.typing import Array
 
 Dates = pd.Index | npt.NDArray[np.datetime64]
@@ -108,14 +110,47 @@ def costly_gaps(
     return found
 
 
-def _days(dates: Dates) -> Array | None:
-    """(T,) days since 1970, with fractions; None where they are no dates."""
+def as_dates(what: str, labels: pd.Index) -> pd.DatetimeIndex:
+    """(T,) labels as dates without a zone, of a period its first day; DataError for labels that are no dates.
+
+    >>> as_dates('rates', pd.period_range('2024-01', periods=2, freq='M')).strftime('%m-%d').tolist()
+    ['01-01', '02-01']
+    """
+    found = _plain_dates(labels)
+    if not isinstance(found, pd.DatetimeIndex):
+        raise DataError(
+            f"{what}: the labels are {labels.inferred_type}; dates are needed: pandas.to_datetime"
+        )
+    return found
+
+
+def as_day(what: str, day: object, zone: tzinfo | None = None) -> pd.Timestamp:
+    """One day, given as a date or a text like 2024-01-31, in a zone; PolicyError for anything else.
+
+    >>> as_day('start_date', '2024-01-31').day
+    31
+    """
+    try:
+        found = pd.Timestamp(day)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        found = pd.NaT  # type: ignore[assignment]
+    if isinstance(day, bool | Real) or pd.isna(found):
+        raise PolicyError(f"{what} is {day!r}; give a date, like 2024-01-31")
+    return found.tz_localize(None).tz_localize(zone)
+
+
+def _plain_dates(dates: Dates) -> Dates:
     index = dates.to_timestamp() if isinstance(dates, pd.PeriodIndex) else dates
     if isinstance(index, pd.Index) and index.dtype == object and index.inferred_type in ("date", "datetime"):
         index = pd.DatetimeIndex(index)
     if isinstance(index, pd.DatetimeIndex) and index.tz is not None:
         index = index.tz_localize(None)
-    values = np.asarray(index)
+    return index
+
+
+def _days(dates: Dates) -> Array | None:
+    """(T,) days since 1970, with fractions; None where they are no dates."""
+    values = np.asarray(_plain_dates(dates))
     if values.dtype.kind != "M":
         return None
     return np.asarray((values - np.datetime64("1970-01-01")) / np.timedelta64(1, "D"))

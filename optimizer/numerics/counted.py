@@ -34,12 +34,17 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
         names = tuple(parameters)
         arrays = {name for name in names if parameters[name].annotation in (Array, Matrix, "Array", "Matrix")}
 
+        squares = {name for name in names if parameters[name].annotation in (Matrix, "Matrix")}
+
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
                 told = _labelled([*zip(names, args, strict=False), *kwargs.items()])
                 values = [_checked(name, value, name in arrays) for name, value in told]
                 _check_lengths(told, values, least, lowest)
+                for (name, _), value in zip(told, values, strict=True):
+                    if name in squares and getattr(value, "ndim", 2) != 2:
+                        raise DataError(f"{name} is one row; a square matrix is needed")
                 given = len(args)
                 named = dict(zip(kwargs, values[given:], strict=True))
                 with np.errstate(over="raise", divide="raise", invalid="raise"):
@@ -100,13 +105,19 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
 
 
 def floats(name: str, value: Any) -> Array:
-    """The value as an array of numbers; DataError for one that is none."""
+    """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none."""
     try:
         if hasattr(value, "to_numpy"):
-            return np.asarray(value.to_numpy(dtype=np.float64))
-        return np.asarray(value, dtype=np.float64)
+            found = np.asarray(value.to_numpy(dtype=np.float64))
+        elif isinstance(value, np.ma.MaskedArray):
+            found = np.ma.filled(value.astype(np.float64), np.nan)
+        else:
+            found = np.asarray(value if np.isrealobj(value) else None, dtype=np.float64)
     except (ValueError, TypeError):
-        raise DataError(f"{name} is {str(value)[:80]}; it must be an array of numbers") from None
+        found = np.zeros(())
+    if found.ndim == 0:
+        raise DataError(f"{name} is {str(value)[:80]}; it must be an array of numbers")
+    return found
 
 
 def _check_lengths(told: Sequence[tuple[str, Any]], values: Sequence[Any], least: int, lowest: float) -> None:

@@ -64,7 +64,7 @@ def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
     """
     if volatility not in FILTERS:
         raise PolicyError(f"filter {volatility!r} does not exist; use one of {', '.join(FILTERS)}")
-    checked = np.asarray(returns, dtype=float)
+    checked = floats("returns", returns)
     if checked.ndim != 2 or len(checked) < LEAST_DAYS or not _sane(checked):
         raise DataError(
             f"returns have shape {checked.shape}; at least {LEAST_DAYS} rows of returns without gaps are needed"

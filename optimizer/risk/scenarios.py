@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from math import isfinite
+from typing import Any
 
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
+from optimizer.numerics.counted import floats
 from optimizer.risk.factor_regression import FactorFit, Regression
 from optimizer.typing import Array
 
@@ -147,6 +150,29 @@ def factor_moves(
     return moves
 
 
+def _tables(
+    symbols: tuple[str, ...], returns: Array, moves: Array, declared: Any
+) -> tuple[Array, Array, Array]:
+    """The tables in the order of the symbols and FACTORS; DataError for other names, shapes, and infinite numbers."""
+    if hasattr(declared, "columns"):
+        check_names("declared's index", declared.index, symbols)
+        declared = declared.loc[list(symbols)]
+    tables = (
+        ("returns", returns, symbols, len(moves)), ("moves", moves, FACTORS, len(moves)),
+        ("declared", declared, FACTORS, len(symbols)),
+    )  # fmt: skip
+    found = []
+    for what, given, names, height in tables:
+        table = floats(what, named_columns(what, given, names))
+        if table.shape != (height, len(names)) or (np.abs(table) > ABSURD).any():
+            raise DataError(
+                f"{what} has shape {table.shape}; {height} x {len(names)} numbers, fractions or NaN, are needed"
+            )
+        found.append(table)
+    returns, moves, declared = found
+    return returns, moves, declared
+
+
 def estimate_sensitivities(
     symbols: Sequence[str], returns: Array, moves: Array, declared: Array
 ) -> Sensitivities:
@@ -155,19 +181,13 @@ def estimate_sensitivities(
     returns   (T, n) daily log returns, NaN where a symbol has none
     moves     (T, k) of FACTORS; NaN columns have no proxy
     declared  (n, k) used for a symbol with fewer than 60 days, and for factors without a proxy; NaN = not known
-    Raises PolicyError naming the symbols that have neither history nor declared sensitivities, DataError for tables
-    that do not fit or hold an infinite number.
+    Tables with names are put into the order of the symbols and FACTORS. Raises PolicyError naming the symbols that have
+    neither history nor declared sensitivities, DataError for tables that do not fit or hold an infinite number.
 
     >>> sensitivities.sources
     ('declared',)
     """
-    for table, height, width in (
-        (returns, len(moves), len(symbols)), (moves, len(moves), len(FACTORS)), (declared, len(symbols), len(FACTORS))
-    ):  # fmt: skip
-        if table.shape != (height, width) or (np.abs(table) > ABSURD).any():
-            raise DataError(
-                f"a table has shape {table.shape}; {height} x {width} numbers, fractions or NaN, are needed"
-            )
+    returns, moves, declared = _tables(tuple(symbols), returns, moves, declared)
     n, k = len(symbols), len(FACTORS)
     observed = np.asarray(np.isfinite(moves).sum(axis=0) >= MIN_OBSERVATIONS)
     rows = np.asarray(np.isfinite(moves[:, observed]).all(axis=1))
@@ -189,6 +209,10 @@ def estimate_sensitivities(
             tuple(symbols), np.nan_to_num(declared), np.full((n, k), np.nan), ("declared",) * n, observed, nothing,
             np.zeros((int(rows.sum()), n)), 1, nothing,
         )  # fmt: skip
+    still = np.ptp(moves[rows], axis=0) == 0
+    if (observed & still).any():
+        named = ", ".join(factor for factor, idle in zip(FACTORS, observed & still, strict=True) if idle)
+        raise DataError(f"the proxy of {named} never moves, so that nothing follows it; make its moves NaN")
     regression, own = Regression(moves[rows], observed), returns[rows].T
     fits = [regression.fit(column) if have else None for column, have in zip(own, known, strict=True)]
     return gathered(tuple(symbols), regression, fits, declared)

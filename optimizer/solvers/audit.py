@@ -232,5 +232,5 @@ def worth(goal: Goal, w: Array, gain: float) -> str:
     what = told_as(goal)
     if abs(change) < UNFELT:
         return f"leaves the {what} as it is"
-    worth = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"
-    return f"{'raises' if change > 0 else 'lowers'} the {what} by {worth}"
+    amount = f"{abs(change):.2g}" if isinstance(goal, Ratio | TailRatio) else f"{1e4 * abs(change):.2g} bps"
+    return f"{'raises' if change > 0 else 'lowers'} the {what} by {amount}"

@@ -132,7 +132,7 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
         return _given_way(limits, own, margin, told)
     if policy.on_conflict == "transition" and tied(limits) and allowed(untied(firm.revealed())):
         return _given_way(limits, transition(individual(limits), own), margin, told)
-    raise explain(_firm_part(wanted, yielding) if own else wanted)
+    raise explain(firm_part(wanted, yielding) if own else wanted)
 
 
 def _given_way(limits: Limits, levels: Levels, margin: float | None, told: tuple[str, ...]) -> Way:
@@ -147,8 +147,8 @@ def without(limits: Limits, groups: tuple[str, ...]) -> Limits:
     return limits
 
 
-def _firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
-    """What holds always, in the policy's own items."""
+def firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
+    """What holds always, without the groups that yield, in the policy's own items."""
     rest = without(individual(wanted), yielding)
     linear = tuple(replace(a, groups=b.groups) for a, b in zip(rest.linear, wanted.linear, strict=True))
     return replace(rest, lower_groups=wanted.lower_groups, upper_groups=wanted.upper_groups, linear=linear)

@@ -32,7 +32,7 @@ from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
-from optimizer.solvers.search import Way, search
+from optimizer.solvers.search import Way, firm_part, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
@@ -226,10 +226,12 @@ def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) ->
     try:
         return search(goal, plain(wanted, start), setting)
     except InfeasibleError as stop:
-        if not stop.ways or not cardinality.wanted(policy) or any(policy.priorities.values()):
-            raise  # what yields by priority is no part of the conflict
+        if not stop.ways or not cardinality.wanted(policy):
+            raise
+        yielding = tuple(group for groups in levels_of(wanted, policy).values() for group in groups)
+        firm = firm_part(wanted, yielding) if yielding else wanted
         must = always_held(goal, len(setting.symbols))
-        raise with_names(stop, wanted, policy, setting.held, must) from None
+        raise with_names(stop, firm, policy, setting.held, must) from None
 
 
 def checked_forecasts(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:

@@ -101,6 +101,8 @@ def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers
 
 
 def _traded(move: Move) -> str:
+    if move.achieved == 0 and move.current < 0:
+        return f"Buy back the whole short position of {-move.current:.1%}"
     if move.achieved == 0:
         return f"Sell the whole position of {move.current:.1%}"
     verb = "Increase" if move.achieved > move.current else "Decrease"

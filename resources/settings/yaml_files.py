@@ -17,6 +17,7 @@ from resources.settings.words import in_words
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
+MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple)\[.*\]")
 LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
 LONGEST_NUMBER = 100  # signs; one by sixties takes the square of its length to read
 
@@ -277,8 +278,8 @@ def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
 
 
 def _is_mark(part: int | str) -> bool:
-    """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the tag of a kind of value."""
-    return part == "[key]" or (isinstance(part, str) and part.startswith("<"))
+    """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the name of a kind of value."""
+    return isinstance(part, str) and MARK.fullmatch(part) is not None
 
 
 def _kinds(annotation: Any) -> list[Any]:

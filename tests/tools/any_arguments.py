@@ -84,13 +84,49 @@ class Case:
 
     def frame(self, values: Any) -> pd.DataFrame:
         """A table by date and symbol."""
-        return pd.DataFrame(
-            values, pd.bdate_range("2023-01-02", periods=len(values)), list(NAMES[: values.shape[1]])
-        )
+        names: Any = list(NAMES[: values.shape[1]])
+        kind = self.one("plain", "plain", "plain", "two levels", "numbers", "a gap", "twice")
+        if kind == "two levels":
+            names = pd.MultiIndex.from_product([["close"], names])
+        if kind in ("numbers", "a gap", "twice"):
+            names = {
+                "numbers": [*range(len(names))],
+                "a gap": [None, *names[1:]],
+                "twice": names[:1] * len(names),
+            }[kind]
+        return self._kept(pd.DataFrame(values, self.labels(len(values)), names))
 
     def series(self, values: Any) -> pd.Series:
         """By date."""
-        return pd.Series(values, pd.bdate_range("2023-01-02", periods=len(values)), dtype=float)
+        return self._kept(pd.Series(values, self.labels(len(values)), dtype=float))
+
+    def labels(self, count: int) -> pd.Index:
+        """Dates mostly, else what a stranger may have for them."""
+        days = pd.bdate_range("2023-01-02", periods=count)
+        kind = self.one(
+            "days", "days", "days", "days", "zone", "months", "counted", "text", "twice", "descending", "a gap",
+            "dates", "two levels",
+        )  # fmt: skip
+        odd: dict[str, Callable[[], pd.Index]] = {
+            "zone": lambda: days.tz_localize("America/New_York"),
+            "months": lambda: pd.period_range("1990-01", periods=count, freq="M"),
+            "counted": lambda: pd.RangeIndex(count),
+            "text": lambda: pd.Index(days.strftime("%Y-%m-%d")),
+            "twice": lambda: days.where(np.arange(count) != 1, days[:1].append(days)[:count]),
+            "descending": lambda: days[::-1],
+            "a gap": lambda: days.where(np.arange(count) != 1),
+            "dates": lambda: pd.Index([day.date() for day in days], dtype=object),
+            "two levels": lambda: pd.MultiIndex.from_arrays([["close"] * count, days]),
+        }
+        return odd[kind]() if kind in odd else days
+
+    def _kept(self, table: Any) -> Any:
+        """A table or Series in some kind of number."""
+        kind = self.one("float64", "float64", "float64", "float32", "Float64", "object", "Decimal", "str")
+        if kind == "Decimal":
+            told = table.astype(object)
+            return told.map(lambda value: Decimal(repr(value)))
+        return table.astype(kind)
 
     def covariance(self) -> Any:
         """(n, n) per year of some kind."""

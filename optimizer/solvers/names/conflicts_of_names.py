@@ -75,7 +75,9 @@ def with_names(
     together = tuple(
         (*(replace(conflict, enough=False) for conflict in way), *more) for way, more in found if more
     )
-    return InfeasibleError.of(error.conflicts, whole or together)
+    alone = {way[0].limit for way in whole if len(way) == 1}
+    conflicts = tuple(replace(one, enough=one.enough and one.limit in alone) for one in error.conflicts)
+    return InfeasibleError.of(conflicts, whole or together)
 
 
 def _besides(

@@ -181,3 +181,47 @@ def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing(
 
     with pytest.raises(SolverError, match="nothing is certified"):
         run(never, settings=BacktestSettings(min_history=5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"initial_value": 0}, "initial_value is 0; it must be at least 0.01"),
+        ({"initial_value": None}, "initial_value is None; it must be a number"),
+        ({"financing_spread": np.nan}, "financing_spread is nan"),
+        ({"gap_days": -1}, "gap_days is -1"),
+        ({"delisting_return": {"A": -2}}, "delisting_return is -2; it must be at least -1"),
+        ({"borrow_fees": pd.Series({"A": -0.01})}, "borrow_fees is -0.01; it must be at least 0"),
+        ({"risk_free_rate": "2%"}, "risk_free_rate is '2%'; it must be a number"),
+        ({"history_days": 0}, "history_days is 0"),
+        ({"trials": 0}, "trials is 0; it must be at least 1"),
+        ({"band": np.inf}, "band is inf"),
+    ],
+    ids=str,
+)
+def test_a_setting_that_is_no_number_or_too_small_is_refused_at_birth(wrong: dict, said: str):
+    with pytest.raises(PolicyError, match=said):
+        BacktestSettings(**wrong)
+
+
+def test_days_texts_and_zones_begin_a_backtest_alike_and_wrong_ones_are_named():
+    prices = moving()
+    short = BacktestSettings(min_history=5, borrow_fees=pd.Series({"S0": 0.01}))
+    first, last = prices.index[40], prices.index[90]
+    runs = [
+        OptimizationBacktest(table).backtest_strategy(
+            equal_weight, settings=short, start_date=day, end_date=last
+        )
+        for table in (prices, prices.tz_localize("America/New_York"))
+        for day in (first, first.date(), str(first.date()), first.tz_localize("UTC"))
+    ]
+    for run in runs[1:]:
+        assert (run.nav.to_numpy() == runs[0].nav.to_numpy()).all()
+    run = OptimizationBacktest(prices).backtest_strategy
+    for wrong in ("2021-13-01", 20210101, True, pd.NaT):
+        with pytest.raises(PolicyError, match=r"start_date is .*; give a date, like 2024-01-31"):
+            run(equal_weight, settings=short, start_date=wrong)
+    with pytest.raises(PolicyError, match="are not all numbers"):
+        run(lambda history, as_of: {"S0": "half"}, settings=short)
+    with pytest.raises(DataError, match="benchmark is a DataFrame; give a Series"):
+        run(equal_weight, settings=short, benchmark=prices[["S0"]])

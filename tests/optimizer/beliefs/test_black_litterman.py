@@ -252,3 +252,22 @@ def test_own_weights_of_both_sides_and_how_such_a_view_reads():
 def test_own_weights_that_say_no_portfolio_are_refused(wrong: dict[str, object]):
     with pytest.raises(PolicyError, match="weight"):
         MarketView(**{"view_type": "absolute", "expected_return": 0.1, "confidence": 1.0, **wrong})
+
+
+@pytest.mark.parametrize("sure", [{"confidence": 0.5}, {"error": 0.01}, {"confidence": 1.0}], ids=str)
+def test_a_view_on_what_has_no_risk_is_said_to_move_nothing(sure: dict[str, float]) -> None:
+    twins, still = np.full((3, 3), 0.04), np.diag([0.04, 0.0, 0.09])
+    for covariance, view in (
+        (twins, MarketView({"A": 1.0, "B": -1.0}, "relative", 0.1, **sure)),
+        (still, MarketView(["B"], "absolute", 0.1, **sure)),
+    ):
+        found = posterior(("A", "B", "C"), np.array([0.5, 0.3, 0.2]), covariance, [view])
+        assert (
+            "cannot hold: the covariance leaves its portfolio no freedom; it comes to 0.0000"
+            in found.warnings[0]
+        )
+        assert found.mean == pytest.approx(found.prior)
+    calm = posterior(
+        ("A", "B", "C"), np.array([0.5, 0.3, 0.2]), twins, [MarketView(["A"], "absolute", 0.2, **sure)]
+    )
+    assert calm.warnings == () and calm.mean[0] > calm.prior[0] + 0.01

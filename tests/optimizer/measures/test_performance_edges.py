@@ -1,5 +1,7 @@
 """Figures at their edges: nothing moves, nothing is held, everything is lost, or there is more than one answer."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ from hypothesis import strategies as st
 
 from optimizer import DataError, Portfolio, PortfolioAnalytics, Position, brinson, performance_metrics
 from optimizer import performance as p
-from optimizer.measures.attribution import group_contributions, group_sums
+from optimizer.measures.analytics import monthly_table
+from optimizer.measures.attribution import contributions, group_contributions, group_sums
 
 CASH = np.full(250, 1.02 ** (1 / 252) - 1)
 MOVES = np.random.default_rng(1).normal(0.0004, 0.01, 250)
@@ -155,5 +158,82 @@ def test_groups_of_an_attribution_stand_in_any_order_and_an_empty_one_needs_no_r
     found = brinson(own, earned, other, theirs)
     assert found.loc["y", ["selection", "interaction"]].abs().sum() == 0
     assert found.to_numpy().sum() == pytest.approx(0.1 - (0.4 * 0.02 + 0.6 * 0.05))
-    with pytest.raises(DataError, match="all tables must have the same"):
+    with pytest.raises(DataError, match="benchmark_weights lacks x and names z"):
         brinson(own, earned, other.rename(columns={"x": "z"}), theirs)
+
+
+def test_names_and_periods_of_an_attribution_are_read_by_their_labels() -> None:
+    rng, days, names = np.random.default_rng(4), pd.bdate_range("2024-01-01", periods=5), list("ABC")
+    weights = pd.DataFrame(rng.dirichlet([1.0] * 3, 5), days, names)
+    returns = pd.DataFrame(rng.normal(0, 0.02, (5, 3)), days, names)
+    turned = returns.iloc[::-1][["C", "A", "B"]]
+    assert contributions(weights, turned).equals(contributions(weights, returns))
+    assert contributions(weights, returns).sum() == pytest.approx(
+        (1 + (weights * returns).sum(axis=1)).prod() - 1
+    )
+    groups = {"A": "x", "B": "y", "C": "x"}
+    for told, straight in zip(
+        group_sums(weights, turned, groups), group_sums(weights, returns, groups), strict=True
+    ):
+        assert told.equals(straight)
+    flat, market = weights * 0 + 1 / 3, returns / 2
+    assert brinson(weights, turned, flat, market[::-1]).equals(brinson(weights, returns, flat, market))
+    later = returns.set_axis(days + pd.Timedelta(days=1), axis=0)  # of the day after the weights: row by row
+    assert contributions(weights, later).equals(contributions(weights, returns))
+    with pytest.raises(DataError, match="returns lacks C"):
+        contributions(weights, returns[["A", "B"]].assign(Z=0.0))
+
+
+def test_rates_by_date_are_read_in_any_order_zone_and_period_and_refused_in_words() -> None:
+    days = pd.bdate_range("2024-01-02", periods=40)
+    returns = pd.Series(np.random.default_rng(2).normal(0, 0.01, 40), days)
+    known = pd.Series([0.01, 0.05], [pd.Timestamp("2023-12-29"), days[20]])
+    plain = performance_metrics(returns, risk_free_rate=known)
+    by_hand = returns.to_numpy() - (1 + np.where(np.arange(40) < 20, 0.01, 0.05)) ** (1 / 252) + 1
+    assert plain["sharpe"] == pytest.approx(by_hand.mean() / by_hand.std(ddof=1) * np.sqrt(252))
+    for own, rates in ((returns, known[::-1]), (returns.tz_localize("Asia/Tokyo"), known)):
+        assert performance_metrics(own, risk_free_rate=rates) == pytest.approx(plain, nan_ok=True)
+    months = pd.Series([0.01, -0.02, 0.03], pd.period_range("2024-01", periods=3, freq="M"))
+    assert monthly_table(months)["year"].tolist() == pytest.approx([1.01 * 0.98 * 1.03 - 1])
+    rate = pd.Series([0.02], pd.period_range("2023-12", periods=1, freq="M"))
+    assert performance_metrics(months, risk_free_rate=rate)["volatility"] > 0
+    for wrong, said in (
+        (pd.concat([known, known]), "risk-free rates: 2023-12-29 stands twice"),
+        (known.set_axis(["a", "b"]), "risk-free rates: the labels are string; dates are needed"),
+        (known.iloc[1:], "no risk-free rate is known on 2024-01-02"),
+    ):
+        with pytest.raises(DataError, match=said):
+            performance_metrics(returns, risk_free_rate=wrong)
+    with pytest.raises(DataError, match="the labels are integer; dates are needed"):
+        monthly_table(returns.reset_index(drop=True))
+
+
+def test_prices_of_any_number_kind_are_counted_alike_and_a_benchmark_without_a_date_is_named() -> None:
+    days = pd.bdate_range("2024-01-02", periods=30)
+    closes = np.round(np.exp(np.random.default_rng(5).normal(0, 0.02, (30, 2)).cumsum(axis=0)), 4)
+    table = pd.DataFrame(closes, days, ["A", "B"])
+    book = Portfolio("book", 10, {"A": Position("A", Decimal(3)), "B": Position("B", Decimal(2))})
+    told = PortfolioAnalytics(book, table).calculate_metrics(table["A"])
+    exact = PortfolioAnalytics(book, table.map(lambda price: Decimal(repr(price))))
+    assert exact.calculate_metrics(table["A"]) == pytest.approx(told, nan_ok=True)
+    with pytest.raises(DataError, match="no price on 3 dates, the first 2024-01-02"):
+        exact.calculate_metrics(table["A"].iloc[3:])
+
+
+def test_a_flow_of_a_day_without_prices_is_named_and_not_lost() -> None:
+    days = pd.bdate_range("2024-01-02", periods=30)
+    prices = pd.DataFrame({"A": np.linspace(100, 110, 30)}, days)
+    book = Portfolio("book", 0, {"A": Position("A", Decimal(1))})
+    grown = Portfolio("book", 0, {"A": Position("A", Decimal(2))})
+    analytics = PortfolioAnalytics(book, prices, history={days[0].date(): book, days[10].date(): grown})
+    paid = float(prices["A"].iloc[10])
+    flows = pd.Series([paid, 0.0], [days[10], pd.Timestamp("2024-01-06")])  # nothing on a Saturday is nothing
+    found = analytics.calculate_money_weighted_return(flows)
+    assert analytics.calculate_money_weighted_return(flows.tz_localize("UTC")) == pytest.approx(found)
+    left = [(day - days[0]).days / 365.25 for day in (days[0], days[10], days[-1])]
+    total = 100 * (1 + found) ** left[2] + paid * (1 + found) ** (left[2] - left[1])
+    assert total == pytest.approx(220)
+    with pytest.raises(DataError, match="the flow of 2024-01-06 is of no date with prices"):
+        analytics.calculate_money_weighted_return(pd.Series([paid], [pd.Timestamp("2024-01-06")]))
+    with pytest.raises(DataError, match="flows: 2024-01-02 stands twice"):
+        analytics.calculate_money_weighted_return(pd.Series([1.0, 2.0], [days[0]] * 2))

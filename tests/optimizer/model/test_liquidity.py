@@ -158,3 +158,15 @@ def test_a_trade_without_a_volume_is_refused_by_name() -> None:
     estimates = Estimates(SYMBOLS, mean=np.zeros(3), covariance=np.eye(3))
     with pytest.raises(PolicyError, match="root_impact grows with the money traded"):
         solve(estimates, POLICY, Universe(SYMBOLS), np.zeros(3))
+
+
+def test_values_traded_are_read_by_name_and_date() -> None:
+    rng, days = np.random.default_rng(6), pd.bdate_range("2024-01-02", periods=40)
+    prices = pd.DataFrame(np.exp(rng.normal(0, 0.01, (40, 2)).cumsum(axis=0)), days, ["A", "B"])
+    traded = pd.DataFrame(rng.uniform(1e5, 1e6, (40, 2)), days, ["A", "B"])
+    plain = rolling_liquidity(traded, prices).at(days[-1])
+    assert rolling_liquidity(traded[["B", "A"]], prices.astype(object)).at(days[-1]) == plain
+    with pytest.raises(DataError, match="traded lacks B"):
+        rolling_liquidity(traded[["A"]], prices)
+    with pytest.raises(DataError, match="without repeats"):
+        rolling_liquidity(traded.set_axis(days.where(np.arange(40) != 3, days[2]), axis=0), prices)

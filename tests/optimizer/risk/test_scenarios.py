@@ -1,12 +1,13 @@
 """Sensitivities recovered from made-up returns, signs, replays, and books that cannot lose more than they hold."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from draws import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer import ExposureType, Fund, PolicyError, Scenario, estimate_sensitivities, stress
+from optimizer import DataError, ExposureType, Fund, PolicyError, Scenario, estimate_sensitivities, stress
 from optimizer.risk.scenarios import (
     FACTORS,
     Sensitivities,
@@ -172,3 +173,22 @@ def test_a_yield_falls_when_its_proxy_rises() -> None:
     moves = factor_moves({"rates": {"IEF": -0.1333}}, {"IEF": np.array([0.0075])}, 1)
     assert moves[0, FACTORS.index("rates")] == pytest.approx(-0.001, rel=1e-3)
     assert np.isnan(moves[0, FACTORS.index("equity")])
+
+
+def test_tables_with_names_are_read_by_them() -> None:
+    rng, names = np.random.default_rng(1), ("A", "B", "C")
+    returns = pd.DataFrame(rng.normal(0, 0.01, (300, 3)), columns=names)
+    moves = pd.DataFrame(rng.normal(0, 0.01, (300, len(FACTORS))), columns=FACTORS)
+    told = pd.DataFrame(rng.normal(0, 1, (3, len(FACTORS))), names, FACTORS)
+    plain = estimate_sensitivities(names, *(table.to_numpy() for table in (returns, moves, told)))
+    turned = estimate_sensitivities(
+        names, returns[["C", "A", "B"]], moves[list(FACTORS[::-1])], told.loc[["B", "C", "A"]]
+    )
+    assert (turned.values == plain.values).all() and turned.sources == plain.sources
+    for tables, said in (
+        ((returns[["A", "B"]], moves, told), "returns's columns lacks C"),
+        ((returns, moves, told.iloc[:2]), "declared's index lacks C"),
+        ((returns, moves.to_numpy()[:, :2], told), "moves has shape"),
+    ):
+        with pytest.raises(DataError, match=said):
+            estimate_sensitivities(names, *tables)

@@ -196,6 +196,8 @@ def check_newer(seed: int) -> bool:
                 wider = widened(wider, conflict)
             found = solve(it, wider, universe, held)
             assert found.certificate.ok and found.constraints_met, (seed, way)
+        alone = {way[0].limit for way in error.ways if len(way) == 1} | {"long_only"}  # which is no way out
+        assert {conflict.limit for conflict in error.conflicts if conflict.enough} <= alone
         return bool(error.ways)
     return False
 
@@ -235,3 +237,21 @@ def test_relaxing_a_least_weight_does_not_allow_short_positions():
         "A + B + C >= 1.05",
         "cash_min",
     }
+
+
+@pytest.mark.parametrize(
+    ("limits", "names"),
+    [
+        ({"max_weight": 0.1}, {"large_holdings": (0.05, 0.4)}),
+        ({"min_return": 0.5, "long_only": False, "min_weight": -0.1, "max_gross": 1.2}, {"max_holdings": 1}),
+        ({"max_weight": 0.1, "priorities": {"max_sector": 3}}, {"large_holdings": (0.05, 0.4)}),
+    ],
+    ids=str,
+)
+def test_a_conflict_whose_end_leaves_no_choice_of_names_is_not_said_to_be_enough(limits: dict, names: dict):
+    it, universe = estimates(np.random.default_rng(3)), Universe(NAMES)
+    policy = Policy(method="min_volatility", risk_free_rate=0.0, **limits, **names)
+    with pytest.raises(InfeasibleError) as caught:
+        solve(it, policy, universe)
+    assert caught.value.conflicts and not any(conflict.enough for conflict in caught.value.conflicts)
+    assert all(way[-1].limit in names for way in caught.value.ways) and caught.value.ways

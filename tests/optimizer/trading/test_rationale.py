@@ -120,3 +120,13 @@ def test_a_trade_says_which_factors_it_moves_and_which_limit_binds():
         book, prices, estimates, policy, replace(universe, factor_risk=None), Mandate(prior="historical")
     )
     assert not any("moves the exposure" in row.rationale for row in plain.trades.rows)
+
+
+def test_a_short_position_is_bought_back():
+    flat = Policy(method="min_volatility", long_only=False, min_weight=-0.5, cash_max=1.0, risk_free_rate=0.0)
+    held = book(1200, A=-40, B=20)
+    found = trade(held, {"A": 10, "B": 10}, {"B": 0.2}, policy=flat, costs=FREE)
+    [bought] = [row for row in found.rows if row.symbol == "A"]
+    assert bought.action == "BUY" and bought.rationale.startswith(
+        "Buy back the whole short position of 40.0%"
+    )

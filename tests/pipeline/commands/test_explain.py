@@ -58,7 +58,7 @@ def test_who_has_a_name_is_told_before_who_might_and_a_stranger_is_refused(at: T
     assert [row["name"] for row in at.read("explain", THURSDAY, "AAA")] == ["book", "paper", "shy"]
     refused = at("explain", THURSDAY, "AAZ", "--portfolio", "shy")
     assert refused.status == 2
-    assert refused.err.endswith("neither holds nor trades 'AAZ'; there are AAA, BBB, CCC, DDD, EEE\n")
+    assert refused.err.endswith("neither holds nor trades 'AAZ'; did you mean AAA?\n")
 
 
 CAP = Binding(

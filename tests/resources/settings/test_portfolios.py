@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from optimizer import PolicyError, ScenarioView
+from resources.settings.models import ModelFile
 from resources.settings.portfolios import PortfolioFile, load_portfolios
 from resources.settings.view_files import VIEW, ViewFile
 from resources.settings.yaml_files import parse_yaml
@@ -188,3 +189,23 @@ def test_a_mistake_in_views_is_named(views: str, said: str) -> None:
         parsed(pooled(f"views:\n  - {views}\n"))
     with pytest.raises(PolicyError, match="view_model is black_litterman, whose views have a type"):
         parsed(GOOD + "views:\n  - {kind: mean, assets: [AAA], value_pct: 1}\n")
+
+
+@pytest.mark.parametrize(
+    ("view", "said"),
+    [
+        (
+            "{assets: [AAPL], type: absolute, expected_return_pct: 5, confidense: 1}",
+            "m.yaml:3: views.0.confidense: unknown key; did you mean confidence",
+        ),
+        ("{portfolios: [{AAPL: 1}], omga: [1]}", "m.yaml:3: views.0.omga: unknown key; did you mean omega"),
+        ("{kind: mean, assets: [AAPL], value_pc: 3}", "m.yaml:3: views.0.value_pc: .*did you mean value_pct"),
+        (
+            "{assets: {AAPL: x}, type: absolute, expected_return_pct: 5, confidence: 1}",
+            "m.yaml:3: views.0.assets.AAPL: must be a number",
+        ),
+    ],
+)
+def test_a_mistake_in_a_view_is_told_by_its_own_key(view: str, said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        parse_yaml(f"name: m\nuniverse: [AAPL, MSFT]\nviews: [{view}]\n", ModelFile, "m.yaml")
