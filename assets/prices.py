@@ -10,7 +10,7 @@ import pandas as pd
 
 from assets.shared.check_words import found as sentence
 from assets.shared.data_checks import OF_PRICES, answers
-from assets.shared.materialized import preview, table_schema
+from assets.shared.materialized import PREVIEW_ROWS, preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer import PackfolioError
 from resources.accounts.ingest import AccountInbox
@@ -74,7 +74,7 @@ def prices(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             **answers(OF_PRICES, told, inbox.desk.sources.limits),
-            "set_aside": preview(pd.DataFrame([vars(question) for question in aside])),
+            "set_aside": preview(pd.DataFrame([vars(question) for question in aside[:PREVIEW_ROWS]])),
         },
         description=_believed([str(one["code"]) for one in told], len(aside)),
     )
