@@ -240,7 +240,7 @@ def test_of_thousands_of_new_names_a_few_are_compared(monkeypatch: pytest.Monkey
     """Each is compared with each before it: minutes for a megabyte of them."""
     rows = [
         {"name": name, "symbol": "A", "date": date(2024, 1, 2), "value": 1.0}
-        for name in ("sise", "siz", "size")
+        for name in ("sizea", "sizeb", "sizec")
     ]
     assert [one.code for one in characteristics.column_warnings(rows, {})] == ["NAME_NEAR", "NAME_NEAR"]
     monkeypatch.setattr(characteristics, "MOST_ALIKE", 0)
