@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from http.client import HTTPException
 
 import dagster as dg
 import pandas as pd
 
 from assets.shared.check_words import found as sentence
 from assets.shared.data_checks import OF_PRICES, answers
-from assets.shared.materialized import preview, table_schema
+from assets.shared.materialized import PREVIEW_ROWS, preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer import PackfolioError
 from optimizer.errors import how_many
@@ -25,7 +26,8 @@ from resources.prices.source import in_words
 from resources.store.warehouse import frame
 
 MOST_FILES = 20  # refused ones, named in a sentence
-RETRY = dg.RetryPolicy(max_retries=3, delay=2, backoff=dg.Backoff.EXPONENTIAL)
+RETRIES, DELAY_SECONDS = 3, 2.0  # the delay doubles
+MAY_PASS = (OSError, HTTPException)
 ALL_READ, BELIEVABLE = "every_file_was_read", "believable"
 
 
@@ -39,7 +41,7 @@ class IngestConfig(dg.Config):
 
 @dg.asset(
     deps=["reference_data"],  # what explains a price is on record before it
-    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
     check_specs=[
         dg.AssetCheckSpec(ALL_READ, asset="prices", description="No file was refused."),
         dg.AssetCheckSpec(BELIEVABLE, asset="prices", description="No row is set aside, and none was warned about."),
@@ -50,7 +52,7 @@ def prices(
 ) -> dg.MaterializeResult:
     """The log of prices as traded: a correction is a new row, nothing is ever changed or removed."""
     start, end = (date.fromisoformat(day) if day else None for day in (config.start, config.end))
-    with no_retry_of_known_faults():
+    with tried_again(context):
         inbox = _inbox(context, warehouse, desk)
         done = inbox.prices(start, end, context.log.info, config.source)
         accounts = AccountInbox(inbox.warehouse, inbox.desk, inbox.stamp, inbox.today)
@@ -75,7 +77,7 @@ def prices(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             **answers(OF_PRICES, told, inbox.desk.sources.limits),
-            "set_aside": preview(pd.DataFrame([vars(question) for question in aside])),
+            "set_aside": preview(pd.DataFrame([vars(question) for question in aside[:PREVIEW_ROWS]])),
         },
         description=_believed([str(one["code"]) for one in told], len(aside)),
     )
@@ -83,14 +85,14 @@ def prices(
 
 
 @dg.asset(
-    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1", retry_policy=RETRY,
+    group_name="prices", kinds={"python", "duckdb"}, owners=OWNERS, code_version="1",
     check_specs=[dg.AssetCheckSpec(ALL_READ, asset="reference_data", description="No file was refused.")],
 )  # fmt: skip
 def reference_data(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.MaterializeResult:
     """The logs of facts besides prices: securities, market caps, ratings, corporate actions, FX and risk-free rates."""
-    with no_retry_of_known_faults():
+    with tried_again(context):
         inbox = _inbox(context, warehouse, desk)
         done = inbox.reference(context.log.info)
     return _result(inbox, "securities", done, [_all_read("reference_data", done)])
@@ -117,12 +119,18 @@ def _all_read(asset: str, done: Sequence[Ingested]) -> dg.AssetCheckResult:
 
 
 @contextmanager
-def no_retry_of_known_faults() -> Iterator[None]:
-    """A fault that we name will not go away by itself; what we do not know (a network) is tried again."""
+def tried_again(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """What may pass by itself (a network, a disk) is tried again; a fault that we name will not.
+
+    A retry policy of Dagster's would also begin anew what a signal ends: Ctrl-C would stop nothing.
+    """
     try:
         yield
     except PackfolioError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise dg.Failure(str(error)) from error
+    except MAY_PASS as error:
+        wait = DELAY_SECONDS * 2**context.retry_number
+        raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
 
 
 def _inbox(context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk: DeskResource) -> Inbox:

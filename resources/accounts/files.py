@@ -13,7 +13,7 @@ from resources.ledger.ledger import file_sha256
 from resources.ledger.tables import DATED, LOGS
 from resources.prices.csv_file import gunzip, lf_ended, text_faults, too_large
 from resources.prices.file_names import ACCOUNT_FILE, name_date
-from resources.prices.folder import is_delivery, refuse_elsewhere
+from resources.prices.folder import is_delivery, refuse_elsewhere, still_there
 from resources.prices.parquet_file import is_text, refuse_long_texts, unpacked_size
 from resources.prices.reference import Table, recognise
 from resources.prices.source import Allowance, FileRejected, Finding, delivery_key, refusing, shown
@@ -71,7 +71,8 @@ def read_told(log: str, file: Path, name: str) -> Told:
     """The rows of a file as text; raises FileRejected where it is no table with the columns of its log."""
     sha, key = key_of(log, file, name)
     with refusing(name, sha, log):
-        found, first = (_parquet if file.name.lower().endswith(".parquet") else _csv)(log, file, name)
+        with still_there(file, file.parents[name.count("/")], name):
+            found, first = (_parquet if file.name.lower().endswith(".parquet") else _csv)(log, file, name)
         if found.num_rows == 0:
             raise FileRejected(name, [Finding("NO_ROWS", "FAIL", "it has no rows; deliver rows or no file")])
         given = {

@@ -31,6 +31,7 @@ SAME = 1e-9
 
 TURNED = 0.9  # of the names, or of a correlation with what is on record
 ALIKE = 0.8  # of the letters
+MOST_ALIKE = 20_000  # pairs of names that are compared: seconds
 OWN_NAMES, SECTORS = frozenset([MARKET, SPECIFIC, OTHER, *NEEDS]), "sector:"
 
 Row = Mapping[str, object]
@@ -180,6 +181,7 @@ def column_warnings(rows: Sequence[Row], record: Record) -> Iterator[Finding]:
     for row in rows:
         days = columns.setdefault(str(row["name"]), {})
         days.setdefault(row["date"], {})[str(row["symbol"])] = float(str(row["value"]))
+    compared = 0
     for name, days in sorted(columns.items()):
         flat = [day for day, one in days.items() if len(one) >= FEWEST and len({*one.values()}) == 1]
         if flat:
@@ -189,10 +191,11 @@ def column_warnings(rows: Sequence[Row], record: Record) -> Iterator[Finding]:
         if known and _turned(days, known):
             said = f"{shown(name)} has the signs, or the order, of what is on record turned round; more must stay more"
             yield Finding("SIGNS_TURNED", "WARN", said)
-        near = (
-            [] if name in record else _alike(name, [*record, *(other for other in columns if other < name)])
-        )
-        if near:
+        if name in record or compared > MOST_ALIKE:
+            continue
+        others = [*record, *(other for other in columns if other < name)]
+        compared += len(others)
+        if near := _alike(name, others):
             said = f"{shown(name)} is a new name, which makes a factor of its own; {asked(near)}"
             yield Finding("NAME_NEAR", "WARN", said)
 

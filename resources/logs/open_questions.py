@@ -8,6 +8,7 @@ from resources.ledger.ledger import Connection
 
 # SQL for the rows of the newest month of prices: they lie together, and are found without a walk through the log.
 RECENT_PRICES = "date > (select max(date) from log_leaves where log = 'prices') - 30"
+MOST_LISTED = 2_000  # dates in a query; each takes some kilobytes while it is planned
 RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
 REMEDIES = {
     "SPLIT_UNEXPLAINED": "state the split in corporate_actions.csv, or release the first row in overrides.yaml",
@@ -75,6 +76,7 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
         return []
     # Dates that stand in the query itself are looked up in the log; those of another table are joined to all of it.
     listed = ", ".join(f"date '{day}'" for (day,) in days if day is not None) or "null"
+    among = f"p.date in ({listed})" if len(days) <= MOST_LISTED else "true"
     asked = con.execute(
         f"""
         with aside as (
@@ -83,10 +85,10 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
             qualify rank() over (partition by symbol, source, date order by ingest_seq desc) = 1
         ), unanswered as (
             select * from aside a where not exists (
-                select 1 from believed_prices($1) p where p.date in ({listed}) and p.symbol = a.symbol
+                select 1 from believed_prices($1) p where {among} and p.symbol = a.symbol
                 and p.date = a.date and p.source = a.source and p.ingest_seq >= a.ingest_seq)
             and not exists (
-                select 1 from prices p where p.withdrawn and p.date in ({listed}) and p.symbol = a.symbol
+                select 1 from prices p where p.withdrawn and {among} and p.symbol = a.symbol
                 and p.date = a.date and p.source = a.source and p.ingest_seq > a.ingest_seq
                 and ($1 is null or p.ingest_seq <= $1))
         )

@@ -332,7 +332,15 @@ def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
 def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
     """Symbol -> day -> (close, split, dividend) as the first other source by name has it."""
 
+    @cache
+    def known() -> set[str]:
+        """Asked once: to ask of each of thousands of symbols takes minutes."""
+        found = con.execute("select distinct symbol from prices where source <> ?", [source]).fetchall()
+        return {str(row[0]) for row in found}
+
     def told(symbol: str) -> Mapping[int, tuple[float, float, float]]:
+        if symbol not in known():
+            return {}
         rows = con.execute(
             "with told as (select * from believed_prices(null) where symbol = $1 and source <> $2) "
             "select date - date '1970-01-01', close, split, dividend from told "

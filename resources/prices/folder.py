@@ -1,6 +1,7 @@
 """A folder of price files: tidy long files, one file a symbol, or a feed of one file an evening."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -73,8 +74,10 @@ class FolderSource:
 
     def _read(self, file: Path, name: str, sha: str, key: str) -> Delivery:
         """The delivery of a file that holds still; raises FileRejected."""
-        delivery = read_delivery(file, name, sha, key, self.reading)
-        if file_sha256(file) != sha:
+        with still_there(file, self.path, name):
+            delivery = read_delivery(file, name, sha, key, self.reading)
+            after = file_sha256(file)
+        if after != sha:
             said = "it changed while it was read; write it under another name and rename it when it is whole"
             raise FileRejected(name, [Finding("CHANGING", "FAIL", said)], sha)
         return delivery
@@ -116,6 +119,18 @@ def refuse_elsewhere(file: Path, folder: Path, name: str) -> None:
     if not file.is_file():
         said = "it is no file, or leads to none; put the file itself there"
         raise FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
+
+
+@contextmanager
+def still_there(file: Path, folder: Path, name: str) -> Iterator[None]:
+    """Raises FileRejected where a file that the block read was put in another's place meanwhile, as by a link.
+
+    Whatever the block says of what it read is then not told: the words may be those of a file that is not the desk's.
+    """
+    try:
+        yield
+    finally:
+        refuse_elsewhere(file, folder, name)
 
 
 def between(delivery: Delivery, since: date | None, until: date | None) -> Delivery:

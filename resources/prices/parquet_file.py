@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BLOCK = 1 << 20  # rows
-FEW = 512  # rows of which the texts are looked at together
+FEW, MANY = (
+    512,
+    1 << 16,
+)  # rows of which the texts are looked at together, in a file of any and of a large size
 LONGEST_TEXT = 10_000  # bytes, as a line of a CSV file
 LARGE = 3 << 30  # bytes unpacked; a file that may have more (64 MB) takes gigabytes at any rate
 FIRST_DAY, LAST_DAY = (int(np.datetime64(day).astype(int)) for day in ("0001-01-01", "9999-12-31"))
@@ -99,10 +102,10 @@ def refuse_long_texts(file: "pq.ParquetFile", name: str, texts: Sequence[str], a
     file  opened so that its `texts` are read as dictionaries
     A few bytes of a file may stand for the same long text in every row, which its own figures do not count.
     """
-    if not texts or allowed.unpacked > LARGE:
+    if not texts:
         return
-    unpacked = 0
-    for batch in file.iter_batches(FEW, columns=list(texts)):
+    unpacked, at_once = 0, FEW if allowed.unpacked <= LARGE else MANY
+    for batch in file.iter_batches(at_once, columns=list(texts)):
         for column in batch.columns:
             lengths = _lengths(column)
             unpacked += int(lengths.sum())

@@ -17,7 +17,7 @@ from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
-from resources.prices.folder import is_delivery, refuse_elsewhere
+from resources.prices.folder import is_delivery, refuse_elsewhere, still_there
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
 from resources.prices.source import (
@@ -130,7 +130,7 @@ class ReferenceFolder:
             key = delivery_key(file.name, sha, log)
             if seen(key):
                 return
-            with refusing(file.name, sha, log):
+            with refusing(file.name, sha, log), still_there(file, file.parent, file.name):
                 data = file.read_bytes()
                 rows = read_reference(data, file.name, log, TABLES[log])
             first = _first_line(data, file.name)

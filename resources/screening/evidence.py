@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from optimizer.typing import Array
 from resources.prices.series import Ints, Series
 from resources.screening.price_warnings import CROSS_SECTION
 
@@ -88,12 +89,18 @@ class Evidence:
 
     def market(self, place: int) -> float:
         """The median growth of all symbols on the day of a row; 1 where they are few."""
-        order, starts = self._days
-        day = self.series.days[place]
-        first, last = np.searchsorted(starts, day), np.searchsorted(starts, day, side="right")
-        growth = self.series.growth[order[first:last]]
-        growth = growth[np.isfinite(growth)]
-        return float(np.median(growth)) if len(growth) >= CROSS_SECTION else 1.0
+        day = int(self.series.days[place])
+        if day not in self._markets:
+            order, starts = self._days
+            first, last = np.searchsorted(starts, day), np.searchsorted(starts, day, side="right")
+            growth = self.series.growth[order[first:last]]
+            growth = growth[np.isfinite(growth)]
+            self._markets[day] = float(np.median(growth)) if len(growth) >= CROSS_SECTION else 1.0
+        return self._markets[day]
+
+    @cached_property
+    def _markets(self) -> dict[int, float]:
+        return {}
 
     @cached_property
     def _days(self) -> tuple[Ints, Ints]:
@@ -126,15 +133,30 @@ class Evidence:
     def seen_elsewhere(self, base: int | None, place: int, growth: float) -> bool:
         """Whether another source has both days and the same growth between them."""
         series = self.series
-        other = self.elsewhere(series.symbols[series.codes[place]])
-        first = series.previous_day[place] if base is None else series.days[base]
-        days = [day for day in sorted(other) if first <= day <= series.days[place]]
-        if len(days) < 2 or days[0] != first or days[-1] != series.days[place]:
+        days, grown = self._grown_elsewhere(series.symbols[series.codes[place]])
+        asked = np.array(
+            [series.previous_day[place] if base is None else series.days[base], series.days[place]]
+        )
+        first, last = np.searchsorted(days, asked)
+        if not first < last < len(days) or (days[[first, last]] != asked).any():
             return False
-        told = [other[day] for day in days]
-        steps = [(close * split + paid) / before for (before, _, _), (close, split, paid) in pairwise(told)]
-        total = np.prod(steps)
-        return alike(float(total), growth)
+        return alike(float(np.exp(grown[last] - grown[first])), growth)
+
+    def _grown_elsewhere(self, symbol: str) -> tuple[Ints, Array]:
+        """The days (d,) on which another source has a price, and the log of its growth (d,) since the first of them."""
+        if symbol not in self._others:
+            told = sorted(self.elsewhere(symbol).items())
+            steps = [
+                np.log((close * split + paid) / before)
+                for (_, (before, _, _)), (_, (close, split, paid)) in pairwise(told)
+            ]
+            days = np.array([day for day, _ in told], np.int64)
+            self._others[symbol] = days, np.cumsum([0.0, *steps])
+        return self._others[symbol]
+
+    @cached_property
+    def _others(self) -> dict[str, tuple[Ints, Array]]:
+        return {}
 
     def _in_the_range(self, place: int, before: float) -> bool:
         """Whether the day's trades cover half of the way from the close before: no split does that."""

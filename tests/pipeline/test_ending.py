@@ -1,5 +1,6 @@
 """A command's process ends at once, and loses nothing of what it said or had to put in order."""
 
+import signal
 import subprocess
 import sys
 
@@ -41,3 +42,23 @@ def test_a_thread_that_works_is_waited_for_and_a_message_is_said() -> None:
     code, out, told = ended("3", thread)
     assert (code, out.split("\n")[:2], told) == (3, ["said", "worked"], "taken apart")
     assert ended("'why not'") == (1, "said\nput in order\n", "why not\ntaken apart")
+
+
+def test_sigterm_ends_it_in_order() -> None:
+    """Half a copy of a warehouse would be left, and fill the disk."""
+    half = "try: os.kill(os.getpid(), 15); time.sleep(60)\n    finally: print('half a copy is taken away')"
+    assert ended("3", half) == (128 + signal.SIGTERM, "half a copy is taken away\nput in order\n", "")
+
+
+QUERY = """
+import duckdb, signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    threading.Timer(0.5, os.kill, (os.getpid(), SIGNAL)).start()
+    duckdb.sql("select sum(a.range * b.range) from range(10000000) a, range(10000000) b").fetchall()
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_a_query_is_no_traceback(sign: int) -> None:
+    query = QUERY.strip().replace("SIGNAL", str(int(sign)))
+    assert ended("3", query) == (128 + sign, "put in order\n", "")

@@ -15,6 +15,7 @@ from resources.audit.verification import verify
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
 from resources.ledger.signatures import KEY, PublicKey, make_keys
+from resources.store.continuity import NO_ANCHOR
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
@@ -68,7 +69,7 @@ def test_a_changed_a_missing_and_a_foreign_signature_are_named(
     assert "another key, or was changed" in said(warehouse, moved, public)[0][0]
     other = PublicKey.of_file(make_keys(tmp_path / "other", tmp_path / "home"))
     assert len(said(warehouse, anchors, other)[0]) == len(lines)
-    assert said(warehouse, Anchors(), public)[0] == ["there is no line to check against the key"]
+    assert said(warehouse, Anchors(), public)[0] == ["there is no line to check against the key", NO_ANCHOR]
     bare = replace(anchors, lines=tuple(resigned(line, None) for line in lines))
     assert len(said(warehouse, bare, public)[0]) == len(lines)
 

@@ -8,6 +8,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+from resources.logs import characteristics
 from resources.logs.characteristics import screened
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
@@ -233,3 +234,14 @@ def test_the_desk_is_warned_of_columns_that_are_odd_as_a_whole(tmp_path: Path) -
     assert codes(lines(values, "Value", **later)) == [("NAME_NEAR", True)]
     assert codes(lines(values, "vlaue", **later)) == [("NAME_NEAR", True)]
     assert codes(lines(values, "growth", **later) + lines(values, "value_3", **later)) == []
+
+
+def test_of_thousands_of_new_names_a_few_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is compared with each before it: minutes for a megabyte of them."""
+    rows = [
+        {"name": name, "symbol": "A", "date": date(2024, 1, 2), "value": 1.0}
+        for name in ("sizea", "sizeb", "sizec")
+    ]
+    assert [one.code for one in characteristics.column_warnings(rows, {})] == ["NAME_NEAR", "NAME_NEAR"]
+    monkeypatch.setattr(characteristics, "MOST_ALIKE", 0)
+    assert [one.code for one in characteristics.column_warnings(rows, {})] == ["NAME_NEAR"]

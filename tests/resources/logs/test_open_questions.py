@@ -4,8 +4,10 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
+import resources.logs.open_questions as module
 from resources.logs.open_questions import OpenQuestion, open_questions
 from resources.logs.storing import insert_rows
 from resources.store.warehouse import Warehouse
@@ -78,3 +80,17 @@ def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_
     assert (question.rows, question.blocking) == (1, False)
     believed(warehouse, DAYS[1], close=200.0)
     assert asked(warehouse) == []
+
+
+@pytest.mark.parametrize("most", [0, 1000])
+def test_rows_of_thousands_of_days_are_asked_about_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """So many dates are not written into the query, which took gigabytes while it was planned."""
+    monkeypatch.setattr(module, "MOST_LISTED", most)
+    warehouse = new_warehouse(tmp_path, staying_open)
+    believed(warehouse, DAYS[0], DAYS[2])
+    aside(warehouse, 2, "JUMP_75", *DAYS)
+    believed(warehouse, DAYS[1], close=200.0)
+    (question,) = asked(warehouse)
+    assert (question.rows, question.first, question.last) == (3, DAYS[0], DAYS[3])

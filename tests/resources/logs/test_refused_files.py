@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from inbox_desk import ACTIONS, FIRST, HEADER, TODAY, Desk, refused
 
+import optimizer.errors as errors
 import resources.logs.ingest as ingest_module
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox
@@ -29,6 +30,17 @@ def test_an_action_on_a_symbol_that_nobody_knows_is_told_once_with_the_nearest(d
     assert "did you mean AAA" in finding.message
     assert desk.rows("select symbol from check_findings where code = 'UNKNOWN_SYMBOL'") == [("AAB",)]
     assert desk.ingest() == []
+
+
+def test_of_thousands_of_unknown_symbols_a_few_are_told_with_the_nearest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is compared with each that is known: an hour for a megabyte of them."""
+    monkeypatch.setattr(errors, "MOST_COMPARED", 10)  # of two with the five that are known
+    acts = "".join(f"AAA{letter},2024-01-03,split,2,\n" for letter in "VWXYZ")
+    (refused,) = (item for item in desk.ingest(a=FIRST, actions=ACTIONS + acts) if item.status == "rejected")
+    hints = ["did you mean AAA" in finding.message for finding in refused.findings]
+    assert hints == [True, True, False, False, False]
 
 
 def test_a_wrong_action_is_refused_with_its_line_its_field_and_the_valid_kinds(desk: Desk) -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.accounts.files import account_files, key_of, read_told
+from resources.prices import parquet_file
 from resources.prices.csv_file import MOST_FINDINGS
 from resources.prices.files import Reading, read_delivery
 from resources.prices.folder import FolderSource
@@ -308,6 +309,39 @@ def test_links_out_of_the_reference_folder_and_of_an_inbox_of_accounts_are_refus
     ((log, file, name),) = account_files([tmp_path / "kept"])
     with pytest.raises(FileRejected, match="leads out of"):
         key_of(log, file, name)
+
+
+def test_nothing_is_told_of_a_link_that_takes_a_files_place_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "secret").write_text("symbol,date,close,secret\nhunter2,hunter2,hunter2,hunter2\n")
+    for name in ("aaa.csv", "fx_rates.csv", "accounts.csv"):
+        (tmp_path / "kept" / name).write_text("base,quote,date,rate\nUSD,CAD,2024-01-02,1.3\n")
+    real = Path.read_bytes
+
+    def swapped(path: Path) -> bytes:
+        path.unlink()
+        path.symlink_to(tmp_path / "secret")
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", swapped)
+    source = FolderSource("inbox", tmp_path / "kept", "aaa.csv", Reading("inbox", "USD"))
+    found = [*source.deliveries(None, None, lambda key: False)]
+    found += ReferenceFolder(tmp_path / "kept", logs=("fx_rates",)).deliveries(None, None, lambda key: False)
+    with pytest.raises(FileRejected) as told:
+        read_told("accounts", tmp_path / "kept" / "accounts.csv", "accounts.csv")
+    for refused in (*found, told.value):
+        assert isinstance(refused, FileRejected) and refused.findings[0].code == "OUTSIDE_FOLDER"
+        assert "hunter2" not in str(refused)
+
+
+def test_long_texts_are_looked_for_in_a_large_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_file, "LARGE", 0)
+    with pytest.raises(FileRejected, match="LONG_TEXT"):
+        read_delivery(
+            parquet(repeated("A" * MB, 100_000)), "a.parquet", "sha", "key", Reading("inbox", "USD")
+        )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from price_lines import CONTEXT, aside, checked, day, line, number_of, series, warned
 
+import resources.screening.jumps as jumps
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import Basis, Delivery
 from resources.screening.merged import NEVER, Recorded, merge
@@ -234,3 +235,34 @@ def test_what_an_earlier_evening_said_of_a_row_set_aside_stands_where_the_later_
     recorded = Recorded(before, np.array([True]), nothing, nothing, never, never)
     merged = merge(told.rows, None, recorded, told.known_at)
     assert (merged.series({}).split.tolist(), merged.series({}).dividend.tolist()) == ([2.0], [0.5])
+
+
+def test_what_rows_set_aside_state_is_counted_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of splits that no price answers: each row was held against all before it."""
+    added: list[object] = []
+    real = jumps._Stated.add
+    monkeypatch.setattr(jumps._Stated, "add", lambda self, action: (added.append(action), real(self, action)))
+    text = "symbol,date,close,split\n" + "".join(f"A,{day(place)},100,2\n" for place in range(120))
+    result = screen(
+        read_delivery(text.encode(), "a.csv", "sha", "key", Reading("test", "USD", "as_traded")), CONTEXT
+    )
+    assert (result.rows.num_rows, result.quarantined.num_rows) == (1, 119)
+    assert 119 <= len(added) <= 240
+
+
+def test_another_source_is_read_once_for_each_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def elsewhere(symbol: str) -> Mapping[int, tuple[float, float, float]]:
+        asked.append(symbol)
+        return {number_of(place): (100.0 * 3.0 ** (place % 2), 1.0, 0.0) for place in range(30)}
+
+    text = "symbol,date,close\n" + "".join(
+        f"A,{day(place)},{100.0 * 3.0 ** (place % 2)}\n" for place in range(40)
+    )
+    context = replace(CONTEXT, elsewhere=elsewhere)
+    result = screen(
+        read_delivery(text.encode(), "a.csv", "sha", "key", Reading("test", "USD", "as_traded")), context
+    )
+    assert (asked, result.rows.num_rows >= 30) == (["A"], True)
+    assert result.quarantined.num_rows == 40 - result.rows.num_rows > 0
