@@ -60,9 +60,11 @@ def money(value: Number) -> Decimal:
 
 def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     """The price of one symbol in the base currency; DataError when it is missing or not positive."""
-    if symbol not in prices:
+    price = prices.get(symbol)
+    if type(price) is float and 0 < price < inf:  # what thousands of accounts are valued by
+        return _printed(price)
+    if price is None:
         raise DataError(f"{symbol} has no price; give one price per symbol that is held or wanted")
-    price = prices[symbol]
     if type(price) is not Decimal or not price.is_finite():
         price = exact(price, f"the price of {symbol}")
     if price <= 0:
