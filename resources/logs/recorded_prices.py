@@ -178,7 +178,9 @@ def parsed_row(raw: str) -> Row:
 def _recorded(on_record: pa.Table, waiting: list[Row], own: Mapping[Key, Row], losing: list[Row]) -> Recorded:
     newer = {(row["symbol"], row["date"]) for row in waiting}
     keys: list[Key] = []
-    if newer or own:  # of most deliveries nothing is set aside, and a month of all names is a hundred thousand keys
+    if (
+        newer or own
+    ):  # of most deliveries nothing is set aside, and a month of all names is a hundred thousand keys
         keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
     if newer:
         stays = [key not in newer for key in keys]
