@@ -84,7 +84,7 @@ def plan_hedges(
     one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
     cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
     (Dantzig 1957); whole units are rounded down, so that no hedge covers more than its share. Instruments against
-    the same factor share that factor's loss.
+    the same factor share that factor's loss. Raises DataError for a NAV that is no amount.
 
     >>> stressed = stress({'EQUITY': -100.0}, sensitivities, Scenario('down', 'fall', {'equity': -0.1}))
     >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
