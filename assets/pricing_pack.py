@@ -56,7 +56,7 @@ def pricing_pack(
             revise=config.revise,
         )
     if not cut.pack.fresh:
-        stage.warehouse.publish()
+        stage.publish()
     with stage.read() as con:
         entry = latest(con, "pricing_packs", cut.pack.id, None)
         found = frame(

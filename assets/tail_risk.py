@@ -42,7 +42,8 @@ def tail_risk(
     written = computed(stage, "tail_risk", context.partition_key, INPUTS, due=bool(settings.levels))
     with stage.read() as con:
         found = judged(con, written.pack, settings)
-        shown = {**_shown(con, written), "backtests": bullets([str(one) for one in found.tested])}
+        tables = {} if stage.past else _shown(con, written)
+        shown = {**tables, "backtests": bullets([str(one) for one in found.tested])}
         checks = [_told(written), _foretold(found, settings)]
         return materialized(con, "tail_risk", written.pack, written.entries, shown, check_results=checks)
 

@@ -45,22 +45,27 @@ def run_range(
     """The chain of every session of a range; a rejected pack stops no other.
 
     A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped. Dagster's
-    history gets one event a day and asset, not the steps of a run.
+    history gets one event a day and asset, not the steps of a run; readers get all days at the end, or where it stops.
     """
     configuration, store = desk(), warehouse()
     exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
     sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
     outcomes, began, ran = list[Outcome](), time.monotonic(), 0
-    for number, day in enumerate(sessions, 1):
-        with store.live() as con:
-            found = at_its_end(con, day, configuration.digest)
-        said = "as it was"
-        if found is None:
-            found, ran = _run(instance, day), ran + 1
-            each = (time.monotonic() - began) / ran
-            said = f"{timedelta(seconds=round(each * (len(sessions) - number)))} left at {each:.1f} s a day"
-        outcomes.append(found)
-        progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
+    try:
+        for number, day in enumerate(sessions, 1):
+            with store.live() as con:
+                found = at_its_end(con, day, configuration.digest)
+            said = "as it was"
+            if found is None:
+                found, ran = _run(instance, day), ran + 1
+                each = (time.monotonic() - began) / ran
+                said = (
+                    f"{timedelta(seconds=round(each * (len(sessions) - number)))} left at {each:.1f} s a day"
+                )
+            outcomes.append(found)
+            progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
+    finally:
+        store.publish()  # once: a copy of the whole record a day would cost the more the longer it is
     return outcomes
 
 
@@ -88,7 +93,7 @@ def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
     Raises KeyboardInterrupt where the process was told to stop: Dagster ends the day's run, and would go on.
     """
     with dg.DagsterInstance.ephemeral() as own:
-        outcome = run_pack(own, day)
+        outcome = run_pack(own, day, past=True)
         stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
         if stopped or outcome.reason.endswith(INTERRUPTED):
             raise KeyboardInterrupt

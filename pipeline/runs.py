@@ -14,6 +14,7 @@ from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
 from resources.accounts.keys import key_of
 from resources.accounts.known import known_portfolios
+from resources.dagster_resources import PAST
 from resources.ledger.record_error import FAILED, FAULT, RecordError
 from resources.logs.calendars import desk_calendar
 from resources.logs.ingest import default_as_of
@@ -56,8 +57,12 @@ def _execute(
     config: dg.RunConfig,
     watch: Watch,
     partition_key: str | None = None,
+    *,
+    past: bool = False,
 ) -> dg.ExecuteInProcessResult:
     """Runs a job in this process; `watch` hears what it is doing, and how many of its steps are done.
+
+    past  whether it is a day of a backfill, which publishes at its end
 
     Raises DataError for a pack of a date that can have none.
     """
@@ -88,7 +93,7 @@ def _execute(
             partition_key=partition_key,
             raise_on_error=False,
             run_id=run_id,
-            tags=process_tag(),
+            tags=process_tag() | ({PAST: "yes"} if past else {}),
         )
 
 
@@ -192,8 +197,11 @@ def run_pack(
     portfolio: str | None = None,
     revise: str | None = None,
     watch: Watch = unwatched,
+    past: bool = False,
 ) -> Outcome:
     """Runs the chain of one as-of date on what is on record.
+
+    past  as in `_execute`
 
     Raises PolicyError to revise a date without a pack, or for a portfolio that there is not.
     """
@@ -210,10 +218,12 @@ def run_pack(
             "portfolio_snapshots": {"config": _given(portfolio=portfolio)},
         }
     )
-    result = _execute("pack_run", instance, config, watch, pack_id(as_of))
+    result = _execute("pack_run", instance, config, watch, pack_id(as_of), past=past)
     if is_record_fault(result):
         return Outcome(FAULT, None, why(result), whole=False)
-    if not result.success:  # the last stage publishes; a run that stopped before it must be seen too
+    if not (
+        result.success or past
+    ):  # the last stage publishes; a run that stopped before it must be seen too
         warehouse().publish()
     with warehouse().live() as con:
         newest = newest_revision(con, as_of)

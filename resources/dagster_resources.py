@@ -18,6 +18,8 @@ from resources.store.code_version import code_version
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
+PAST = "packfolio/past"  # the tag of a run that is a day of a backfill
+
 
 class DeskResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """What the desk edits: the folder of its configuration, read anew by each run."""
@@ -53,7 +55,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         stamp = Stamp(
             context.run_id, datetime.now(UTC).replace(tzinfo=None), code_version(), configuration.digest
         )
-        return Stage(self.open(), configuration, stamp)
+        return Stage(self.open(), configuration, stamp, past=context.op_execution_context.has_tag(PAST))
 
 
 class PublishedResource(DuckDBResource):
@@ -78,11 +80,15 @@ class PublishedResource(DuckDBResource):
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage works with: the warehouse, the configuration, and the stamp its writes carry."""
+    """What a stage works with: the warehouse, the configuration, and the stamp its writes carry.
+
+    past  whether it is a day of a backfill: Dagster forgets its pictures, and readers get all of its days at the end
+    """
 
     warehouse: Warehouse
     desk: Configuration
     stamp: Stamp
+    past: bool = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -96,6 +102,11 @@ class Stage:
         with self.warehouse.write(self.stamp) as tx:
             self.desk.keep(tx)
             yield tx
+
+    def publish(self) -> None:
+        """Shows readers what is written."""
+        if not self.past:
+            self.warehouse.publish()
 
     def pack(self, con: Connection, partition_key: str) -> Pack:
         """The newest fresh pack of a partition's as-of date; the key names the date, the pack may be a revision."""

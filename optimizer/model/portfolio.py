@@ -60,14 +60,14 @@ def money(value: Number) -> Decimal:
 
 def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     """The price of one symbol in the base currency; DataError when it is missing or not positive."""
+    price = prices.get(symbol)
+    if type(price) is float and 0 < price < inf:  # what thousands of accounts are valued by
+        return _printed(price)
     if symbol not in prices:
         raise DataError(f"{symbol} has no price; give one price per symbol that is held or wanted")
-    price = prices[symbol]
-    if type(price) is not Decimal or not price.is_finite():
-        price = exact(price, f"the price of {symbol}")
-    if price <= 0:
-        raise DataError(f"{symbol} has the price {price}; it must be above 0: correct the price")
-    return price
+    if (number := exact(prices[symbol], f"the price of {symbol}")) <= 0:
+        raise DataError(f"{symbol} has the price {number}; it must be above 0: correct the price")
+    return number
 
 
 @dataclass(frozen=True, eq=False)

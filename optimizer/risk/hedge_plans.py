@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.errors import DataError
 from optimizer.risk.hedges import BPS, HedgeLimits, Instrument, Market, Offer, Offers, Quote, offers_of
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.risk.stresses import Stress, left_to_right
@@ -83,7 +84,7 @@ def plan_hedges(
     one standard error, and more than it costs; one that does not is noted. With a cost per unit of offset each, a
     cap each and one budget this is the continuous knapsack, where taking the cheapest offset first is optimal
     (Dantzig 1957); whole units are rounded down, so that no hedge covers more than its share. Instruments against
-    the same factor share that factor's loss.
+    the same factor share that factor's loss. Raises DataError for a NAV that is no amount.
 
     >>> stressed = stress({'EQUITY': -100.0}, sensitivities, Scenario('down', 'fall', {'equity': -0.1}))
     >>> plan_hedges(stressed, 1e3, [], {}, sensitivities, HedgeLimits()).notes
@@ -146,7 +147,11 @@ def plan_each(
 
     offers  of each plan;  profits  (R,) of the book under the scenario
     causes  (R, k) what each of FACTORS costs it, >= 0;  navs  (R,)
+    Raises DataError for a NAV that is no amount.
     """
+    if not np.isfinite(navs).all():
+        wrong = navs[~np.isfinite(navs)][0]
+        raise DataError(f"the NAV is {wrong}; give what the book is worth, base currency")
     table, loss = _Table(offers), np.where(profits < 0, -profits, 0.0)
     hurt = causes > MATERIAL * loss[:, None]
     due = np.where(hurt, causes, 0.0)
@@ -194,9 +199,9 @@ class _Filling:
         beside = ((0, 0), (0, 1))  # no loss is due to the factor that fills up
         self._table, self._limits, self._loss = table, limits, loss
         self._hurt, self._due = np.pad(hurt, beside), np.pad(due, beside)
-        self._open, self._left, self._budget = (
-            self._due.copy(), loss * limits.target, limits.max_cost_bps * BPS * navs,
-        )  # fmt: skip
+        share = limits.max_cost_bps * BPS
+        self._open, self._left = self._due.copy(), loss * limits.target
+        self._budget = share * navs if share < np.inf else np.full(len(navs), np.inf)
         self._count, self._usable = np.zeros(len(loss), dtype=np.intp), np.zeros(len(loss), dtype=bool)
         self._notes: dict[int, tuple[str, ...]] = {}
         self._taken: list[Chosen] = []

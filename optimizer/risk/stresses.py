@@ -55,9 +55,10 @@ class Stress:
 
     @property
     def causes(self) -> Array:
-        """(k,) what each factor costs the book, >= 0."""
+        """(k,) what each of FACTORS costs the book, >= 0."""
         replayed = [self.profits[symbol] for symbol in self.replayed]
-        causes: Array = _causes(np.array([[*self.by_factor.values()]]), np.array([replayed], dtype=float))[0]
+        told = [self.by_factor.get(factor, 0.0) for factor in FACTORS]
+        causes: Array = _causes(np.array([told]), np.array([replayed], dtype=float))[0]
         return causes
 
 

@@ -14,6 +14,7 @@ from resources.ledger.ledger import (
     cells_sql,
     columns,
     content_of,
+    in_order,
     row_text,
     sha256,
 )
@@ -114,10 +115,12 @@ def _written_sql(con: Connection, table: str, where: str) -> str:
     described, column = columns(con, table), ledger_column(table)
     covers = f"{column} in (select materialization from {UNITS})"
     unit = f"case when {covers} then portfolio_id end" if "portfolio_id" in dict(described) else "null"
-    content = row_text(described, NOT_CONTENT) if table in CONTENT else "null"
+    content, hashed = "null", "null::varchar"
+    if table in CONTENT:
+        content, hashed = f"sha256({row_text(described, NOT_CONTENT)})", f"sha256({in_order('c')})"
     return (
-        f"select entry, unit, {cells_sql(table)}, sha256(string_agg(c, '' order by c)) from "
-        f"(select {column} as entry, {unit} as unit, sha256({row_text(described)}) as h, sha256({content}) as c "
+        f"select entry, unit, {cells_sql(table)}, {hashed} from "
+        f"(select {column} as entry, {unit} as unit, sha256({row_text(described)}) as h, {content} as c "
         f"from {table} where {where}) group by entry, unit"
     )
 

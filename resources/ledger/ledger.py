@@ -78,6 +78,11 @@ def row_text(described: list[tuple[str, str]], leave_out: frozenset[str] = froze
     return f"concat_ws({BETWEEN}, {', '.join(parts)})"
 
 
+def in_order(column: str) -> str:
+    """SQL for the texts of a group under each other, ascending: sorted as a list, in half the time of `string_agg`."""
+    return f"array_to_string(list_sort(list({column})), '')"
+
+
 def content_hash(con: Connection, table: str) -> tuple[str, int]:
     """SHA-256 over the content of `table`, whatever the order of its rows, and their number.
 
@@ -85,7 +90,7 @@ def content_hash(con: Connection, table: str) -> tuple[str, int]:
     """
     text = row_text(columns(con, table), NOT_CONTENT)
     found = con.execute(
-        f"select coalesce(string_agg(h, '' order by h), ''), count(*) from (select sha256({text}) as h from {table})"
+        f"select coalesce({in_order('h')}, ''), count(*) from (select sha256({text}) as h from {table})"
     ).fetchall()[0]
     return sha256(str(found[0])), int(found[1])
 
@@ -127,8 +132,8 @@ def cells_sql(table: str) -> str:
     The first is a SHA-256 over every cell of them. The second is the first 8 hex digits of each row's own hash,
     ascending: enough to tell which row was touched.
     """
-    kept = "''" if table in UNSPECIFIED else "string_agg(left(h, 8), '' order by h)"
-    return f"sha256(string_agg(h, '' order by h)), {kept}"
+    kept = "''" if table in UNSPECIFIED else "array_to_string([h[1:8] for h in list_sort(list(h))], '')"
+    return f"sha256({in_order('h')}), {kept}"
 
 
 def written_cells(con: Connection, entry_id: int, tables: Iterable[str]) -> dict[str, list[str]]:

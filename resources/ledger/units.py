@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TypeAlias
 
-from resources.ledger.ledger import Connection, Entry, cells_sql, columns, row_text
+from resources.ledger.ledger import Connection, Entry, cells_sql, columns, in_order, row_text
 from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import UNITS
 
@@ -55,7 +55,7 @@ def newest_units(
 def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
     """What `table` holds of each portfolio; `text` is the SQL of a row's content."""
     found = con.execute(
-        f"select portfolio_id, sha256(string_agg(h, '' order by h)), count(*) from "
+        f"select portfolio_id, sha256({in_order('h')}), count(*) from "
         f"(select portfolio_id, sha256({text}) as h from {table}) group by portfolio_id"
     ).fetchall()
     return {str(portfolio): (str(digest), int(rows)) for portfolio, digest, rows in found}

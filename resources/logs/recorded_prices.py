@@ -256,8 +256,12 @@ def _recorded(
     losing: list[Row],
     said: Mapping[Key, date],
 ) -> Recorded:
-    keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
     newer = {(row["symbol"], row["date"]) for row in waiting}
+    keys: list[Key] = []
+    if (
+        newer or own or said
+    ):  # mostly nothing is set aside, and a month of all names is a hundred thousand keys
+        keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
     if newer:
         stays = [key not in newer for key in keys]
         on_record, keys = (

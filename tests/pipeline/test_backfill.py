@@ -11,6 +11,8 @@ from terminal import Terminal, terminal
 from typed_desk import read_published
 from zygote import run_one_day
 
+from resources.ledger.anchors import read_anchors
+
 pytestmark = pytest.mark.xdist_group("terminal")
 LEDGER = "select id, this_hash from materializations"
 
@@ -26,10 +28,13 @@ def test_a_backfill_goes_on_where_it_stopped(
 ) -> None:
     folder, _ = own_copy(tmp_path_factory, "together", run_one_day)
     with terminal(folder) as at:
-        done = progress(at, "2024-02-24", "2024-02-27")
-        assert done[0] == "PP_2024-02-26: done (1 of 2, as it was)"
-        assert done[1].startswith("PP_2024-02-27: done (2 of 2, 0:00:00 left at ")
-        assert done[1].endswith("s a day)")
+        copies = len(read_anchors(at.home / "anchors.jsonl").published)
+        done = progress(at, "2024-02-24", "2024-02-28")
+        assert done[0] == "PP_2024-02-26: done (1 of 3, as it was)"
+        assert done[2].startswith("PP_2024-02-28: done (3 of 3, 0:00:00 left at ")
+        assert done[2].endswith("s a day)")
+        assert len(read_anchors(at.home / "anchors.jsonl").published) == copies + 1
+        assert read_published(at, "select max(pack_id) from pricing_packs") == [("PP_2024-02-28",)]
         before = read_published(at, LEDGER)
         assert at("run", "--as-of", "2024-02-27").status == 0
         assert read_published(at, LEDGER) == before
@@ -39,7 +44,7 @@ def test_a_backfill_goes_on_where_it_stopped(
                 "pack_run", "ingest", "pack_run", "ingest",
             ]  # fmt: skip
             made = instance.get_materialized_partitions(dg.AssetKey("trades"))
-        assert made == {"PP_2024-02-26", "PP_2024-02-27"}
+        assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
 
 
 def test_a_day_is_run_again_where_the_configuration_is_another_and_where_a_rejected_pack_may_be_mended(

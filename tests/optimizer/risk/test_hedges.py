@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_tree import ROOT
 
-from optimizer import HedgeLimits, Instrument, PolicyError, estimate_sensitivities, plan_hedges, stress
+from optimizer import (
+    DataError,
+    FactorModel,
+    HedgeLimits,
+    Instrument,
+    PolicyError,
+    Scenario,
+    estimate_sensitivities,
+    plan_hedges,
+    stress,
+    stress_factors,
+)
 from optimizer.risk.hedge_plans import plan_each
 from optimizer.risk.hedges import Market, black_scholes, offers_of, quote
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
@@ -156,6 +167,25 @@ def test_a_replayed_scenario_moves_instruments_by_what_they_did() -> None:
     assert quoted.gain == pytest.approx(gain_of(put, 0.65, moves))
     sold = next(i for i in BOOKS.instruments if (i.symbol, i.side, i.kind) == ("TLT", "SELL", "etf"))
     assert quote(sold, MARKETS["TLT"], found, moves, LIMITS, real["TLT"]).gain == pytest.approx(-0.2)
+
+
+def test_a_budget_without_end_is_none_and_a_value_that_is_no_amount_is_refused() -> None:
+    found = sensitivities(np.array([[0, 0, 0, 0, 1.0, 0, 0]]))
+    result = stress({"B0": 1e7}, found, BOOKS.scenarios["equity_selloff"])
+    open_end = HedgeLimits(max_cost_bps=np.inf)
+    plans = [plan_hedges(result, nav, BOOKS.instruments, MARKETS, found, open_end) for nav in (0.0, 1e7)]
+    assert plans[0] == plans[1] and plans[0].hedges
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(DataError, match=f"the NAV is {wrong}"):
+            plan_hedges(result, wrong, BOOKS.instruments, MARKETS, found, LIMITS)
+
+
+def test_a_scenario_of_another_models_factors_is_not_hedged_by_shocks() -> None:
+    model = FactorModel(("B0",), ("momentum",), ("style",), np.ones((1, 1)), np.eye(1), np.zeros(1))
+    result = stress_factors({"B0": 1e6}, model, Scenario("m", "m", {}, factors={"momentum": -0.2}))
+    found = sensitivities(np.array([[0, 0, 0, 0, 1.0, 0, 0]]))
+    plan = plan_hedges(result, 1e6, BOOKS.instruments, MARKETS, found, LIMITS)
+    assert plan.hedges == () and plan.loss == pytest.approx(2e5) and "No instrument" in plan.notes[0]
 
 
 @settings(max_examples=8)
