@@ -153,7 +153,7 @@ def with_gaps(dice: random.Random) -> tuple[list[str], str]:
     return lines, ACTIONS + "".join(f"AAA,{day},{kind},{value},\n" for (day, kind), value in acts.items())
 
 
-@pytest.mark.parametrize("seed", some(range(12), 3))
+@pytest.mark.parametrize("seed", some([8, 19, 23, *range(8)], 2))
 def test_files_and_actions_in_any_order_keep_the_rows_of_a_share_with_gaps(tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     lines, acts = with_gaps(dice)
