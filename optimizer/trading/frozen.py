@@ -1,4 +1,4 @@
-"""Positions that nobody can trade or judge today: kept at their last known price, out of the optimizer's reach."""
+"""Positions that nobody can trade today: kept at their last known price, out of the optimizer's reach."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +12,10 @@ from optimizer.trading.trade_list import TradeList, TradeRow
 
 @dataclass(frozen=True)
 class FrozenPosition:
-    """A position without a price today, or without the history to be judged by.
+    """A position without a price today.
 
     price   its last known one, of `day`, in its own currency;  rate  base currency per unit of it, today's
     weight  fraction of the NAV
-    why     of one that has a price: why it stays out
     """
 
     symbol: str
@@ -25,7 +24,6 @@ class FrozenPosition:
     rate: float
     day: date
     weight: float = 0.0
-    why: str = ""
 
     @property
     def value(self) -> Decimal:
@@ -33,10 +31,9 @@ class FrozenPosition:
         return money(self.quantity * exact(self.price) * exact(self.rate))
 
     def __str__(self) -> str:
-        why = self.why or f"has no price since {self.day}"
         return (
-            f"{self.symbol} {why}: {self.weight:.2%} of the value is frozen at its last, {self.price:,.10g}, and "
-            f"counts as cash that cannot be spent"
+            f"{self.symbol} has no price since {self.day}: {self.weight:.2%} of the value is frozen at its last, "
+            f"{self.price:,.10g}, and counts as cash that cannot be spent"
         )
 
 
@@ -62,9 +59,7 @@ def with_frozen(trades: TradeList, positions: Sequence[FrozenPosition]) -> Trade
             cost=ZERO, current_quantity=one.quantity, target_quantity=one.quantity, current_weight=one.weight,
             target_weight=one.weight, achieved_weight=float(one.value / trades.nav_after) if trades.nav_after else 0.0,
             local_price=exact(one.price), fx_rate=exact(one.rate), numbers={},
-            rationale=f"it {one.why}: kept as it is"
-            if one.why
-            else f"it has no price since {one.day} and cannot be traded: frozen at its last",
+            rationale=f"it has no price since {one.day} and cannot be traded: frozen at its last",
         )
         for one in positions
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Positions of a book that stay as they are: without a price, where its policy says so, or too young to be judged."""
+"""Positions of a book that have no price today and that its policy keeps at their last known one."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -17,21 +17,11 @@ from resources.packs.rates import exchange_rate
 
 
 def frozen_positions(
-    con: Connection,
-    pack: Pack,
-    unpriced: Mapping[str, str],
-    young: Mapping[str, str],
-    holdings: Holdings,
-    account: Account,
+    con: Connection, pack: Pack, unpriced: Mapping[str, str], holdings: Holdings, account: Account
 ) -> tuple[tuple[FrozenPosition, ...], str | None]:
-    """What is held without a price, at its last, where the policy freezes it; and why that cannot be.
-
-    young  what is held without the history that estimates need, and why: it stays in any case, for with it the others
-           would have none either
-    """
-    freezes = account.policy.on_missing_price == "freeze"
-    names = sorted({*(s for s in holdings.quantities if freezes and unpriced.get(s) == UNPRICED), *young})
-    if not names:
+    """What is held without a price, at its last, where the policy freezes it; and why that cannot be."""
+    names = sorted(s for s in holdings.quantities if unpriced.get(s) == UNPRICED)
+    if account.policy.on_missing_price != "freeze" or not names:
         return (), None
     panel, found = read_panel(con, pack, names), []
     for column, symbol in enumerate(names):
@@ -40,15 +30,13 @@ def frozen_positions(
                 rate = exchange_rate(con, pack, panel.currency[column], account.base_currency)
             except DataError as error:
                 return (), str(error)
-            held, why = holdings.quantities[symbol], young.get(symbol, "")
-            found.append(FrozenPosition(symbol, held, last[1], rate, last[0], why=why))
+            found.append(FrozenPosition(symbol, holdings.quantities[symbol], last[1], rate, last[0]))
     return tuple(found), None
 
 
 def frozen_row(one: FrozenPosition) -> dict[str, object]:
     """A frozen position as JSON values."""
-    told = vars(one) | {"quantity": float(one.quantity), "day": one.day.isoformat()}
-    return {name: value for name, value in told.items() if name != "why" or value}
+    return vars(one) | {"quantity": float(one.quantity), "day": one.day.isoformat()}
 
 
 def read_frozen(row: Mapping[str, Any]) -> FrozenPosition:

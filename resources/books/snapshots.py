@@ -1,7 +1,7 @@
 """A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -190,16 +190,14 @@ def _taken(
     named = benchmark_symbols(account.model)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     unpriced = {symbol: listing.unpriced[symbol] for symbol in symbols if symbol in listing.unpriced}
-    closed = unpriced | listing.young(sorted({*wanted} - unpriced.keys()), policy.lookback_days)
-    judged = {*holdings.quantities} - {*unpriced, *named}
-    stays = _too_young(listing, {*wanted} - closed.keys(), judged, policy)
-    frozen, without_rate = frozen_positions(con, pack, unpriced, stays, holdings, account)
+    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, account)
     problem = problem or without_rate
     kept_anyway = {one.symbol for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or listing.missing_rates(symbols, account.base_currency)
+    closed = unpriced | listing.young(sorted({*wanted} - {*unpriced}), policy.lookback_days)
     if policy.on_gaps == "exclude":
         others = [symbol for symbol in symbols if symbol not in closed]
         closed |= listing.gappy(others, policy.lookback_days, {*holdings.quantities, *named})
@@ -217,7 +215,7 @@ def _taken(
             listing.cap_weights(investable, account.base_currency)
     except DataError as error:
         problem = str(error)
-    priced = {*investable, *({*holdings.quantities, *named} - unpriced.keys() - kept_anyway)}
+    priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     measure = account.model.benchmark
     return Snapshot(
@@ -227,16 +225,6 @@ def _taken(
         previous.rests_on if previous else None, previous.missing if previous else None, frozen,
         account.model_name, standing,
     )  # fmt: skip
-
-
-def _too_young(
-    listing: Listing, wanted: Collection[str], held: Collection[str], policy: PolicyFile
-) -> dict[str, str]:
-    """What is held without the history that estimates need, and why, where what may be bought has it."""
-    young = listing.young(sorted({*wanted, *held}), policy.lookback_days)
-    return (
-        {symbol: why for symbol, why in young.items() if symbol in held} if {*wanted} - young.keys() else {}
-    )
 
 
 def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:

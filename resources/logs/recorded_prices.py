@@ -70,8 +70,8 @@ def rows_around(
     record  the newest closes: of a symbol that is told out of order the rows on record before and after count, however
             long the gaps are
     units   as in `newest_closes_on_record`
-    Of a symbol with rows set aside, from a month before the first of them on. Rows on record that the delivery
-    tells again in full are left out: its own word counts.
+    Of a symbol with rows set aside, from a month before the first of them to a month after the last. Rows on record
+    that the delivery tells again in full are left out: its own word counts.
     """
     days = delivery.rows["date"].to_numpy()
     if not len(days):
@@ -82,6 +82,7 @@ def rows_around(
     starts = dict.fromkeys(symbols, first)
     for row in [*aside, *own.values()]:
         starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
+        last = max(last, row["date"])  # what waits beyond is judged with the rows before it, not across them
     on_record = _on_record(con, delivery, units, starts, last)
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, on_record)]

@@ -52,7 +52,7 @@ def after(
     """Orders of the first day filled on the last, from a cash of 1,000."""
     kept = lots or LotBook()
     book = Carried(kept.items({symbol: Decimal(held) for symbol, held, _ in orders}), Decimal("1000.00"))
-    step = Step(prices, {"AAA": DAYS[0]}, {"USD": rate}, DAYS[0], DAYS[-1])
+    step = Step(prices, {"AAA": DAYS[0]}, {"AAA": DAYS[0]}, {"USD": rate}, DAYS[0], DAYS[-1])
     return fill(
         book, [Order.to(*order) for order in orders], gone or [], lambda _: (rate, {}), step, costs, kept
     )
@@ -192,6 +192,7 @@ def test_lots_always_add_up_to_what_is_held_long(
         book = LotBook(lots, {"AAA": {"AAA-20240104": Decimal(chosen)}}, averaged, keeps=True, taxed=True)
         step = Step(
             panel([50, 51, 52], split=[1, split, 1]),
+            {"AAA": DAYS[0]},
             {"AAA": DAYS[0]},
             {},
             DAYS[0],

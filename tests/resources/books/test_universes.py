@@ -1,26 +1,21 @@
 """What may be held: no name without a price, none that is gone, none too young to be estimated with the others."""
 
-import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import STAMP, ingest, new_warehouse, price_rows, staying_open, take_snapshot
+from bench import STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from optimizer import DataError
 from optimizer.errors import nearest
-from resources.accounts.known import account_of
-from resources.books.frozen_positions import frozen_row, read_frozen
 from resources.books.universes import UNPRICED, Listing, cap_weights, unpriced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.near_symbols import unknown_symbols
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.settings.portfolios import PortfolioFile
-from resources.settings.yaml_files import parse_yaml
 
 DAYS = tuple(date(2024, 1, 1) + timedelta(days=number) for number in range(60))
 ACTIONS = pa.schema([
@@ -84,38 +79,6 @@ def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, P
     assert listing.young(["NEW"], 40) == {}
     assert listing.young(["NEW", "OLD"], 20) == {}
     assert listing.young([], 40) == {}
-
-
-@pytest.mark.parametrize(
-    "more, frozen, estimated",
-    [
-        ("universe: [NEW, OLD]", ["NEW"], ("OLD",)),
-        ("universe: [OLD]", ["NEW"], ("OLD",)),
-        ("universe: [NEW, OLD]\nbenchmark: NEW", [], ("NEW", "OLD")),  # it is measured against
-        ("universe: [NEW]", [], ("NEW", "OLD")),  # nothing that may be bought has a history
-    ],
-)
-def test_a_young_name_that_is_held_stays_as_it_is_and_leaves_the_others_their_history(
-    seen: tuple[Connection, Pack], more: str, frozen: list[str], estimated: tuple[str, ...]
-) -> None:
-    text = f"""
-id: 11111111-1111-1111-1111-111111111111
-name: book
-mode: live
-{more}
-policy: {{lookback_days: 40}}
-holdings: [{{as_of: 2024-01-02, cash: 100, positions: {{NEW: 3, OLD: 5}}}}]
-"""
-    con, pack = seen
-    found = take_snapshot(con, pack, None, account_of(parse_yaml(text, PortfolioFile, "book.yaml"), pack))
-    assert found.problem is None and found.symbols == estimated
-    assert [one.symbol for one in found.frozen] == frozen
-    for one in found.frozen:
-        assert (one.quantity, one.why) == (3, "has 12 days of prices; 31 are needed")
-        assert str(one).startswith(
-            "NEW has 12 days of prices; 31 are needed: 0.00% of the value is frozen at its last"
-        )
-        assert read_frozen(json.loads(json.dumps(frozen_row(one)))) == one
 
 
 def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """What comes late counts as it would have in time: beyond gaps of months, and between a row and its release."""
 
-from datetime import date
-from itertools import permutations
+import random
+from datetime import date, timedelta
+from itertools import pairwise, permutations
 from pathlib import Path
 
+import numpy as np
 import pytest
+from draws import some
 from inbox_desk import ACTIONS, Desk, newest
 
 CLOSES = "symbol,date,close\n"
@@ -113,3 +116,61 @@ def test_two_splits_on_one_row_each_go_back_to_their_own(tmp_path: Path, at_once
         assert [row[3] for row in newest(desk, "AAA")] == [1, 6]
         desk.ingest(second=f"{CLOSES}{late}")
     assert [row[3] for row in newest(desk, "AAA")] == [1, 2, 3]
+
+
+SESSIONS = [day.astype(object) for day in np.arange("2023-06-01", "2024-02-28", dtype="datetime64[D]")]
+SHUT = {
+    date(2023, 6, 19),
+    date(2023, 7, 4),
+    date(2023, 9, 4),
+    date(2023, 11, 23),
+    date(2023, 12, 25),
+    date(2024, 1, 1),
+}
+SHUT |= {date(2024, 1, 15), date(2024, 2, 19)}
+SESSIONS = [day for day in SESSIONS if day.weekday() < 5 and day not in SHUT]
+
+
+def with_gaps(dice: random.Random) -> tuple[list[str], str]:
+    """Lines of a share that is not priced for weeks at times, and actions on any of its days."""
+    days, place = list[date](), 0
+    while place < len(SESSIONS):
+        some_days = dice.randint(1, 6)
+        days += SESSIONS[place : place + some_days]
+        place += some_days + dice.choice([0, 0, 1, 3, 10, 25, 45])
+    acts = {
+        (dice.choice(SESSIONS[3:-3]) + timedelta(days=dice.randint(0, 2)), kind): value
+        for kind, value in dice.sample(
+            [("split", 3.0), ("split", 0.5), ("dividend", 0.45), ("dividend", 1.8)], 3
+        )
+    }
+    lines, price = list[str](), 100.0
+    for before, day in pairwise([days[0], *days]):
+        price *= dice.uniform(0.985, 1.015)
+        for (when, kind), value in acts.items():
+            price /= value if kind == "split" and before < when <= day else 1.0
+        lines.append(f"AAA,{day},{price:.4f}\n")
+    return lines, ACTIONS + "".join(f"AAA,{day},{kind},{value},\n" for (day, kind), value in acts.items())
+
+
+@pytest.mark.parametrize("seed", some([8, 19, 23, *range(8)], 2))
+def test_files_and_actions_in_any_order_keep_the_rows_of_a_share_with_gaps(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    lines, acts = with_gaps(dice)
+    cuts = [0, *sorted(dice.sample(range(1, len(lines)), 6)), len(lines)]
+    files = {f"part{place}": CLOSES + "".join(lines[a:b]) for place, (a, b) in enumerate(pairwise(cuts))}
+    files["actions"] = acts
+    told = {}
+    for way in ("at once", "apart"):
+        desk, names = Desk(tmp_path / way), dice.sample(sorted(files), len(files))
+        if way == "at once":
+            desk.ingest(actions=acts, whole=CLOSES + "".join(lines))
+        else:
+            for name in names:
+                desk.ingest(**{name: files[name]})
+            desk.ingest()
+        told[way] = desk.rows(
+            "select date, close, dividend, split from believed_prices(null) "
+            "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+        )
+    assert told["apart"] == told["at once"]
