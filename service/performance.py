@@ -128,7 +128,7 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
     nav, returns, falls = (part.loc[nav[OWN].first_valid_index() :] for part in (nav, returns, falls))
     names = sorted(nav.columns, key=lambda name: (name != OWN, name == BENCHMARK, name))
     shown = _thinned(len(nav))
-    stored: dict[str, Any] = next(
+    stored: Mapping[str, Mapping[str, float]] = next(
         iter(backtest_of(con, tested, snapshot.portfolio_id)["portfolios"].values()), {}
     )
     rates = _rates(con, pack, snapshot)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -59,21 +59,28 @@ def choices(
     currency: str = "",
 ) -> Choices:
     """The options as values; raises PolicyError for a --symbol that is not THEIRS=OURS, nor a file of such lines."""
-    from resources.brokers.files import export_text
     from resources.brokers.statement import Answers
 
-    said = [
-        line
-        for text in symbols or ()
-        for line in (export_text(Path(text[1:])).splitlines() if text.startswith("@") else [text])
-        if line.strip()
-    ]
+    said = [line for text in symbols or () for line in _told(text) if line.strip()]
     pairs = [text.partition("=") for text in said]
     if wrong := [text for text, (theirs, _, ours) in zip(said, pairs, strict=True) if not (theirs and ours)]:
         raise PolicyError(f"--symbol {wrong[0]}: write THEIRS=OURS, such as 'BRK B=BRK.B'")
     ours = {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
     answers = Answers(frozenset(cash or ()), frozenset(skip or ()), ours, currency)
     return Choices(as_of, account, answers)
+
+
+def _told(text: str) -> list[str]:
+    """The text itself, or the lines of the file that it names after an @."""
+    from resources.brokers.files import export_text
+
+    if not text.startswith("@"):
+        return [text]
+    if not Path(text[1:]).is_file():
+        raise PolicyError(
+            f"--symbol {text}: there is no such file; write a line each, such as US0378331005=AAPL"
+        )
+    return export_text(Path(text[1:])).splitlines()
 
 
 def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Holdings, Statement]":
@@ -97,6 +104,10 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     if dated is None:
         raise PolicyError(
             f"{file.name} states no date: say of which day the holdings are, --as-of YYYY-MM-DD"
+        )
+    if dated > (datetime.now(UTC) + timedelta(days=1)).date():  # somewhere it is tomorrow already
+        raise PolicyError(
+            f"holdings of {dated} are of a day that is yet to come; say the right one, --as-of YYYY-MM-DD"
         )
     held = holdings(found, dated if chosen.as_of else last_weekday(dated))
     if not quiet:

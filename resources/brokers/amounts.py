@@ -12,10 +12,11 @@ THOUSANDS = re.compile(
 PLAIN = re.compile(r"(\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+", re.A)
 SIGNS = {
     "US$": "USD", "C$": "CAD", "CA$": "CAD", "A$": "AUD", "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD",
-    "\N{EURO SIGN}": "EUR", "\N{POUND SIGN}": "GBP", "\N{YEN SIGN}": "JPY", "\N{INDIAN RUPEE SIGN}": "INR", "$": "",
+    "\N{EURO SIGN}": "EUR", "\N{POUND SIGN}": "GBP", "\N{YEN SIGN}": "JPY", "\N{INDIAN RUPEE SIGN}": "INR", "$": "$",
 }  # fmt: skip
 CODES = r"\b(USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|HKD|SGD|SEK|NOK|DKK|PLN|CZK|HUF|INR|CNY|KRW|TWD|ZAR|MXN|BRL|ILS|TRY)\b"
-# A dollar sign alone may be of any country that has dollars.
+# A dollar sign alone may be of any of these, and of no other.
+DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "HKD", "SGD"})
 UNIT = re.compile("|".join([*map(re.escape, sorted(SIGNS, key=len, reverse=True)), CODES]))
 PENCE = re.compile(r"([-+]?[\d,.]*\d)\s?p", re.A)
 # Numbers of which the form alone tells what their comma or point is; 1,234 and 1.234 tell nothing.
@@ -73,7 +74,7 @@ def amount(text: str) -> Decimal | None:
 
 
 def currency_in(text: str) -> str:
-    """The currency that an amount names by sign or code; "" where it names none."""
+    """The currency that an amount names by sign or code, "$" for dollars of some country; "" where it names none."""
     found = UNIT.search(text)
     if not found and PENCE.fullmatch(text.strip()):
         return "GBP"

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from optimizer import DataError
-from resources.brokers.amounts import amount, day
+from resources.brokers.amounts import DOLLARS, amount, day
 from resources.brokers.statement import BESIDE, Answers, Cash, Held, Question, Row, Statement
 from resources.prices.columns import SYMBOL
 
@@ -130,6 +130,8 @@ def _sums_of_lots(
 
 def _one_currency(rows: Sequence[Row]) -> str:
     told = sorted({row.counts_in for row in rows} - {""})
+    if "$" in told and DOLLARS.issuperset(set(told) - {"$"}):
+        told.remove("$")
     if len(told) > 1:
         raise DataError(
             f"the file has amounts in {', '.join(told)}: say in which the book counts, --currency"
@@ -143,7 +145,8 @@ def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Hel
         return "left out as asked"
     if is_total(row):
         return "a total"
-    abroad = row.counts_in if row.counts_in not in ("", counted) else ""
+    own = ("", counted, *(["$"] if counted in DOLLARS or not counted else []))
+    abroad = row.counts_in if row.counts_in not in own else ""
     if is_cash(row) or answers.of(row, answers.cash):
         if abroad:
             raise ValueError(f"it is cash in {abroad}, and the book counts in {counted}")

@@ -1,7 +1,7 @@
 """A report as a PDF on A4: the tables that people read, the charts, no clock and no network."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,7 @@ FINE = {  # columns whose percents are small beside one another
     "standard_error", "active", "active_error",
 }  # fmt: skip
 ROW = 4.3  # mm
+MOST_BARS = 44  # of a chart: a page has no more room
 PALE = (238, 242, 248)
 LONGEST = 45  # rows of one table; a workbook has them all
 WIDE = {
@@ -131,18 +132,20 @@ def _now(pdf: "FPDF", section: Section) -> None:
         r for r in section.stored.weights if max(abs(r["weight"]), abs(r["current_weight"] or 0.0)) > 1e-6
     ]
     rows.sort(key=lambda row: (-abs(row["weight"]), row["symbol"]))
-    charts = (
-        ("Weights", {r["symbol"]: (r["current_weight"] or 0.0, r["weight"]) for r in rows[:30]}, ("now", "target")),
-        ("Weight and share of the risk", {r["symbol"]: (r["weight"], r["risk_contribution"] or 0.0) for r in rows[:30]},
+    charts: list[tuple[str, Mapping[str, Sequence[float]], tuple[str, ...]]] = [
+        ("Weights", {r["symbol"]: (r["current_weight"] or 0.0, r["weight"]) for r in rows}, ("now", "target")),
+        ("Weight and share of the risk", {r["symbol"]: (r["weight"], r["risk_contribution"] or 0.0) for r in rows},
          ("weight", "share of risk")),
-        ("Exposures through funds", dict(list(section.exposures.items())[:30]), ("now", "target")),
-    )  # fmt: skip
+        ("Exposures through funds", section.exposures, ("now", "target")),
+        ("Scenario losses of what is held now, of its value",
+         {found.name: (found.profit_pct / 100,) for found in section.stress.scenarios} if section.stress else {},
+         ("profit",)),
+    ]  # fmt: skip
     for title, pairs, names in charts:
         if pairs:
-            drawing.bars(pdf, pairs, names, title)
-    if section.stress and section.stress.scenarios:
-        losses = {found.name: (found.profit_pct / 100,) for found in section.stress.scenarios[:30]}
-        drawing.bars(pdf, losses, ("profit",), "Scenario losses of what is held now, of its value", margin=50)
+            shown = dict(list(pairs.items())[:MOST_BARS])
+            part = f" (the first {MOST_BARS} of {len(pairs)})" if len(pairs) > MOST_BARS else ""
+            drawing.bars(pdf, shown, names, f"{title}{part}", margin=50 if names == ("profit",) else 34)
 
 
 def _history(pdf: "FPDF", title: str, stated: str, told: Track) -> None:

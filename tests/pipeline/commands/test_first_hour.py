@@ -70,6 +70,8 @@ def test_an_import_each_month_adds_a_dated_block(at: Terminal, tmp_path: Path) -
     assert [str(held.as_of) for held in book.holdings] == ["2022-12-23", "2023-01-20"]
     again = at("holdings", "import", str(later), "--portfolio", "main")
     assert (again.status, again.lines[-1]) == (0, f"{path} has these holdings already: nothing to add")
+    tomorrow = at("holdings", "import", str(later), "--portfolio", "main", "--as-of", "2999-01-04")
+    assert tomorrow.status == 2 and "holdings of 2999-01-04 are of a day that is yet to come" in tomorrow.err
     unknown = at("holdings", "import", str(later), "--portfolio", "other")
     assert (unknown.status, unknown.err) == (
         2,

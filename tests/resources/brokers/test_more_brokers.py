@@ -226,6 +226,18 @@ def test_wealthsimple_counts_in_several_currencies_and_shorts_are_asked() -> Non
     assert [one.said for one in found.questions] == ["it is SHORT, and only what is held is read"]
 
 
+def test_dollars_of_any_country_are_no_euros() -> None:
+    for text in (ETRADE, MERRILL):
+        found = read(text, currency="EUR")
+        assert [one.cost for one in found.held] == [None]
+        assert {one.said for one in found.questions} == {"it is cash in $, and the book counts in EUR"}
+        for dollars in ("USD", "CAD"):
+            assert read(text, currency=dollars).questions == []
+    assert read("symbol,quantity,value\nKO,1,$50\nCash,,70 USD\n").currency == "USD"
+    with pytest.raises(DataError, match=r"amounts in \$, EUR: say in which the book counts"):
+        read("symbol,quantity,value\nKO,1,$50\nCash,,70 EUR\n")
+
+
 def test_pence_are_a_hundredth_and_held_against_the_value() -> None:
     (question,) = read(
         HARGREAVES_LANSDOWN.replace('"13,186.00","13,186.00"', '"131.86","13,186.00"')
@@ -273,4 +285,6 @@ def test_symbols_may_be_said_by_a_file_of_lines(tmp_path: Path) -> None:
     said.write_text("US0378331005\n")
     with pytest.raises(PolicyError, match="--symbol US0378331005: write THEIRS=OURS"):
         choices(None, None, None, None, [f"@{said}"])
+    with pytest.raises(PolicyError, match="there is no such file; write a line each"):
+        choices(None, None, None, None, [f"@{said}.none"])
     assert holdings(read(DEGIRO, skip=frozenset({"4", "5"})), DAY).cash == Decimal("1484.50")

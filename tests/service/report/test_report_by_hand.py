@@ -176,3 +176,21 @@ def test_what_began_on_another_day_is_measured_on_the_policys_days() -> None:
     told = performance._measured(returns, "equal_weight", 0.0)
     assert told["total_return"] == pytest.approx(1.01**11 - 1)  # not what it earned before the policy began
     assert performance._measured(returns.iloc[:20], "equal_weight", 0.0) == {}
+
+
+def test_a_chart_that_has_no_room_for_all_says_of_how_many_it_is_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: dict[str, int] = {}
+    monkeypatch.setattr(
+        drawing, "bars", lambda pdf, pairs, names, title, margin: drawn.update({title: len(pairs)})
+    )
+    scenarios = [SimpleNamespace(name=f"s{place}", profit_pct=place - 40.0) for place in range(45)]
+    section: Any = SimpleNamespace(
+        stored=SimpleNamespace(weights=[]), exposures={}, stress=SimpleNamespace(scenarios=scenarios)
+    )
+    pdf._now(None, section)  # type: ignore[arg-type]
+    section.stress = SimpleNamespace(scenarios=scenarios[:44])
+    pdf._now(None, section)  # type: ignore[arg-type]
+    title = "Scenario losses of what is held now, of its value"
+    assert drawn == {f"{title} (the first 44 of 45)": 44, title: 44}

@@ -203,8 +203,8 @@ def test_the_regime_seen_is_chosen_and_its_playbook_applied(api: Api) -> None:
     assert [caption.value for caption in page.caption][-3:] == [
         "The published figures look like REFLATION: score 0.76 of 1, 0.12 before the next. "
         "A score is not a probability.",
-        "Held of it: AAA; could be bought: TLT, IEF. Before this step 60.0%, wanted 30.0%, after it 31.3% "
-        "of the portfolio.",
+        "Held of it: AAA; could be bought: TLT, IEF. Before this step 60.0%, wanted 30.0%, after it 31.3% of the "
+        "portfolio.",
         "Held of it: nothing. Before this step 60.0%, wanted 30.0%, after it 31.3% of the portfolio.",
     ]
     assert [rows(page, which)[0].get("Series") for which in (0, 1)] == ["CPI", None]
