@@ -11,7 +11,7 @@ from optimizer.typing import Array
 
 
 @dataclass(frozen=True, eq=False)
-class Arena:
+class FeasibleSet:
     """Where the answer may lie.
 
     limits   in the order of the rows of `frame`;  given: the space to search, if it is not that of the limits
@@ -61,6 +61,6 @@ class Arena:
         return max(self.space.violation(x), *(limit.violation(w) for limit in beside), 0.0)
 
 
-def plain(limits: Limits, start: Array | None = None) -> Arena:
-    """All that the limits allow; `start` as in Arena."""
-    return Arena(limits, start=start)
+def plain(limits: Limits, start: Array | None = None) -> FeasibleSet:
+    """All that the limits allow; `start` as in FeasibleSet."""
+    return FeasibleSet(limits, start=start)

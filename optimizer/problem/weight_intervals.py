@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.typing import Array
 
 Index = npt.NDArray[np.intp]
@@ -68,23 +68,23 @@ class Pieces:
 
 
 def pieces_of(
-    arena: Arena,
+    feasible: FeasibleSet,
     least: float,
     counted: bool,
     held: Array | None,
     band: float,
     rule: tuple[float, float] | None = None,
 ) -> Pieces | None:
-    """The intervals that the bounds of the arena leave each name; None where one has none.
+    """The intervals that the bounds of the feasible set leave each name; None where one has none.
 
     least    a weight is 0 or at least this in size;  counted: whether names are, so that 0 is an interval by itself
     held     (n,) weights now: with a band a name keeps its own, is closed, or moves by at least `band`
     rule     of large holdings, as in Pieces
     """
-    n = len(arena.limits.symbols)
-    own = arena.given
+    n = len(feasible.limits.symbols)
+    own = feasible.given
     floor, ceiling = (
-        (arena.limits.lower, arena.limits.upper) if own is None else (own.floor[:n], own.ceiling[:n])
+        (feasible.limits.lower, feasible.limits.upper) if own is None else (own.floor[:n], own.ceiling[:n])
     )
     found = [
         _intervals(
@@ -133,13 +133,13 @@ def _intervals(
 
 
 def narrowed(
-    arena: Arena, pieces: Pieces, start: Index, stop: Index, most: int | None = None
-) -> Arena | None:
-    """The arena with each name in its intervals from `start` to `stop`; None where that contradicts a bound.
+    feasible: FeasibleSet, pieces: Pieces, start: Index, stop: Index, most: int | None = None
+) -> FeasibleSet | None:
+    """The feasible set with each name in its intervals from `start` to `stop`; None where that contradicts a bound.
 
     most  adds what every choice of so many names keeps: sum of |w| / bound <= most
     """
-    limits = arena.limits
+    limits = feasible.limits
     n = len(limits.symbols)
     low, high = pieces.bounds(start, stop)
     lower, upper = np.maximum(limits.lower, low), np.minimum(limits.upper, high)
@@ -152,17 +152,17 @@ def narrowed(
         lower_groups=_renamed(limits.lower_groups, lower > limits.lower, lower, pieces.least),
         upper_groups=_renamed(limits.upper_groups, upper < limits.upper, -upper, pieces.least),
     )
-    if arena.given is not None:
-        floor, ceiling = arena.given.floor.copy(), arena.given.ceiling.copy()
+    if feasible.given is not None:
+        floor, ceiling = feasible.given.floor.copy(), feasible.given.ceiling.copy()
         floor[:n], ceiling[:n] = np.maximum(floor[:n], low), np.minimum(ceiling[:n], high)
         if (floor > ceiling).any():
             return None
-        return replace(arena, limits=tight, given=replace(arena.given, floor=floor, ceiling=ceiling))
+        return replace(feasible, limits=tight, given=replace(feasible.given, floor=floor, ceiling=ceiling))
     if most is not None and most < n:
         tight = _with_fewest(tight, limits, most)
     if pieces.rule is not None:
         tight = _with_large(tight, pieces, start, exact=(start == stop).all())
-    return Arena(tight)
+    return FeasibleSet(tight)
 
 
 def _with_fewest(tight: Limits, limits: Limits, most: int) -> Limits:

@@ -91,22 +91,22 @@ def match_exposures(
         "distance from the target exposures" if risk is None else "tracking error to the target exposures", "root",
         0.5 * float(wanted @ pull),
     )  # fmt: skip
-    arena = plain(build_limits(setting))
-    if arena.limits.shares:
+    feasible = plain(build_limits(setting))
+    if feasible.limits.shares:
         raise PolicyError(
             "target exposures cannot be combined with limits on shares of risk; drop these, or choose another method"
         )
     try:
-        first = optimum(goal, arena)
+        first = optimum(goal, feasible)
     except NoAnswerError as stop:
-        raise explain(arena.limits) from stop
+        raise explain(feasible.limits) from stop
     second, warnings = preference(setting, funds, cheapest=cheapest)
     if tolerance > 0:
         bound = goal.value(first.weights) + tolerance
-        limits = arena.limits.with_norms((near_enough(matrix, metric, wanted, bound),))
+        limits = feasible.limits.with_norms((near_enough(matrix, metric, wanted, bound),))
     else:
         same = face(kinds, matrix, first.weights)
-        limits = replace(arena.limits, linear=(*arena.limits.linear, *same))
+        limits = replace(feasible.limits, linear=(*feasible.limits.linear, *same))
     narrow = plain(limits)
     best = optimum(second, narrow)
     gap = goal.value(best.weights)

@@ -9,7 +9,7 @@ from math import ceil, inf, isfinite
 import numpy as np
 
 from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
@@ -70,13 +70,13 @@ class Level:
 
     violation  the sum of their violations, each in shares of its bound
     proven     no portfolio that keeps the levels before has less
-    arena      what is left to choose from
+    feasible      what is left to choose from
     """
 
     priority: int
     violation: float
     proven: float
-    arena: Arena
+    feasible: FeasibleSet
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,13 @@ class PriorityLevel:
 class Hierarchy:
     """What is left to choose from before any level, and after each."""
 
-    start: Arena
+    start: FeasibleSet
     levels: tuple[Level, ...] = field(default=())
 
     @property
-    def arena(self) -> Arena:
+    def feasible(self) -> FeasibleSet:
         """Where the answer lies."""
-        return self.levels[-1].arena if self.levels else self.start
+        return self.levels[-1].feasible if self.levels else self.start
 
 
 def hierarchy(limits: Limits, levels: Levels, margin: float | None = None) -> Hierarchy:
@@ -134,29 +134,29 @@ def hierarchy(limits: Limits, levels: Levels, margin: float | None = None) -> Hi
     curved = {norm.name: norm for norm in limits.norms}
     problem = elastic(limits, tuple(group for group in groups_of(limits) if group in yielding))
     firm = tuple(norm for norm in limits.norms if norm.name not in yielding)
-    arena = Arena(replace(problem.limits, norms=firm), problem.space, elastic=True)
-    found = Hierarchy(arena)
+    feasible = FeasibleSet(replace(problem.limits, norms=firm), problem.space, elastic=True)
+    found = Hierarchy(feasible)
     for priority, groups in levels:
-        arena, violation, proven = _flat(arena, problem, limits, groups, margin or MARGIN)
+        feasible, violation, proven = _flat(feasible, problem, limits, groups, margin or MARGIN)
         for norm in (curved[group] for group in groups if group in curved):
-            arena, excess, least = _with_norm(arena, norm, margin or NORM_MARGIN)
+            feasible, excess, least = _with_norm(feasible, norm, margin or NORM_MARGIN)
             unit = unit_of(limits, norm.name)
             violation, proven = violation + excess / unit, proven + least / unit
-        found = replace(found, levels=(*found.levels, Level(priority, violation, proven, arena)))
+        found = replace(found, levels=(*found.levels, Level(priority, violation, proven, feasible)))
     return found
 
 
 def _flat(
-    arena: Arena, problem: Elastic, limits: Limits, groups: tuple[str, ...], margin: float
-) -> tuple[Arena, float, float]:
-    """The arena in which the flat limits of a level give way as little as may be, by how much, and the bound on it."""
+    feasible: FeasibleSet, problem: Elastic, limits: Limits, groups: tuple[str, ...], margin: float
+) -> tuple[FeasibleSet, float, float]:
+    """The set in which the flat limits of a level give way as little as may be, by how much, and the bound on it."""
     prices = np.array([1.0 / unit_of(limits, g) if g in groups else 0.0 for g in problem.groups])
     if not prices.any():
-        return arena, 0.0, 0.0
+        return feasible, 0.0, 0.0
     price = problem.cost(prices)
-    least = least_slack(arena.space, price, arena.limits.norms)
-    capped = _capped(arena.space, price, least.value, margin)
-    return replace(arena, given=capped), least.value, least.proven()
+    least = least_slack(feasible.space, price, feasible.limits.norms)
+    capped = _capped(feasible.space, price, least.value, margin)
+    return replace(feasible, given=capped), least.value, least.proven()
 
 
 def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Polyhedron:
@@ -170,13 +170,13 @@ def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Pol
     )
 
 
-def _with_norm(arena: Arena, norm: Norm, margin: float) -> tuple[Arena, float, float]:
-    """With the limit, or where the arena does not allow it the least value it can have; its excess, and the bound."""
-    best = optimum(calmest(norm), arena)
+def _with_norm(feasible: FeasibleSet, norm: Norm, margin: float) -> tuple[FeasibleSet, float, float]:
+    """With the limit, or where the set does not allow it the least value it can have; its excess, and the bound."""
+    best = optimum(calmest(norm), feasible)
     value = norm.value(best.weights)
     proven = float(np.sqrt(max(value**2 - 2 * max(best.certificate.gap, 0.0), 0.0)))
     bound = max(norm.bound, value * (1 + margin))
-    narrower = replace(arena, limits=arena.limits.with_norms((replace(norm, bound=bound),)))
+    narrower = replace(feasible, limits=feasible.limits.with_norms((replace(norm, bound=bound),)))
     return narrower, max(value - norm.bound, 0.0), max(proven - norm.bound, 0.0)
 
 

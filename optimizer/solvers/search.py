@@ -10,7 +10,7 @@ from optimizer.measures.portfolio_measures import turnover
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.shares.risk_share import Share
-from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
@@ -28,32 +28,32 @@ NONE: tuple[str, ...] = ()
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """Where to look: the arena, warnings, and the levels by which limits gave way, None where all hold."""
+    """Where to look: the feasible set, warnings, and the levels by which limits gave way, None where all hold."""
 
-    arena: Arena
+    feasible: FeasibleSet
     warnings: tuple[str, ...] = ()
     levels: Hierarchy | None = None
     unmet: tuple[Unmet, ...] = ()
     bound: float | None = None
 
 
-def search(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Optimum]:
-    """The best weights in the arena, else on the way out of its conflict, and where they were found."""
-    shares = arena.limits.shares
-    way, best = search_convex(goal, replace(arena, limits=replace(arena.limits, shares=())), setting)
+def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
+    """The best weights in the feasible set, else on the way out of its conflict, and where they were found."""
+    shares = feasible.limits.shares
+    way, best = search_convex(goal, replace(feasible, limits=replace(feasible.limits, shares=())), setting)
     if not shares:
         return way, best
     unmet: tuple[Unmet, ...] = ()
     try:
-        found = within_shares(goal, way.arena, shares, best)
+        found = within_shares(goal, way.feasible, shares, best)
     except UnreachedError as stop:
-        shares, unmet = in_transition(way.arena, shares, setting, stop)
-        found = within_shares(goal, way.arena, shares, best)
-    return replace(way, arena=found.arena, unmet=unmet, bound=found.bound), found.best
+        shares, unmet = in_transition(way.feasible, shares, setting, stop)
+        found = within_shares(goal, way.feasible, shares, best)
+    return replace(way, feasible=found.feasible, unmet=unmet, bound=found.bound), found.best
 
 
 def in_transition(
-    arena: Arena, shares: tuple[Share, ...], setting: Setting, stop: UnreachedError
+    feasible: FeasibleSet, shares: tuple[Share, ...], setting: Setting, stop: UnreachedError
 ) -> tuple[tuple[Share, ...], tuple[Unmet, ...]]:
     """The shares as far as turnover lets them be reached, and what is not met yet; else raises `stop`.
 
@@ -65,7 +65,7 @@ def in_transition(
     calm = Quadratic(
         np.eye(len(held)), -stop.weights, "distance", "root", 0.5 * float(stop.weights @ stop.weights)
     )
-    free = plain(arena.limits.without("max_turnover"))
+    free = plain(feasible.limits.without("max_turnover"))
     try:
         there = within_shares(calm, free, shares, optimum(calm, free)).best.weights
     except (NoAnswerError, PackfolioError):
@@ -76,11 +76,11 @@ def in_transition(
     return tuple(loosened(share, stop.weights) for share in shares), unmet
 
 
-def search_convex(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Optimum]:
+def search_convex(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
     """The same without limits on shares of risk."""
-    limits = arena.limits
+    limits = feasible.limits
     try:
-        return Way(arena), optimum(goal, arena)
+        return Way(feasible), optimum(goal, feasible)
     except NoAnswerError:
         pass
     except NoScaleError as stop:
@@ -96,7 +96,7 @@ def search_convex(goal: Goal, arena: Arena, setting: Setting) -> tuple[Way, Opti
     for margin in (None, ROOMY, 10 * ROOMY):
         try:
             way = way_out(goal, limits, setting, margin)
-            return way, optimum(goal, way.arena)
+            return way, optimum(goal, way.feasible)
         except NoAnswerError as stop:
             failure: InfeasibleError | SolverError = nothing_defined(goal)
             failure.__cause__ = stop
@@ -137,7 +137,7 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
 
 def _given_way(limits: Limits, levels: Levels, margin: float | None, told: tuple[str, ...]) -> Way:
     found = hierarchy(individual(limits), levels, margin)
-    return Way(found.arena, told, found)
+    return Way(found.feasible, told, found)
 
 
 def without(limits: Limits, groups: tuple[str, ...]) -> Limits:

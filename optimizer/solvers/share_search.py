@@ -18,7 +18,7 @@ from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.shares.convex_part import ConvexPart, convex_part
 from optimizer.numerics.shares.risk_share import Share, Side
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.tails.tail_goals import TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE
@@ -41,9 +41,9 @@ FIRM = 10.0  # in the largest entry: curvature across the budget, along which no
 
 @dataclass(frozen=True, eq=False)
 class Within:
-    """The best weights found under limits on shares, the arena that proves it, and the goal's value no weights beat."""
+    """The best weights found under limits on shares, the set that proves it, and the goal's value no weights beat."""
 
-    arena: Arena
+    feasible: FeasibleSet
     best: Optimum
     bound: float
 
@@ -84,22 +84,22 @@ def loosened(share: Share, w: Array) -> Share:
     return replace(share, low=min(share.low, value - ROOM), high=max(share.high, value + ROOM))
 
 
-def within_shares(goal: Goal, arena: Arena, shares: tuple[Share, ...], best: Optimum) -> Within:
-    """The best weights in the arena that keep the shares, from the best without them.
+def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum) -> Within:
+    """The best weights in the feasible set that keep the shares, from the best without them.
 
-    arena  without limits on shares;  best  its certified answer
+    feasible  without limits on shares;  best  its certified answer
     Of several starts the best answer is taken, unless one is proven to be the best of all.
     Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified.
     """
     sides = [side for share in shares for side in share.sides]
     if not any(side.excess(best.weights) > 0 for side in sides):
-        full = replace(arena, limits=replace(arena.limits, shares=shares))
+        full = replace(feasible, limits=replace(feasible.limits, shares=shares))
         return Within(full, best, goal.value(best.weights))
     found: list[Within] = []
     failure: InfeasibleError | SolverError | None = None
-    for start in _starts(arena, sides, best):
+    for start in _starts(feasible, sides, best):
         try:
-            one = _climbed(goal, arena, shares, start)
+            one = _climbed(goal, feasible, shares, start)
         except (UnreachedError, SolverError) as stop:
             failure = failure or stop
             continue
@@ -132,7 +132,7 @@ def _proven(goal: Goal, one: Within) -> bool:
     return abs(value - one.bound) <= GAP_TOLERANCE * max(abs(value), 1e-12)
 
 
-def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
+def _starts(feasible: FeasibleSet, sides: list[Side], best: Optimum) -> Iterator[Array]:
     """Where to begin: the best without limits on shares, the nearest to equal weights, to equal risks, to single names.
 
     The names are those which alone pass the limits on shares least.
@@ -141,13 +141,13 @@ def _starts(arena: Arena, sides: list[Side], best: Optimum) -> Iterator[Array]:
     n = len(best.weights)
     goals: list[Goal] = [_near(np.full(n, 1.0 / n))]
     moving = sides[0].share.moving
-    if arena.limits.floor == 0.0 and not arena.elastic and moving.any():
+    if feasible.limits.floor == 0.0 and not feasible.elastic and moving.any():
         goals.append(RiskBudget(sides[0].share.risk, moving / moving.sum()))
     passed = sum((side.passed_alone for side in sides), np.zeros(n))
     goals += [_near(np.eye(n)[name]) for name in np.argsort(passed, kind="stable")[:ALONE]]
     for goal in goals:
         try:
-            found = optimum(goal, arena).weights
+            found = optimum(goal, feasible).weights
         except (NoAnswerError, PackfolioError):
             continue
         yield found
@@ -157,22 +157,22 @@ def _near(wanted: Array) -> Quadratic:
     return Quadratic(np.eye(len(wanted)), -wanted, "distance", "root", 0.5 * float(wanted @ wanted))
 
 
-def _climbed(goal: Goal, arena: Arena, shares: tuple[Share, ...], start: Array) -> Within:
+def _climbed(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], start: Array) -> Within:
     sides = [side for share in shares for side in share.sides]
-    w, seen = _reached(arena, sides, start)
+    w, seen = _reached(feasible, sides, start)
     value = np.inf
     for _ in range(STEPS):
-        best = optimum(goal, _around(arena, seen, w))
+        best = optimum(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
         if over:  # the portfolio before keeps these too
             seen += over
             continue
         gained, value = abs(value - goal.value(best.weights)), goal.value(best.weights)
         if gained <= SETTLED * abs(value):
-            around = _around(arena, seen, best.weights)
+            around = _around(feasible, seen, best.weights)
             full = replace(around, limits=replace(around.limits, shares=shares))
             last = optimum(goal, full)
-            return Within(full, last, bound_of(goal, arena, full, last))
+            return Within(full, last, bound_of(goal, feasible, full, last))
         w = best.weights
     raise SolverError(
         f"limits on shares of risk: the search under {', '.join(side.name for side in seen)} did not settle in {STEPS} "
@@ -180,15 +180,15 @@ def _climbed(goal: Goal, arena: Arena, shares: tuple[Share, ...], start: Array) 
     )
 
 
-def _around(arena: Arena, sides: list[Side], w: Array) -> Arena:
-    """The arena within the ellipsoids around w; NoAnswerError where one of them is empty."""
+def _around(feasible: FeasibleSet, sides: list[Side], w: Array) -> FeasibleSet:
+    """The feasible set within the ellipsoids around w; NoAnswerError where one of them is empty."""
     parts = tuple(part for part in (convex_part(side, w) for side in sides) if part is not None)
     if len(parts) < len(sides):
         raise NoAnswerError("none", "no portfolio near these weights keeps the shares", infeasible=True)
-    return replace(arena, limits=arena.limits.with_norms(parts), start=w)
+    return replace(feasible, limits=feasible.limits.with_norms(parts), start=w)
 
 
-def _reached(arena: Arena, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
+def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
     """(n,) weights that keep all shares, and the sides met on the way; each step lessens what broken ones exceed."""
     seen: list[Side] = []
     least, waited = np.inf, 0
@@ -203,7 +203,7 @@ def _reached(arena: Arena, sides: list[Side], w: Array) -> tuple[Array, list[Sid
         if waited > PATIENCE:
             break
         try:
-            w = optimum(_nearer(over, w), _around(arena, [s for s in seen if s not in over], w)).weights
+            w = optimum(_nearer(over, w), _around(feasible, [s for s in seen if s not in over], w)).weights
         except NoAnswerError:
             break
     raise UnreachedError([side for side in sides if side.excess(w) > 0], w)
@@ -219,23 +219,23 @@ def _nearer(over: list[Side], w: Array) -> Quadratic:
     return Quadratic(curved, -pull, "excess of the shares of risk", "negative")
 
 
-def bound_of(goal: Goal, arena: Arena, full: Arena, best: Optimum) -> float:
-    """A value that no weights in the arena which keep the shares can better: the least of a convex Lagrangian.
+def bound_of(goal: Goal, feasible: FeasibleSet, full: FeasibleSet, best: Optimum) -> float:
+    """A value that no weights in the feasible set which keep the shares can better: the least of a convex Lagrangian.
 
-    full, best  the arena with the ellipsoids that touch the answer, and the answer
+    full, best  the feasible set with the ellipsoids that touch the answer, and the answer
     For weights that keep the shares w'Qw <= 0, so any sum of them with prices >= 0 only adds to what may be reached.
     Where no convex one is left, the value without limits on shares.
     """
-    free = optimum(goal, arena)
+    free = optimum(goal, feasible)
     priced = _priced(goal, full, best)
-    relaxed = None if priced is None else _with_curvature(goal, priced, arena.limits, best.weights)
+    relaxed = None if priced is None else _with_curvature(goal, priced, feasible.limits, best.weights)
     if relaxed is None:
         return goal.value(free.weights)
-    values = [goal.value(free.weights), relaxed.value(optimum(relaxed, arena).weights)]
+    values = [goal.value(free.weights), relaxed.value(optimum(relaxed, feasible).weights)]
     return max(values) if sign(goal) > 0 else min(values)
 
 
-def _priced(goal: Goal, full: Arena, best: Optimum) -> Array | None:
+def _priced(goal: Goal, full: FeasibleSet, best: Optimum) -> Array | None:
     """(n, n) the sum of the forms Q, each by the price of its limit per unit of w'Qw; None where none has one."""
     norms = full.limits.norms
     prices = -(best.multipliers / best.space.scale)[len(best.multipliers) - len(norms) :]

@@ -16,7 +16,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
-from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
 from optimizer.problem.policy_limits import build_limits
@@ -70,7 +70,7 @@ class Solution:
     objective: float
     method: str
     goal: Goal
-    arena: Arena
+    feasible: FeasibleSet
     optimum: Optimum
     unmet: tuple[Unmet, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class Solution:
         """What each priority gave and cost, the firmest first; () where every limit with a priority holds."""
         if self.hierarchy is None or not any(level.priority for level in self.hierarchy.levels):
             return ()
-        values = [best_within(self.goal, level.arena) for level in self.hierarchy.levels[:-1]]
+        values = [best_within(self.goal, level.feasible) for level in self.hierarchy.levels[:-1]]
         values = [best_within(self.goal, self.hierarchy.start), *values, self.objective]
         scale = 1e4 if in_returns(self.goal) else np.nan
         worse = sign(self.goal) * np.diff(values)
@@ -138,7 +138,7 @@ class Solution:
         """The limits the weights touch, with shadow prices, the dearest first."""
         best = self.optimum
         found = bindings(
-            self.goal, self.arena.limits, best.space, best.weights, best.multipliers, best.support
+            self.goal, self.feasible.limits, best.space, best.weights, best.multipliers, best.support
         )
         return dearest_first((*found, *self.left_out))
 
@@ -203,9 +203,9 @@ def solved(
     way, best = sought(goal, wanted, setting, start)
     choice = chosen(goal, way, best, setting)
     apart = left_out(goal, best.weights, choice.best.weights, setting) if choice else ()
-    arena, best = (choice.arena, choice.best) if choice else (way.arena, best)
-    arena, best = rescaled(goal, arena, best, setting)
-    unmet = unmet_limits(wanted, best.weights, setting) if arena.elastic else ()
+    feasible, best = (choice.feasible, choice.best) if choice else (way.feasible, best)
+    feasible, best = rescaled(goal, feasible, best, setting)
+    unmet = unmet_limits(wanted, best.weights, setting) if feasible.elastic else ()
     unmet = (*unmet, *way.unmet, *unmet_holdings(best.weights, setting))
     warnings = (
         *way.warnings,
@@ -214,10 +214,10 @@ def solved(
         *answer_warnings(goal, best.weights, setting, way.bound),
     )
     solution = Solution(
-        setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, arena, best, unmet,
+        setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, feasible, best, unmet,
         warnings, apart, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
     )  # fmt: skip
-    return solution if arena.elastic else with_turnover(solution, setting)
+    return solution if feasible.elastic else with_turnover(solution, setting)
 
 
 def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) -> tuple[Way, Optimum]:
@@ -254,7 +254,7 @@ def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solutio
         )
     from optimizer.solvers.plans.planned import best_plan  # which needs scipy, as the hot path does not
 
-    plan, goal, arena, best = best_plan(setting)
+    plan, goal, feasible, best = best_plan(setting)
     told = strangers(setting.policy, {*setting.symbols, *setting.universe.symbols})
     return Solution(
         setting.symbols,
@@ -262,7 +262,7 @@ def solved_plan(setting: Setting, constraints: OwnConstraints | None) -> Solutio
         plan.utility,
         setting.policy.method,
         goal,
-        arena,
+        feasible,
         best,
         warnings=told,
         plan=plan,
@@ -280,21 +280,21 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
             "own constraints cannot be combined with min_position, max_holdings, no_trade_band or large_holdings; drop "
             "one of them"
         )
-    arena, best = optimum_within(goal, wanted, constraints)
+    feasible, best = optimum_within(goal, wanted, constraints)
     notes = (
         *best.notes,
         *answer_warnings(goal, best.weights, setting, None),
     )
     value = goal.value(best.weights)
     return Solution(
-        setting.symbols, best.weights, value, setting.policy.method, goal, arena, best, warnings=notes
+        setting.symbols, best.weights, value, setting.policy.method, goal, feasible, best, warnings=notes
     )
 
 
-def best_within(goal: Goal, arena: Arena) -> float:
+def best_within(goal: Goal, feasible: FeasibleSet) -> float:
     """The goal's best value there; NaN where it has none."""
     try:
-        return goal.value(optimum(goal, arena).weights)
+        return goal.value(optimum(goal, feasible).weights)
     except (NoAnswerError, PackfolioError):
         return float("nan")
 
@@ -309,39 +309,41 @@ def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | No
     policy = setting.policy
     if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
         return None
-    choice = choose_names(goal, way.arena, best, policy, setting.held)
+    choice = choose_names(goal, way.feasible, best, policy, setting.held)
     if choice is not None:
         return choice
     given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
     must = always_held(goal, len(best.weights))
-    if given_way or not waits(way.arena, setting, must):
-        raise impossible(way.arena, policy, setting.held, must)
+    if given_way or not waits(way.feasible, setting, must):
+        raise impossible(way.feasible, policy, setting.held, must)
     return None
 
 
-def waits(arena: Arena, setting: Setting, must: NDArray[np.bool_]) -> bool:
+def waits(feasible: FeasibleSet, setting: Setting, must: NDArray[np.bool_]) -> bool:
     """Whether names can be chosen once the held positions have been traded towards it, and the policy lets them be."""
-    if setting.policy.on_conflict == "fail" or not tied(arena.limits):
+    if setting.policy.on_conflict == "fail" or not tied(feasible.limits):
         return False
-    free = untied(arena.limits.revealed())
-    return arena.elastic or possible(plain(free), setting.policy, setting.held, must)
+    free = untied(feasible.limits.revealed())
+    return feasible.elastic or possible(plain(free), setting.policy, setting.held, must)
 
 
-def rescaled(goal: Goal, arena: Arena, best: Optimum, setting: Setting) -> tuple[Arena, Optimum]:
+def rescaled(
+    goal: Goal, feasible: FeasibleSet, best: Optimum, setting: Setting
+) -> tuple[FeasibleSet, Optimum]:
     """Of all multiples of an answer to a homogeneous goal, that with the target volatility, else least cash."""
-    if not goal.homogeneous or arena.elastic or setting.policy.cash_min == setting.policy.cash_max:
-        return arena, best
-    low, high = scale_range(without_shares(arena.limits), best.weights)
+    if not goal.homogeneous or feasible.elastic or setting.policy.cash_min == setting.policy.cash_max:
+        return feasible, best
+    low, high = scale_range(without_shares(feasible.limits), best.weights)
     target = setting.policy.target_volatility
     risk = volatility(best.weights, setting.estimates.risk)
     factor = high if target is None else min(max(target / risk, low), high)
     if not np.isfinite(factor) or factor == 1.0:
-        return arena, best
+        return feasible, best
     w = best.weights * factor
-    scaled = replace(arena, limits=times(arena.limits, factor))
+    scaled = replace(feasible, limits=times(feasible.limits, factor))
     candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, scaled, candidate, goal)
-    return (scaled, replace(again, notes=best.notes)) if again.certificate.ok else (arena, best)
+    return (scaled, replace(again, notes=best.notes)) if again.certificate.ok else (feasible, best)
 
 
 def unlimited(goal: Goal, limits: Limits) -> Array:
@@ -349,9 +351,9 @@ def unlimited(goal: Goal, limits: Limits) -> Array:
     center = goal.center if isinstance(goal, Quadratic) else None
     if center is not None and limits.violation(center) <= ROUNDING:
         return center
-    arena = plain(without_shares(limits))
-    best = optimum(goal, arena)
-    return within_shares(goal, arena, limits.shares, best).best.weights if limits.shares else best.weights
+    feasible = plain(without_shares(limits))
+    best = optimum(goal, feasible)
+    return within_shares(goal, feasible, limits.shares, best).best.weights if limits.shares else best.weights
 
 
 def with_turnover(solution: Solution, setting: Setting) -> Solution:
@@ -361,7 +363,7 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
         return solution
     free = setting.without_turnover_limit
     try:
-        best = free() if free else unlimited(solution.goal, solution.arena.limits.without("max_turnover"))
+        best = free() if free else unlimited(solution.goal, solution.feasible.limits.without("max_turnover"))
     except UnreachedError:
         return solution  # where shares of risk are not convex, a search may end short of what is there
     except SolverError as stop:

@@ -9,7 +9,7 @@ from optimizer.errors import DataError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Polyhedron, outer
 from optimizer.numerics.lp import inhabited, solve_lp
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import (
     Goal,
     Quadratic,
@@ -44,7 +44,7 @@ RUIN = -1.0 + 1e-9
 class Optimum:
     """Weights of least cost with the proof.
 
-    weights (n,);  space: the arena's frame, with tangents of the ellipsoidal limits at the weights
+    weights (n,);  space: the feasible set's frame, with tangents of the ellipsoidal limits at the weights
     multipliers (m,) of its rows;  support: the goal's line that they prove it with;  notes: fallbacks taken
     """
 
@@ -62,7 +62,7 @@ class NoScaleError(SolverError):
     """The best weights that the limits allow a goal with a free scale are within reach of rounding."""
 
 
-def optimum(goal: Goal, arena: Arena) -> Optimum:
+def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
     """The certified answer of the first lane that has one.
 
     Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed; a
@@ -73,10 +73,10 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
         if lane == "fast" and without_algorithm(goal):
             continue
         try:
-            found = attempt(goal, arena)
-            if vanishing(goal, found.x[: len(arena.limits.symbols)]):
+            found = attempt(goal, feasible)
+            if vanishing(goal, found.x[: len(feasible.limits.symbols)]):
                 raise NoScaleError(f"no weight above {LEAST:g} of NAV")
-            best = certified(lane, arena, found, goal)
+            best = certified(lane, feasible, found, goal)
         except NoAnswerError as stop:
             if stop.infeasible:
                 raise
@@ -90,7 +90,7 @@ def optimum(goal: Goal, arena: Arena) -> Optimum:
         reasons.append(
             f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
         )
-    if not inhabited(arena.space) or not rewarding(goal, arena):
+    if not inhabited(feasible.space) or not rewarding(goal, feasible):
         raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
     raise SolverError(
         f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
@@ -105,22 +105,22 @@ def vanishing(goal: Goal, w: Array) -> bool:
     return goal.homogeneous and float(np.abs(w).max()) <= LEAST
 
 
-def rewarding(goal: Goal, arena: Arena) -> bool:
+def rewarding(goal: Goal, feasible: FeasibleSet) -> bool:
     """Whether a ratio's gain can be above 0, and growth be without ruin. DataError where nothing is lost in a tail."""
     if isinstance(goal, TailRatio | TailBudget):
-        refuse_without_loss(goal, arena)
+        refuse_without_loss(goal, feasible)
     if isinstance(goal, Scenario) and isinstance(goal.risk, GrowthLoss):
-        safest = optimum(replace(goal, risk=WorstRealization()), arena).weights
+        safest = optimum(replace(goal, risk=WorstRealization()), feasible).weights
         return float(goal.returns(safest).min()) > RUIN
     if not isinstance(goal, Ratio | TailRatio):
         return True
-    gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), arena)
+    gain = optimum(Quadratic(None, -goal.gain, "gain", "negative"), feasible)
     return float(goal.gain @ gain.weights) > 1e-9 * float(np.abs(goal.gain).max())
 
 
-def refuse_without_loss(goal: TailRatio | TailBudget, arena: Arena) -> None:
+def refuse_without_loss(goal: TailRatio | TailBudget, feasible: FeasibleSet) -> None:
     """Raises DataError where an allowed portfolio loses nothing on its worst days: no ratio or share of it is best."""
-    least = optimum(Tail(goal.scenarios, 0.0, goal.level, goal.measure, goal.odds), arena).weights
+    least = optimum(Tail(goal.scenarios, 0.0, goal.level, goal.measure, goal.odds), feasible).weights
     if goal.loss(least) <= LEAST * float(np.abs(goal.scenarios).max()):
         raise DataError(
             f"an allowed portfolio loses nothing on its worst {100 * (1 - goal.level):.3g}% of the scenarios, so the "
@@ -128,141 +128,141 @@ def refuse_without_loss(goal: TailRatio | TailBudget, arena: Arena) -> None:
         )
 
 
-def _fast(goal: Goal, arena: Arena) -> Candidate:
-    return solve_fast(goal, arena)
+def _fast(goal: Goal, feasible: FeasibleSet) -> Candidate:
+    return solve_fast(goal, feasible)
 
 
-def _general(goal: Goal, arena: Arena) -> Candidate:
+def _general(goal: Goal, feasible: FeasibleSet) -> Candidate:
     """The solver's answer, sharpened by tangents where ellipsoidal limits are in play and that settles."""
-    n, norms = len(arena.limits.symbols), arena.limits.norms
-    found = _conic(goal, arena)
+    n, norms = len(feasible.limits.symbols), feasible.limits.norms
+    found = _conic(goal, feasible)
     x = found.x
-    none = np.zeros(len(arena.frame.rows) + len(norms))
+    none = np.zeros(len(feasible.frame.rows) + len(norms))
     if isinstance(goal, OverScenarios):
-        return _scenario_candidate(goal, arena, found)
+        return _scenario_candidate(goal, feasible, found)
     if isinstance(goal, RiskBudget) and goal.loadings is not None:
         return Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Traded):
-        return _traded_candidate(goal, arena, found)
+        return _traded_candidate(goal, feasible, found)
     if isinstance(goal, Quadratic | Ratio):
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n], found.prices), found.normals)
     else:
         plain_answer = Candidate(x, none, found.solver, goal.support(x[:n]), found.normals)
     if isinstance(goal, Ratio) and goal.fees is not None:
-        return _charged_candidate(goal, arena, plain_answer)
+        return _charged_candidate(goal, feasible, plain_answer)
     if (not norms and not doubted(goal)) or at_kink(goal, x[:n]):
         return plain_answer
     try:
         if isinstance(goal, Tail):
-            return refined_tail(goal, arena, x[:n])
-        return refined(goal, arena, x, limit_prices(goal, arena, x[:n], plain_answer.support))
+            return refined_tail(goal, feasible, x[:n])
+        return refined(goal, feasible, x, limit_prices(goal, feasible, x[:n], plain_answer.support))
     except NoAnswerError:
         return plain_answer  # the audit decides on it
 
 
-def _traded_candidate(goal: Traded, arena: Arena, found: Found) -> Candidate:
-    n, norms = len(arena.limits.symbols), arena.limits.norms
-    none = np.zeros(len(arena.frame.rows) + len(norms))
+def _traded_candidate(goal: Traded, feasible: FeasibleSet, found: Found) -> Candidate:
+    n, norms = len(feasible.limits.symbols), feasible.limits.norms
+    none = np.zeros(len(feasible.frame.rows) + len(norms))
     near = Candidate(found.x, none, found.solver, goal.support(found.x[:n], found.prices), found.normals)
     if not (norms or doubted(goal.base) or goal.fees.any()):
-        exact = sharpened(goal, arena.space, found.x)
-    elif certified("general", arena, near, goal).certificate.ok:
+        exact = sharpened(goal, feasible.space, found.x)
+    elif certified("general", feasible, near, goal).certificate.ok:
         return near
     else:
-        prices = limit_prices(goal, arena, found.x[:n], near.support)
-        exact = sharpened_within(goal, arena.space, norms, found.x, prices)
-    return _refined(goal, arena, near, exact)
+        prices = limit_prices(goal, feasible, found.x[:n], near.support)
+        exact = sharpened_within(goal, feasible.space, norms, found.x, prices)
+    return _refined(goal, feasible, near, exact)
 
 
-def _charged_candidate(goal: Ratio, arena: Arena, near: Candidate) -> Candidate:
+def _charged_candidate(goal: Ratio, feasible: FeasibleSet, near: Candidate) -> Candidate:
     """The solver's answer of a ratio after borrow fees where it is certified, else that to the last digits."""
-    if certified("general", arena, near, goal).certificate.ok:
+    if certified("general", feasible, near, goal).certificate.ok:
         return near
-    n, norms = len(arena.limits.symbols), arena.limits.norms
-    prices = limit_prices(goal, arena, near.x[:n], near.support)
-    return _refined(goal, arena, near, sharpened_ratio(goal, arena.space, norms, near.x, prices))
+    n, norms = len(feasible.limits.symbols), feasible.limits.norms
+    prices = limit_prices(goal, feasible, near.x[:n], near.support)
+    return _refined(goal, feasible, near, sharpened_ratio(goal, feasible.space, norms, near.x, prices))
 
 
 def _refined(
-    goal: Traded | Ratio, arena: Arena, near: Candidate, exact: tuple[Array, Array, Array] | None
+    goal: Traded | Ratio, feasible: FeasibleSet, near: Candidate, exact: tuple[Array, Array, Array] | None
 ) -> Candidate:
     """The answer to the last digits (weights, multipliers, pull), still to be certified; without it the one near."""
     if exact is None:
         return near
     x, multipliers, pull = exact
     return Candidate(
-        x, arena.prices(multipliers), near.solver, goal.support(x[: len(arena.limits.symbols)], pull)
+        x, feasible.prices(multipliers), near.solver, goal.support(x[: len(feasible.limits.symbols)], pull)
     )
 
 
-def limit_prices(goal: Goal, arena: Arena, w: Array, support: Support) -> Array | None:
+def limit_prices(goal: Goal, feasible: FeasibleSet, w: Array, support: Support) -> Array | None:
     """(k,) what the ellipsoidal limits cost at w (n,), by one linear program over their tangents."""
-    norms = arena.limits.norms
+    norms = feasible.limits.norms
     if not norms:
         return None
-    multipliers, _ = _reproved(goal, support, arena, w, (None,) * len(norms))
-    scale = outer(arena.frame, norms, w).scale[-len(norms) :]
+    multipliers, _ = _reproved(goal, support, feasible, w, (None,) * len(norms))
+    scale = outer(feasible.frame, norms, w).scale[-len(norms) :]
     return np.asarray(np.maximum(-multipliers[-len(norms) :] / scale, 0.0))
 
 
-def _scenario_candidate(goal: OverScenarios, arena: Arena, found: Found) -> Candidate:
-    none = np.zeros(len(arena.frame.rows) + len(arena.limits.norms))
-    support = goal.support(found.x[: len(arena.limits.symbols)], found.prices)
+def _scenario_candidate(goal: OverScenarios, feasible: FeasibleSet, found: Found) -> Candidate:
+    none = np.zeros(len(feasible.frame.rows) + len(feasible.limits.norms))
+    support = goal.support(found.x[: len(feasible.limits.symbols)], found.prices)
     return Candidate(found.x, none, found.solver, support, found.normals)
 
 
-def _accepts(goal: Goal, arena: Arena) -> Callable[[Found], bool] | None:
+def _accepts(goal: Goal, feasible: FeasibleSet) -> Callable[[Found], bool] | None:
     """Whether the audit confirms an answer as it is; None for goals whose answers are sharpened first."""
     if not isinstance(goal, OverScenarios):
         return None
     return lambda found: (
-        certified("general", arena, _scenario_candidate(goal, arena, found), goal).certificate.ok
+        certified("general", feasible, _scenario_candidate(goal, feasible, found), goal).certificate.ok
     )
 
 
-def _conic(goal: Goal, arena: Arena) -> Found:
+def _conic(goal: Goal, feasible: FeasibleSet) -> Found:
     if isinstance(goal, TailBudget) or (isinstance(goal, RiskBudget) and goal.loadings is not None):
-        return budgets_by_steps(goal, arena.space, arena.limits.norms)
-    n = len(arena.limits.symbols)
+        return budgets_by_steps(goal, feasible.space, feasible.limits.norms)
+    n = len(feasible.limits.symbols)
     try:
-        found = solve_general(goal, n, arena.space, arena.limits.norms, _accepts(goal, arena))
+        found = solve_general(goal, n, feasible.space, feasible.limits.norms, _accepts(goal, feasible))
     except NoAnswerError as stop:
         if stop.infeasible or not isinstance(goal, RiskBudget):
             raise
     else:
-        accepts = _accepts(goal, arena)
+        accepts = _accepts(goal, feasible)
         if isinstance(goal, RobustTail) and accepts and not accepts(found) and not at_kink(goal, found.x[:n]):
-            return robust_by_steps(goal, found, arena.space, arena.limits.norms)
+            return robust_by_steps(goal, found, feasible.space, feasible.limits.norms)
         if not isinstance(goal, RiskBudget) or found.x[:n][goal.budgets > 0].min() > LEAST:
             return found
     # Where a name with a budget cannot be held, an exponential cone may end at weights without a sign or a scale.
-    return budgets_by_steps(goal, arena.space, arena.limits.norms)
+    return budgets_by_steps(goal, feasible.space, feasible.limits.norms)
 
 
 LANES = {"fast": _fast, "general": _general}
 
 
-def certified(lane: str, arena: Arena, found: Candidate, goal: Goal) -> Optimum:
+def certified(lane: str, feasible: FeasibleSet, found: Candidate, goal: Goal) -> Optimum:
     """With the solver's multipliers, or where they do not prove it, with those of one linear program."""
-    w = found.x[: len(arena.limits.symbols)]
-    frame = outer(arena.frame, arena.limits.norms, w, found.normals)
-    violation = arena.violation(found.x)
+    w = found.x[: len(feasible.limits.symbols)]
+    frame = outer(feasible.frame, feasible.limits.norms, w, found.normals)
+    violation = feasible.violation(found.x)
     multipliers, support = found.multipliers, found.support
     certificate = certify(violation, frame, support, w, multipliers)
     if certificate.relative_gap > GAP_TOLERANCE:
-        multipliers, support = _reproved(goal, support, arena, w, found.normals)
+        multipliers, support = _reproved(goal, support, feasible, w, found.normals)
         certificate = certify(violation, frame, support, w, multipliers)
     return Optimum(w, frame, multipliers, lane, found.solver, certificate, support)
 
 
 def _reproved(
-    goal: Goal, support: Support, arena: Arena, w: Array, normals: tuple[Array | None, ...]
+    goal: Goal, support: Support, feasible: FeasibleSet, w: Array, normals: tuple[Array | None, ...]
 ) -> tuple[Array, Support]:
-    space = outer(arena.space, arena.limits.norms, w, normals)
+    space = outer(feasible.space, feasible.limits.norms, w, normals)
     if isinstance(goal, Tail):
         found = least_tail(goal.scenarios, goal.level, space, goal.most)
-        return arena.prices(found.answer.multipliers), goal.support(w, found.weights)
+        return feasible.prices(found.answer.multipliers), goal.support(w, found.weights)
     slope = np.zeros(space.rows.shape[1])
     slope[: len(w)] = support.slope
     box = replace(space, floor=np.maximum(space.floor, -RADIUS), ceiling=np.minimum(space.ceiling, RADIUS))
-    return arena.prices(solve_lp(slope, box).multipliers), support
+    return feasible.prices(solve_lp(slope, box).multipliers), support

@@ -15,7 +15,7 @@ import numpy as np
 from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Limits, Linear
-from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Scenario, Traded
 from optimizer.problem.tails.tail_goals import RobustTail
 from optimizer.solvers.audit import Certificate
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 OwnConstraints = Callable[["cp.Expression"], "Sequence[cp.Constraint]"]
 
 
-def optimum_within(goal: Goal, limits: Limits, constraints: OwnConstraints) -> tuple[Arena, Optimum]:
-    """The certified answer that keeps the limits and the constraints, and the arena that holds their tangents there.
+def optimum_within(goal: Goal, limits: Limits, constraints: OwnConstraints) -> tuple[FeasibleSet, Optimum]:
+    """The certified answer that keeps the limits and the constraints, and the set that holds their tangents there.
 
     constraints  from the weights (n,) to convex inequalities and affine equalities
     Raises PolicyError for other constraints or a goal with a free scale, InfeasibleError, SolverError.
@@ -42,14 +42,14 @@ def optimum_within(goal: Goal, limits: Limits, constraints: OwnConstraints) -> t
         raise PolicyError(
             f"own constraints cannot be combined with the {goal.measure}; use a method such as mean_variance"
         )
-    arena, n = plain(limits), len(limits.symbols)
-    x = cp.Variable(arena.space.rows.shape[1])
+    feasible, n = plain(limits), len(limits.symbols)
+    x = cp.Variable(feasible.space.rows.shape[1])
     own = [checked(constraint) for constraint in constraints(x[:n])]
     cost, links = express(goal, x[:n])
     cones = [cone(norm, x[:n], 1.0) for norm in limits.norms]
-    problem = cp.Problem(cp.Minimize(cost), [*rules(x, 1.0, arena.space), *cones, *links, *own])
+    problem = cp.Problem(cp.Minimize(cost), [*rules(x, 1.0, feasible.space), *cones, *links, *own])
 
-    def read(solver: str) -> tuple[Arena, Optimum]:
+    def read(solver: str) -> tuple[FeasibleSet, Optimum]:
         w = np.asarray(x.value)[:n]
         prices = prices_of(goal, links)
         support = (

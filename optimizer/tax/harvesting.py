@@ -124,7 +124,7 @@ def harvest_limits(
              much more, as far as its cap allows
     """
     wanted = dict(zip(optimum.symbols, optimum.weights.tolist(), strict=True))
-    limits = optimum.arena.limits
+    limits = optimum.feasible.limits
     lower = dict(zip(limits.symbols, limits.lower.tolist(), strict=True))
     upper = dict(zip(limits.symbols, limits.upper.tolist(), strict=True))
     caps: dict[str, Range] = {}

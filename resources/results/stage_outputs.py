@@ -253,7 +253,7 @@ def weight_columns(
     solution: Solution, current: Array, believed: Estimates, simulated: frozenset[str]
 ) -> Columns:
     """Rows of `optimal_weights`; a bound that does not exist is NULL."""
-    limits = solution.arena.limits
+    limits = solution.feasible.limits
     names: dict[str, list[str]] = {}
     for limit in solution.binding:
         names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)

@@ -9,7 +9,7 @@ from optimizer.numerics.convex_limits import Limits, Norm
 from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import block, dense
 from optimizer.numerics.ties import break_ties
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
 from optimizer.problem.support import Support
@@ -30,8 +30,8 @@ ROUNDING = 1e-13
 class Candidate:
     """An answer with what a certificate needs.
 
-    x            (n,) the weights, where the arena has slack (p,) the columns of its space
-    multipliers  (m,) of the rows of `outer` of the arena's frame at the weights
+    x            (n,) the weights, where the feasible set has slack (p,) the columns of its space
+    multipliers  (m,) of the rows of `outer` of the feasible set's frame at the weights
     support      the goal's own by default
     normals      of the ellipsoidal limits, for `outer`; none where the weights are exact enough to give them
     """
@@ -43,64 +43,64 @@ class Candidate:
     normals: tuple[Array | None, ...] = ()
 
 
-def solve_fast(goal: Goal, arena: Arena) -> Candidate:
+def solve_fast(goal: Goal, feasible: FeasibleSet) -> Candidate:
     """The best weights by the goal's special algorithm.
 
     Raises NoAnswerError, also where ellipsoidal limits bind and no algorithm here takes them.
     """
     if isinstance(goal, Quadratic | Ratio) and goal.doubt is not None:
-        return refined(goal, arena, solve_fast(replace(goal, doubt=None), arena).x)
+        return refined(goal, feasible, solve_fast(replace(goal, doubt=None), feasible).x)
     match goal:
         case Quadratic():
-            return _quadratic(goal, arena)
+            return _quadratic(goal, feasible)
         case Ratio():
-            answer = best_ratio_in(goal.gain, goal.covariance, arena)
+            answer = best_ratio_in(goal.gain, goal.covariance, feasible)
         case RiskBudget():
-            answer = _budgets(goal, arena)
+            answer = _budgets(goal, feasible)
         case Tail():
-            return _tail(goal, arena)
+            return _tail(goal, feasible)
         case Scenario(risk=GiniMeanDifference() as risk):
-            return _difference(goal, risk, arena)
+            return _difference(goal, risk, feasible)
         case Scenario() | Traded() | TailRatio() | TailBudget() | RobustTail():
             raise NoAnswerError("none", f"no special algorithm for {goal.measure}", infeasible=False)
-    if broken(arena.limits, answer.x[: len(arena.limits.symbols)]):
-        return refined(goal, arena, answer.x)
-    return _candidate(goal, arena, answer)
+    if broken(feasible.limits, answer.x[: len(feasible.limits.symbols)]):
+        return refined(goal, feasible, answer.x)
+    return _candidate(goal, feasible, answer)
 
 
-def refined(goal: Goal, arena: Arena, x: Array, prices: Array | None = None) -> Candidate:
+def refined(goal: Goal, feasible: FeasibleSet, x: Array, prices: Array | None = None) -> Candidate:
     """The best weights under ellipsoidal limits too, from columns x (p,) and prices (k,) of these limits near them."""
-    n = len(arena.limits.symbols)
-    answer = refine(goal, arena.limits.norms, arena.space, x[:n], prices)
+    n = len(feasible.limits.symbols)
+    answer = refine(goal, feasible.limits.norms, feasible.space, x[:n], prices)
     support = goal.support(answer.x[:n])
-    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
+    return Candidate(answer.x, feasible.prices(answer.multipliers), answer.solver, support)
 
 
-def refined_tail(goal: Tail, arena: Arena, w: Array) -> Candidate:
+def refined_tail(goal: Tail, feasible: FeasibleSet, w: Array) -> Candidate:
     """The same for expected tail loss, from weights w (n,)."""
-    found = least_tail_within(goal.scenarios, goal.level, arena.space, arena.limits.norms, w, goal.most)
+    found = least_tail_within(goal.scenarios, goal.level, feasible.space, feasible.limits.norms, w, goal.most)
     answer = found.answer
     support = goal.support(answer.x[: len(w)], found.weights)
-    return Candidate(answer.x, arena.prices(answer.multipliers), answer.solver, support)
+    return Candidate(answer.x, feasible.prices(answer.multipliers), answer.solver, support)
 
 
-def _tail(goal: Tail, arena: Arena) -> Candidate:
-    found = least_tail(goal.scenarios, goal.level, arena.space, goal.most)
-    w = found.answer.x[: len(arena.limits.symbols)]
-    if broken(arena.limits, w):
-        return refined_tail(goal, arena, w)
-    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
-    return _candidate(goal, arena, answer, goal.support(w, found.weights))
+def _tail(goal: Tail, feasible: FeasibleSet) -> Candidate:
+    found = least_tail(goal.scenarios, goal.level, feasible.space, goal.most)
+    w = found.answer.x[: len(feasible.limits.symbols)]
+    if broken(feasible.limits, w):
+        return refined_tail(goal, feasible, w)
+    answer = replace(found.answer, multipliers=feasible.prices(found.answer.multipliers))
+    return _candidate(goal, feasible, answer, goal.support(w, found.weights))
 
 
-def _difference(goal: Scenario, risk: GiniMeanDifference, arena: Arena) -> Candidate:
-    found = least_difference(risk, goal.scenarios, arena.space)
-    w = found.answer.x[: len(arena.limits.symbols)]
-    held_back = broken(arena.limits, w)
+def _difference(goal: Scenario, risk: GiniMeanDifference, feasible: FeasibleSet) -> Candidate:
+    found = least_difference(risk, goal.scenarios, feasible.space)
+    w = found.answer.x[: len(feasible.limits.symbols)]
+    held_back = broken(feasible.limits, w)
     if held_back:
         raise NoAnswerError("Newton", f"{held_back[0].name} binds", infeasible=False)
-    answer = replace(found.answer, multipliers=arena.prices(found.answer.multipliers))
-    return _candidate(goal, arena, answer, goal.support(w, found.slope))
+    answer = replace(found.answer, multipliers=feasible.prices(found.answer.multipliers))
+    return _candidate(goal, feasible, answer, goal.support(w, found.slope))
 
 
 def broken(limits: Limits, w: Array) -> list[Norm]:
@@ -108,41 +108,43 @@ def broken(limits: Limits, w: Array) -> list[Norm]:
     return [norm for norm in limits.norms if norm.violation(w) > 0]
 
 
-def _candidate(goal: Goal, arena: Arena, answer: Answer, support: Support | None = None) -> Candidate:
+def _candidate(
+    goal: Goal, feasible: FeasibleSet, answer: Answer, support: Support | None = None
+) -> Candidate:
     """The answer, whose multipliers are of the frame's rows, where no ellipsoidal limit binds."""
-    multipliers = np.append(answer.multipliers, np.zeros(len(arena.limits.norms)))
-    w = answer.x[: len(arena.limits.symbols)]
+    multipliers = np.append(answer.multipliers, np.zeros(len(feasible.limits.norms)))
+    w = answer.x[: len(feasible.limits.symbols)]
     return Candidate(answer.x, multipliers, answer.solver, support or goal.support(w))
 
 
-def _quadratic(goal: Quadratic, arena: Arena) -> Candidate:
-    limits = arena.limits
+def _quadratic(goal: Quadratic, feasible: FeasibleSet) -> Candidate:
+    limits = feasible.limits
     n = len(limits.symbols)
-    if goal.center is not None and not arena.elastic and limits.violation(goal.center) <= ROUNDING:
-        found = Answer(goal.center, np.zeros(len(arena.frame.rows)), "closed form")
-        return _candidate(goal, arena, found)
-    answer = _linear(goal, arena) if goal.P is None else least_in(goal.P, goal.q, arena)
+    if goal.center is not None and not feasible.elastic and limits.violation(goal.center) <= ROUNDING:
+        found = Answer(goal.center, np.zeros(len(feasible.frame.rows)), "closed form")
+        return _candidate(goal, feasible, found)
+    answer = _linear(goal, feasible) if goal.P is None else least_in(goal.P, goal.q, feasible)
     held_back = broken(limits, answer.x[:n])
     if not held_back:
-        return _candidate(goal, arena, answer)
+        return _candidate(goal, feasible, answer)
     for norm in held_back:
-        answer, price = solve_priced(goal.P, goal.q, norm, arena)
+        answer, price = solve_priced(goal.P, goal.q, norm, feasible)
         w = answer.x[:n]
         if not broken(limits, w):
             prices = [-price * tangent_scale(norm, w) if other is norm else 0.0 for other in limits.norms]
             return Candidate(answer.x, np.append(answer.multipliers, prices), answer.solver, goal.support(w))
-    return refined(goal, arena, answer.x)
+    return refined(goal, feasible, answer.x)
 
 
-def _linear(goal: Quadratic, arena: Arena) -> Answer:
+def _linear(goal: Quadratic, feasible: FeasibleSet) -> Answer:
     """The vertex of least cost, or where several are, the least risky of them."""
-    space = arena.space
+    space = feasible.space
     q = np.zeros(space.rows.shape[1])
     q[: len(goal.q)] = goal.q
     answer = solve_lp(q, space)
     if goal.ties is not None:
         answer = break_ties(q, answer, goal.ties, space)
-    return replace(answer, multipliers=arena.prices(answer.multipliers))
+    return replace(answer, multipliers=feasible.prices(answer.multipliers))
 
 
 def tangent_scale(norm: Norm, w: Array) -> float:
@@ -150,13 +152,13 @@ def tangent_scale(norm: Norm, w: Array) -> float:
     return float(np.abs(norm.tangent(w).row).max()) or 1.0
 
 
-def _budgets(goal: RiskBudget, arena: Arena) -> Answer:
+def _budgets(goal: RiskBudget, feasible: FeasibleSet) -> Answer:
     """The free answer, as fully invested as allowed, where it exists and keeps every limit; else the limited one."""
-    w = None if arena.elastic else _without_limits(goal, arena.limits)
-    if w is not None and arena.limits.violation(w) <= ROUNDING:
-        return Answer(w, np.zeros(len(arena.frame.rows)), "Newton")
-    answer = limited_budgets(dense(goal.covariance), goal.budgets, arena.space)
-    return replace(answer, multipliers=arena.prices(answer.multipliers))
+    w = None if feasible.elastic else _without_limits(goal, feasible.limits)
+    if w is not None and feasible.limits.violation(w) <= ROUNDING:
+        return Answer(w, np.zeros(len(feasible.frame.rows)), "Newton")
+    answer = limited_budgets(dense(goal.covariance), goal.budgets, feasible.space)
+    return replace(answer, multipliers=feasible.prices(answer.multipliers))
 
 
 def _without_limits(goal: RiskBudget, limits: Limits) -> Array | None:

@@ -5,7 +5,7 @@ import numpy as np
 from optimizer.numerics.answers import Answer, NoAnswerError
 from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import Matrix, dense
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.fast.quadratic import least_in
 from optimizer.typing import Array
 
@@ -14,8 +14,8 @@ CLOSE = 1e-10
 NEGLIGIBLE = 1e-10
 
 
-def solve_priced(P: Matrix | None, q: Array, norm: Norm, arena: Arena) -> tuple[Answer, float]:
-    """Least w'Pw/2 + q'w in the arena with `norm` <= its bound, which must bind; and the bound's price.
+def solve_priced(P: Matrix | None, q: Array, norm: Norm, feasible: FeasibleSet) -> tuple[Answer, float]:
+    """Least w'Pw/2 + q'w in the feasible set with `norm` <= its bound, which must bind; and the bound's price.
 
     With price v the limit's square joins the cost as v/2 norm^2; norm^2 is nearly affine in 1 / v^2, which makes
     the search short. Raises NoAnswerError, infeasible when the least norm is above the bound.
@@ -24,7 +24,7 @@ def solve_priced(P: Matrix | None, q: Array, norm: Norm, arena: Arena) -> tuple[
     pull, curve = norm.covariance @ norm.center, np.zeros((n, n)) if P is None else dense(P)
 
     def at(price: float) -> tuple[Answer, float]:
-        answer = least_in(curve + price * norm.covariance, q - price * pull, arena)
+        answer = least_in(curve + price * norm.covariance, q - price * pull, feasible)
         return answer, norm.value(answer.x[:n])
 
     first = low = _first_price(curve, q, norm)
@@ -37,7 +37,7 @@ def solve_priced(P: Matrix | None, q: Array, norm: Norm, arena: Arena) -> tuple[
     while (found := at(high))[1] > norm.bound:
         loose, low, high = found[1], high, high * 16
         if high > first / NEGLIGIBLE:
-            nearest = least_in(norm.covariance, -pull, arena)
+            nearest = least_in(norm.covariance, -pull, feasible)
             least = norm.value(nearest.x[:n])
             raise NoAnswerError(
                 nearest.solver, f"the least {norm.name} is {least:.6g}", infeasible=least > norm.bound

@@ -16,7 +16,7 @@ from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
@@ -43,12 +43,12 @@ WORK, LEAST_NODES = 20_000, 40  # nodes x names, so that large books stop early,
 class Choice:
     """The best intervals found.
 
-    arena, best  the problem in these alone, and its certified answer
+    feasible, best  the problem in these alone, and its certified answer
     bound        no other allowed choice has a better value of the goal than this, in the goal's unit
     nodes        convex problems solved
     """
 
-    arena: Arena
+    feasible: FeasibleSet
     best: Optimum
     bound: float
     nodes: int
@@ -71,7 +71,7 @@ def wanted(policy: Policy) -> bool:
 
 
 def choose_names(
-    goal: Goal, arena: Arena, best: Optimum, policy: Policy, held: Array | None
+    goal: Goal, feasible: FeasibleSet, best: Optimum, policy: Policy, held: Array | None
 ) -> Choice | None:
     """The best weights that keep the limits on which names to hold, trade and hold much of; None without any.
 
@@ -82,18 +82,18 @@ def choose_names(
         raise PolicyError("no_trade_band needs the held weights; none are given: give them, or drop the band")
     n = len(best.weights)
     rule = policy.large_holdings
-    pieces = pieces_of(arena, least, most is not None and most < n, held, band, rule)
+    pieces = pieces_of(feasible, least, most is not None and most < n, held, band, rule)
     if pieces is None:
         return None
-    return Search(goal, arena, pieces, n if most is None else most).run(best)
+    return Search(goal, feasible, pieces, n if most is None else most).run(best)
 
 
 class Search:
     """One branch and bound: the incumbent, the open nodes by their bounds, and the least bound given up unproven."""
 
-    def __init__(self, goal: Goal, arena: Arena, pieces: Pieces, most: int) -> None:
-        self.goal, self.arena, self.pieces, self.most = goal, arena, pieces, most
-        self.found: tuple[float, Arena, Optimum] | None = None
+    def __init__(self, goal: Goal, feasible: FeasibleSet, pieces: Pieces, most: int) -> None:
+        self.goal, self.feasible, self.pieces, self.most = goal, feasible, pieces, most
+        self.found: tuple[float, FeasibleSet, Optimum] | None = None
         self.solved, self.lost = 0, INF
         self.tried: set[bytes] = set()
 
@@ -101,7 +101,7 @@ class Search:
         """Best bound first, within a number of nodes."""
         n = len(root.weights)
         ticket = count()
-        mixed = best_places(self.goal, self.arena, self.pieces, self.most)
+        mixed = best_places(self.goal, self.feasible, self.pieces, self.most)
         proven = -INF if mixed is None else mixed.bound
         if mixed is not None:
             self._try(mixed.place)
@@ -123,8 +123,8 @@ class Search:
         """What was found, and the bound; None where nothing was."""
         if self.found is None:
             return None
-        loss, arena, best = self.found
-        return Choice(arena, best, sign(self.goal) * min(loss, bound), self.solved)
+        loss, feasible, best = self.found
+        return Choice(feasible, best, sign(self.goal) * min(loss, bound), self.solved)
 
     def _least_places(self) -> Index:
         """Zeros, but risk budgets hold every name that has one."""
@@ -199,12 +199,12 @@ class Search:
         sure = self.pieces.held(start, stop)
         if self.most < len(start) and sure.sum() >= self.most:
             start, stop = np.where(sure, start, empty), np.where(sure, stop, empty)
-        arena = narrowed(self.arena, self.pieces, start, stop, self.most)
-        if arena is None or (self.most < len(start) and sure.sum() > self.most):
+        feasible = narrowed(self.feasible, self.pieces, start, stop, self.most)
+        if feasible is None or (self.most < len(start) and sure.sum() > self.most):
             return None
         self.solved += 1
         try:
-            best = optimum(self.goal, arena)
+            best = optimum(self.goal, feasible)
         except NoAnswerError:
             return None
         except SolverError:
@@ -258,18 +258,18 @@ class Search:
         """Exactly these intervals; kept if they hold no more names than the most, and better than what is known."""
         if self.most < len(place) and self.pieces.held(place, place).sum() > self.most:
             return
-        arena = narrowed(self.arena, self.pieces, place, place)
-        if arena is None or place.tobytes() in self.tried:
+        feasible = narrowed(self.feasible, self.pieces, place, place)
+        if feasible is None or place.tobytes() in self.tried:
             return
         self.tried.add(place.tobytes())
         self.solved += 1
         try:
-            best = optimum(self.goal, arena)
+            best = optimum(self.goal, feasible)
         except (NoAnswerError, SolverError):
             return
         loss = sign(self.goal) * self.goal.value(best.weights)
         if self.found is None or loss < self.found[0] - 1e-12:
-            self.found = (loss, arena, best)
+            self.found = (loss, feasible, best)
 
 
 def sign(goal: Goal) -> float:

@@ -17,7 +17,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Limits, Norm, Polyhedron, outer
 from optimizer.numerics.lp import solve_mixed
 from optimizer.numerics.qp import solve_qp
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.audit import RADIUS
 from optimizer.solvers.conflicts import ROOMY, tightened
 from optimizer.solvers.elastic import widened
@@ -28,13 +28,15 @@ WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told w
 NOTHING, ROOM = 1e-7, 1e-6
 
 
-def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> InfeasibleError:
+def impossible(
+    feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+) -> InfeasibleError:
     """The error that names the limits on names, and what each must give so that some choice keeps all others.
 
     held  (n,) weights now;  must  (n,) names that the goal holds whatever else
     """
     bounds = _bounds(policy)
-    program = _program(arena, policy, held, must)
+    program = _program(feasible, policy, held, must)
     alone = {name: program.least({name: 1.0}) for name in bounds}
     ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
@@ -46,19 +48,21 @@ def impossible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[n
     conflicts = tuple(conflict for way in ways for conflict in way)
     joined = "; ".join(map(str, conflicts))
     told = f"relax one of: {joined}" if conflicts and conflicts[0].enough else f"relax together: {joined}"
-    message = f"no choice of names keeps {_said(arena, policy)} with the other limits; "
+    message = f"no choice of names keeps {_said(feasible, policy)} with the other limits; "
     message += f"{told}; or relax" if conflicts else "relax"
     return InfeasibleError(f"{message} the caps, turnover or cash_max", conflicts, tuple(filter(None, ways)))
 
 
-def possible(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
+def possible(feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
     """Whether a choice of names is found that keeps all limits; held, must  as in `impossible`."""
-    return _program(arena, policy, held, must).least({}) is not None
+    return _program(feasible, policy, held, must).least({}) is not None
 
 
-def _program(arena: Arena, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> "NameProgram":
+def _program(
+    feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+) -> "NameProgram":
     """With a little less room than the limits leave, so that a choice of names is one for the solver too."""
-    return NameProgram(replace(arena, limits=tightened(arena.limits, 2 * ROOMY)), policy, held, must)
+    return NameProgram(replace(feasible, limits=tightened(feasible.limits, 2 * ROOMY)), policy, held, must)
 
 
 def with_names(
@@ -85,7 +89,7 @@ def _besides(
 ) -> tuple[Conflict, ...] | None:
     """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
     wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
-    program = _program(Arena(wide), policy, held, must)
+    program = _program(FeasibleSet(wide), policy, held, must)
     if program.least({}) is not None:
         return ()
     bounds = _bounds(policy)
@@ -114,11 +118,11 @@ def _conflict(name: str, bound: float, amount: float, *, enough: bool = True) ->
     return Conflict(name, bound, float(np.rint(amount)) if whole else amount, enough, 0.0 if whole else ROOM)
 
 
-def _said(arena: Arena, policy: Policy) -> str:
+def _said(feasible: FeasibleSet, policy: Policy) -> str:
     """The limits on names, in words."""
     said = []
     if policy.max_holdings is not None:
-        limits = arena.limits
+        limits = feasible.limits
         invest = -limits.linear[0].high + limits.linear[0].offset
         reach = np.cumsum(np.sort(np.clip(limits.upper, 0.0, 1e6))[::-1])
         enough = int(np.searchsorted(reach, invest - 1e-9)) + 1
@@ -138,11 +142,11 @@ def _said(arena: Arena, policy: Policy) -> str:
 class NameProgram:
     """Weights, what they are chosen to be, and a slack for each limit on names.
 
-    Columns: those of the arena, then of each name whether it is long (0), short (1), bought (2), sold (3), closed (4),
-    large (5), and what is bought (6), sold (7), large (8) of it; the slacks of SLACKS come last.
+    Columns: those of the feasible set, then of each name whether it is long (0), short (1), bought (2), sold (3),
+    closed (4), large (5), and what is bought (6), sold (7), large (8) of it; the slacks of SLACKS come last.
     """
 
-    arena: Arena
+    feasible: FeasibleSet
     policy: Policy
     held: Array | None
     must: NDArray[np.bool_]
@@ -177,7 +181,9 @@ class NameProgram:
         """The ellipsoidal limits that columns (p,) break."""
         w = x[: len(self.must)]
         return tuple(
-            norm for norm in self.arena.limits.norms if norm.violation(w) > NOTHING * max(norm.bound, NOTHING)
+            norm
+            for norm in self.feasible.limits.norms
+            if norm.violation(w) > NOTHING * max(norm.bound, NOTHING)
         )
 
     def _calmed(self, space: Polyhedron, x: Array) -> Array | None:
@@ -202,7 +208,7 @@ class NameProgram:
 
     def _own(self, kind: int) -> NDArray[np.intp]:
         n = len(self.must)
-        return len(self.arena.space.floor) + kind * n + np.arange(n)
+        return len(self.feasible.space.floor) + kind * n + np.arange(n)
 
     @cached_property
     def whole(self) -> NDArray[np.bool_]:
@@ -216,7 +222,7 @@ class NameProgram:
     @cached_property
     def space(self) -> Polyhedron:
         """All rows and bounds."""
-        base, n, policy = self.arena.space, len(self.must), self.policy
+        base, n, policy = self.feasible.space, len(self.must), self.policy
         width = len(base.floor) + 9 * n + len(self.SLACKS)
         floor, ceiling = np.zeros(width), np.full(width, INF)
         floor[: len(base.floor)], ceiling[: len(base.floor)] = base.floor, base.ceiling
@@ -237,7 +243,7 @@ class NameProgram:
     @property
     def _ends(self) -> tuple[Array, Array]:
         """(n,) the most that each name is long, and short."""
-        space, n = self.arena.space, len(self.must)
+        space, n = self.feasible.space, len(self.must)
         return np.clip(space.ceiling[:n], 0.0, RADIUS), np.clip(-space.floor[:n], 0.0, RADIUS)
 
     def _positions(self) -> list[tuple[Array, Array, Array]]:
@@ -296,7 +302,7 @@ class NameProgram:
     def _rows(self, terms: "Mapping[int, float | Array]", slack: int | None = None) -> Array:
         """(n, p) a row a name: kind of column (-1: the weight) -> what it counts; with one of the slacks or none."""
         n = len(self.must)
-        found = np.zeros((n, len(self.arena.space.floor) + 9 * n + len(self.SLACKS)))
+        found = np.zeros((n, len(self.feasible.space.floor) + 9 * n + len(self.SLACKS)))
         for kind, factor in terms.items():
             found[np.arange(n), np.arange(n) if kind < 0 else self._own(kind)] = factor
         if slack is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optimizer.numerics.convex_limits import INF
-from optimizer.problem.feasible_set import Arena
+from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Quadratic, Scenario, Tail, without_algorithm
 from optimizer.problem.weight_intervals import Index, Pieces
 from optimizer.solvers.general import express, rules, run, size_of
@@ -37,20 +37,21 @@ class Mixed:
     bound: float
 
 
-def best_places(goal: Goal, arena: Arena, pieces: Pieces, most: int) -> Mixed | None:
+def best_places(goal: Goal, feasible: FeasibleSet, pieces: Pieces, most: int) -> Mixed | None:
     """The best intervals and a bound; None where goal or limits are not linear, or HiGHS finds none in its nodes."""
-    reach = _reach(arena, pieces)
-    if reach is None or not may_be_linear(goal) or arena.limits.norms or pieces.rule is not None:
+    reach = _reach(feasible, pieces)
+    if reach is None or not may_be_linear(goal) or feasible.limits.norms or pieces.rule is not None:
         return None
     import cvxpy as cp
 
     n, k = pieces.low.shape
-    x, chosen = cp.Variable(arena.space.rows.shape[1]), cp.Variable((n, k), boolean=True)
+    x, chosen = cp.Variable(feasible.space.rows.shape[1]), cp.Variable((n, k), boolean=True)
     cost, own = express(goal, x[:n])
     if not (cost.is_pwl() and all(_linear(rule) for rule in own)):
         return None
     problem = cp.Problem(
-        cp.Minimize(cost), [*rules(x, 1.0, arena.space), *own, *_places(x[:n], chosen, pieces, reach, most)]
+        cp.Minimize(cost),
+        [*rules(x, 1.0, feasible.space), *own, *_places(x[:n], chosen, pieces, reach, most)],
     )
     run(problem, "HIGHS", SETTINGS)
     if chosen.value is None or problem.value is None:
@@ -89,9 +90,9 @@ def _linear(rule: cp.Constraint) -> bool:
     return all(argument.is_pwl() for argument in rule.args) and len(rule.args) <= 2
 
 
-def _reach(arena: Arena, pieces: Pieces) -> Array | None:
+def _reach(feasible: FeasibleSet, pieces: Pieces) -> Array | None:
     """(n, k) ends of the intervals, those without one at what the budget leaves; None where that has no end."""
-    budget = arena.limits.linear[0]
+    budget = feasible.limits.linear[0]
     whole = budget.offset - budget.low
     if np.isfinite(pieces.high).all() and np.isfinite(pieces.low).all():
         return pieces.high

@@ -17,7 +17,7 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, outer
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask, polish
-from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import RESTING, Quadratic, Traded
 from optimizer.problem.methods import after_costs, as_penalty, before_costs, target_cap
 from optimizer.problem.policy_limits import build_limits
@@ -56,7 +56,7 @@ class Plan:
     certificate: Certificate
 
 
-def best_plan(setting: Setting) -> tuple[Plan, Traded, Arena, Optimum]:
+def best_plan(setting: Setting) -> tuple[Plan, Traded, FeasibleSet, Optimum]:
     """The best plan, and its first step's goal, limits and weights.
 
     Raises PolicyError for a policy that no plan is made for, InfeasibleError naming the step whose limits contradict
@@ -75,8 +75,8 @@ def best_plan(setting: Setting) -> tuple[Plan, Traded, Arena, Optimum]:
         raise SolverError(f"no plan could be found; {stop}: report the policy and the estimates") from stop
     later = -found.links[1]
     goal = replace(first, base=replace(first.base, q=first.base.q + later, ties=None))
-    arena = plain(build_limits(setting).with_norms(target_cap(setting, goals[0])))
-    best, plan, certificate = first_step(goal, arena, found, whole)
+    feasible = plain(build_limits(setting).with_norms(target_cap(setting, goals[0])))
+    best, plan, certificate = first_step(goal, feasible, found, whole)
     if not certificate.ok:
         refuse_unreachable(setting, whole, limits)
         raise SolverError(
@@ -86,7 +86,7 @@ def best_plan(setting: Setting) -> tuple[Plan, Traded, Arena, Optimum]:
     costs = whole.trading_costs(plan)
     utility = -float(np.mean(whole.holding_costs(plan) + costs)) - goals[0].constant
     told = Plan(plan, whole.trades(plan), costs, utility, certificate)
-    return told, goal, arena, best
+    return told, goal, feasible, best
 
 
 def asked(setting: Setting) -> tuple[Array, Horizon]:
@@ -231,14 +231,14 @@ def within(norm: Norm, free: Mask, at: Array) -> Norm:
 
 
 def first_step(
-    goal: Traded, arena: Arena, found: Prices, whole: Program
+    goal: Traded, feasible: FeasibleSet, found: Prices, whole: Program
 ) -> tuple[Optimum, Array, Certificate]:
     """The first step, the plan (H, n) and its proof; on its very bounds where the plan is proved with it so."""
-    x, frame = found.plan[0], outer(arena.frame, arena.limits.norms, found.plan[0])
-    prices = [*found.rows[0], *(-found.turnover[:1] if arena.limits.absolute else ()), *(-found.norms[0])]
+    x, frame = found.plan[0], outer(feasible.frame, feasible.limits.norms, found.plan[0])
+    prices = [*found.rows[0], *(-found.turnover[:1] if feasible.limits.absolute else ()), *(-found.norms[0])]
     multipliers = np.array(prices) * frame.scale
     plan, certificate = found.plan, certify_plan(whole, found)
-    exact = None if arena.limits.norms else on_bounds(goal, frame, x, multipliers)
+    exact = None if feasible.limits.norms else on_bounds(goal, frame, x, multipliers)
     if exact is not None:
         sharp = np.vstack([exact[0], plan[1:]])
         proof = certify_plan(whole, replace(found, plan=sharp))

@@ -52,7 +52,7 @@ def test_no_random_portfolio_is_better_after_costs(method: str):
     found = solve(FOUR, policy, BOOK, HELD)
     assert found.certificate.ok and found.goal.measure.endswith("after trading costs")
     for w in np.random.default_rng(0).dirichlet(np.ones(4), 2000):
-        if found.arena.limits.violation(w) <= 0:
+        if found.feasible.limits.violation(w) <= 0:
             assert found.goal.value(w) <= found.objective + 1e-8
     again = solve(FOUR, policy, BOOK, HELD)
     assert np.array_equal(found.weights, again.weights)

@@ -100,7 +100,7 @@ def test_limits_hold_and_no_allowed_portfolio_has_a_lower_objective(seed: int):
         max_volatility=0.3,
         max_exposures={T.GOLD: 0.6},
     )
-    limits, goal = found.arena.limits, found.goal
+    limits, goal = found.feasible.limits, found.goal
     assert found.certificate.ok
     assert limits.violation(found.weights) <= 1e-8
     for v in rng.dirichlet(np.ones(n), 100):

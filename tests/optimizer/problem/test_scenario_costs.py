@@ -138,7 +138,7 @@ def test_every_limit_holds_and_no_allowed_portfolio_is_better(seed: int, name: s
         risk_free_rate=0.02, max_tracking_error=0.3, on_conflict="transition",
     )  # fmt: skip
     found = solve(estimates, policy, Universe(names, benchmark=dict(zip(names, held, strict=True))), held)
-    limits = found.arena.limits
+    limits = found.feasible.limits
     assert found.certificate.ok
     if found.unmet:
         return
@@ -212,7 +212,7 @@ def test_the_gini_difference_is_the_same_in_both_lanes(limits):
     estimates = Estimates(names, None, np.eye(8), returns, trusted=True)
     policy = Policy(method="gini_mean_difference", max_weight=0.4, **limits)
     found = solve(estimates, policy, Universe(names), held)
-    exact = LANES["general"](found.goal, found.arena)
+    exact = LANES["general"](found.goal, found.feasible)
     assert found.lane == "fast" and found.certificate.relative_gap < 1e-7
     assert found.objective == pytest.approx(found.goal.value(exact.x[:8]), rel=1e-7)
     np.testing.assert_allclose(found.weights, exact.x[:8], atol=1e-4)

@@ -173,7 +173,7 @@ def test_margin_holds_and_no_random_book_within_it_is_better(seed: int, most: fl
     w = found.weights
     need = 0.5 * np.maximum(w, 0).sum() + 0.9 * np.maximum(-w, 0).sum()
     assert found.certificate.ok and need <= most + 1e-8
-    limits = found.arena.limits
+    limits = found.feasible.limits
     sign = 1 if method in ("mean_variance", "max_sharpe") else -1
     rng = np.random.default_rng(seed)
     for v in w + rng.normal(0, 0.05, (200, 5)):

@@ -82,7 +82,7 @@ def test_limits_hold_and_no_allowed_portfolio_has_a_better_worst_case(seed: int,
         found = answer(estimates, method=method, mean_doubt=0.4, mean_doubt_shape=shape, **policy)
     except InfeasibleError:
         return
-    limits = found.arena.limits
+    limits = found.feasible.limits
     assert found.certificate.ok
     assert limits.violation(found.weights) <= 1e-8
     for v in np.random.default_rng(seed).dirichlet(np.ones(n), 100):

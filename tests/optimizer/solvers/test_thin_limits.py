@@ -6,7 +6,7 @@ import pytest
 from optimizer import DataError, Estimates, InfeasibleError, Policy, Universe, solve
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Linear
-from optimizer.problem.feasible_set import Arena, plain
+from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import RiskBudget
 from optimizer.solvers.audit import certify
 from optimizer.solvers.solver_choice import LANES
@@ -42,7 +42,7 @@ def check(seed: int) -> None:
     policy = Policy(method="risk_parity", max_weight=1.0, **limits)
     solution = solve(estimates, policy, Universe(names, sectors=sectors), inside)
     assert solution.certificate.ok, (seed, solution.certificate)
-    assert solution.arena.limits.violation(solution.weights) <= 1e-8
+    assert solution.feasible.limits.violation(solution.weights) <= 1e-8
 
 
 @pytest.mark.parametrize("seed", range(24))
@@ -67,7 +67,7 @@ def spread(covariance: np.ndarray, **limits: object):
     )
 
 
-def any_size(n: int, forced_out: int) -> Arena:
+def any_size(n: int, forced_out: int) -> FeasibleSet:
     """Long-only weights that sum to anything up to 1, where the first names may hold nothing together."""
     names, row = tuple(f"S{i}" for i in range(n)), (np.arange(n) < forced_out).astype(float)
     linear = (

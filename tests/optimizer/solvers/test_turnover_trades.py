@@ -43,7 +43,7 @@ def solved(seed: int, method: str) -> Solution | None:
 
 def agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """How many methods were solved by trades, after comparing each with the program of all names."""
-    monkeypatch.setattr(quadratic, "_suits_pivots", lambda arena: False)
+    monkeypatch.setattr(quadratic, "_suits_pivots", lambda feasible: False)
     count = 0
     for method in METHODS:
         monkeypatch.setattr(quadratic, "MANY_NAMES", 0)
@@ -71,7 +71,7 @@ def test_a_large_book_whose_pivots_do_not_settle_makes_no_matrix_of_all_names(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """Factors of the covariance are all that the fallback reads."""
-    monkeypatch.setattr(quadratic, "_suits_pivots", lambda arena: not arena.frame.kinks)
+    monkeypatch.setattr(quadratic, "_suits_pivots", lambda feasible: not feasible.frame.kinks)
     rng = np.random.default_rng(3)
     n, days = 800, 100
     root = rng.normal(0, 0.01, (days, n)) * rng.uniform(0.6, 2, n) + rng.normal(0, 0.01, (days, 1))

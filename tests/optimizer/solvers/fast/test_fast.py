@@ -103,7 +103,7 @@ def check(seed: int) -> None:
             continue
         assert found.certificate.ok, (seed, method)
         if not found.unmet:
-            assert found.arena.limits.violation(found.weights) <= 1e-8, (seed, method)
+            assert found.feasible.limits.violation(found.weights) <= 1e-8, (seed, method)
 
 
 def compare(seed: int) -> None:
@@ -112,9 +112,9 @@ def compare(seed: int) -> None:
         found = instance.solve(method)
         if found is None or found.unmet:
             continue
-        arena = plain(found.arena.limits)
+        feasible = plain(found.feasible.limits)
         try:
-            other = certified("general", arena, LANES["general"](found.goal, arena), found.goal)
+            other = certified("general", feasible, LANES["general"](found.goal, feasible), found.goal)
         except NoAnswerError:
             continue  # the general solver has no answer to a set as thin as some of these
         if other.certificate.ok:
