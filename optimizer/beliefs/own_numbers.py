@@ -32,7 +32,7 @@ def with_benchmark(table: pd.DataFrame, benchmark: Any) -> tuple[pd.DataFrame, s
         raise DataError(
             f"the benchmark is called {name}, as one of the symbols is; give its series another name"
         )
-    if not benchmark.index.is_unique or not table.index.isin(benchmark.index).any():
+    if not benchmark.index.is_unique or not {*table.index} & {*benchmark.index}:
         raise DataError("the benchmark has other dates than the table, or one twice; give one value a date")
     return table.assign(**{name: benchmark.reindex(table.index)}), name
 

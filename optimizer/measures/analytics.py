@@ -13,7 +13,7 @@ from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, per_period
 from optimizer.model.sessions import as_dates, periods_per_year
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import floats, same_labels
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
@@ -78,7 +78,7 @@ def performance_metrics(
     }
     if benchmark is None:
         return found
-    if not benchmark.index.equals(returns.index):
+    if not same_labels(benchmark.index, returns.index):
         raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
     return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
 

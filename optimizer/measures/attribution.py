@@ -9,6 +9,7 @@ from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.returns import carino_links
+from optimizer.numerics.counted import same_labels
 
 ABSURD = 1e6
 Groups = Mapping[str, str] | pd.DataFrame  # symbol -> group, or by date from which on it holds and symbol
@@ -122,7 +123,7 @@ def placed(what: str, table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
 
 def sorted_alike(one: pd.Index, other: pd.Index) -> bool:
     """Whether two indexes hold the same labels, once each, in another order."""
-    return not one.equals(other) and one.is_unique and len(one) == len(other) and bool(one.isin(other).all())
+    return not same_labels(one, other) and one.is_unique and len(one) == len(other) and set(one) == set(other)
 
 
 def summed(table: pd.DataFrame, groups: Groups) -> pd.DataFrame:

@@ -75,14 +75,19 @@ def _labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
             found.append((name, value))
             continue
         first = (name, index) if first is None else first
-        if not index.equals(first[1]):
-            if len(index) != len(first[1]) or not index.is_unique or not index.isin(first[1]).all():
+        if not same_labels(index, first[1]):
+            if len(index) != len(first[1]) or not index.is_unique or set(index) != set(first[1]):
                 raise DataError(f"{name} has other labels than {first[0]}; give both the same, each once")
             value = value.loc[first[1]]
         if hasattr(value, "columns") and set(value.columns) == set(value.index):
             value = value[list(value.index)]
         found.append((name, value))
     return found
+
+
+def same_labels(one: Any, other: Any) -> bool:
+    """Whether two indexes of pandas hold the same labels in the same order, of one kind or not."""
+    return bool(one.equals(other)) if one.dtype == other.dtype else list(one) == list(other)
 
 
 def _checked(name: str, value: Any, row: bool = False) -> Any:

@@ -22,6 +22,7 @@ FACTORS = YIELDS + PRICES
 MIN_OBSERVATIONS = 60
 ABSURD = 1e15  # no book is worth as much
 MOST_RETURN = 10.0  # of a factor
+STILL = 1e-12  # deviation of a factor's moves: less is none
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def estimate_sensitivities(
             tuple(symbols), np.nan_to_num(declared), np.full((n, k), np.nan), ("declared",) * n, observed, nothing,
             np.zeros((int(rows.sum()), n)), 1, nothing,
         )  # fmt: skip
-    still = np.ptp(moves[rows], axis=0) == 0
+    still = moves[rows].std(axis=0) <= STILL
     if (observed & still).any():
         named = ", ".join(factor for factor, idle in zip(FACTORS, observed & still, strict=True) if idle)
         raise DataError(f"the proxy of {named} never moves, so that nothing follows it; make its moves NaN")

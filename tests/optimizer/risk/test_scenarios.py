@@ -192,3 +192,12 @@ def test_tables_with_names_are_read_by_them() -> None:
     ):
         with pytest.raises(DataError, match=said):
             estimate_sensitivities(names, *tables)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-170])
+def test_a_proxy_that_never_moves_is_named(size: float) -> None:
+    rng = np.random.default_rng(1)
+    returns, moves = rng.normal(0, 0.01, (90, 1)), rng.normal(0, 0.01, (90, len(FACTORS)))
+    moves[:, 3] *= size
+    with pytest.raises(DataError, match=f"the proxy of {FACTORS[3]} never moves"):
+        estimate_sensitivities(("A",), returns, moves, np.zeros((1, len(FACTORS))))
