@@ -108,6 +108,9 @@ def init(
     if files and kind == new_desk.EXAMPLE:
         wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
     out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
+    if book and book.currency != "USD" and kind == new_desk.OWN:
+        said = f"the book counts in {book.currency}, and prices count as USD: say currency: of inbox in sources.yaml"
+        out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
     out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
 
 

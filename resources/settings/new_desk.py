@@ -92,6 +92,7 @@ sources:
   - name: inbox
     kind: folder
     path: {path}{basis}
+    # currency: USD           # of these prices; USD where neither this nor `securities` say another
     live: false               # true once a file comes every evening: then schedule and as-of dates follow it
 """,
     YAHOO: """\

@@ -44,6 +44,12 @@ def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -
         ["KO", "40.5"], ["cash", "1,484.50"],
     ] or ["AAPL", "100"] in [line[:2] for line in shown]  # fmt: skip
     assert made.lines[-1] == f"next   cd {at.folder} && packfolio run"
+    if layout == "Hargreaves Lansdown":  # counts in pounds, and nobody knows of what the prices are
+        assert made.lines[-2].startswith(
+            "! the book counts in GBP, and prices count as USD: say currency: of inbox"
+        )
+        sources = at.config / "sources.yaml"
+        sources.write_text(sources.read_text().replace("# currency: USD ", "currency: GBP "))
     ran = at.read("run")
     (book,) = ran["portfolios"]
     assert (ran["status"], ran["pack_id"], book["name"]) == ("done", "PP_2024-02-29", "main")
