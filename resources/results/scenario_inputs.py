@@ -33,7 +33,7 @@ from optimizer.risk.scenarios import (
 )
 from optimizer.risk.stresses import Shock
 from optimizer.typing import Array
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, bytes_sha256
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
@@ -188,7 +188,6 @@ def exposed_on(
     span = Span(market, symbols, kept, currency, LOOKBACK + 1, once)
     proxies = books.chosen_proxies({*kept})
     even = bool(proxies) and span.even(LEAST_DAYS)
-    shared: Once = (lambda key, make: once((key, span.key), make)) if even else (lambda _, make: make())
 
     def declared(names: Sequence[str]) -> list[Array]:
         return each(once, "declared", names, partial(_declared, known, books))
@@ -197,7 +196,9 @@ def exposed_on(
     names = kept if even or not moved else moving(None).symbols
     quoted = tuple(s for s in names if s in wanted)
     rate = policy.risk_free_rate or 0.0
-    markets = shared(("quotes", quoted, rate), lambda: _quotes(market, span, quoted, rate))
+    markets = once(("quotes", span.key, quoted, rate), lambda: _quotes(market, span, quoted, rate))
+    alike = span.key if even or not moved else _digest(moving(quoted), markets)
+    shared: Once = lambda key, make: once((key, alike), make)  # noqa: E731
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
@@ -235,6 +236,20 @@ def _moving(
         return span.sensitivities(wanted, declared(wanted), proxies)
 
     return moving
+
+
+def _digest(found: Sensitivities, markets: Mapping[str, Quoted]) -> str:
+    """Of all that quotes of instruments rest on: books of uneven dates share them where they are estimated alike."""
+    arrays = (
+        found.values,
+        found.errors,
+        found.residuals,
+        found.observed,
+        found.information,
+        found.covariance,
+    )
+    told = repr((found.symbols, found.sources, found.freedom, markets)).encode()
+    return bytes_sha256(b"".join([told, *(array.tobytes() for array in arrays)]))
 
 
 def _quotes(market: Market, span: Span, symbols: Sequence[str], rate: float) -> dict[str, Quoted]:
