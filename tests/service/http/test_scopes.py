@@ -153,4 +153,4 @@ def test_what_one_asks_for_by_name_goes_on_by_its_key(
         monkeypatch.setattr(service.api, "PATTERNS", {name: kept})
         (request,) = (one for one in asked("POST /v1/execute", "mixed") if one["json"]["pattern_id"] == name)
         ask(client, "own", request)
-    assert seen == [PORTFOLIOS["mixed"]] * len(PATTERNS)
+    assert seen == [PORTFOLIOS["mixed"].split()[1]] * len(PATTERNS)
