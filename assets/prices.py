@@ -127,7 +127,7 @@ def tried_again(context: dg.AssetExecutionContext) -> Iterator[None]:
     try:
         yield
     except PackfolioError as error:
-        raise dg.Failure(str(error)) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
     except MAY_PASS as error:
         wait = DELAY_SECONDS * 2**context.retry_number
         raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error

@@ -105,6 +105,14 @@ def test_prices_are_asked_for_the_days_of_the_launch_and_a_known_fault_is_not_tr
     assert asked == [(date(2024, 1, 2), date(2024, 2, 3), "x"), (None, None, None)]
 
 
+def test_what_may_pass_is_tried_again_after_twice_as_long() -> None:
+    with pytest.raises(dg.RetryRequested) as asked, prices.tried_again(SimpleNamespace(retry_number=2)):
+        raise ConnectionResetError("reset by peer")
+    assert (asked.value.max_retries, asked.value.seconds_to_wait) == (3, 8.0)
+    with pytest.raises(ZeroDivisionError), prices.tried_again(SimpleNamespace(retry_number=0)):
+        raise ZeroDivisionError
+
+
 def test_what_series_lack_is_told_only_where_there_are_series() -> None:
     found: Any = SimpleNamespace(problems=["no inflation"], regime=None)
     known, none = regimes._check(found, True), regimes._check(found, False)

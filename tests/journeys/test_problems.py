@@ -63,7 +63,7 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     assert (told["status"], told["files"], told["symbols"], told["set_aside"]) == ("done", 1, 5, 12)
     assert told["rows"] == len(lines) - 1 - 12
     (gap,) = [row for row in told["noted"] if row["code"] == "MISSING_SESSION"]
-    assert gap["message"].startswith("CCC lacks 1 sessions")
+    assert gap["message"].startswith("CCC lacks 1 session")
     (aside,) = told["set_aside_today"]
     assert (aside["symbol"], aside["rows"], aside["first"]) == ("BBB", 12, str(since))
     (tmp_path / "inbox" / "notes.docx").write_text("not a table")

@@ -29,13 +29,13 @@ def test_an_ingest_is_told_in_counts() -> None:
     aside = [{"said": "AAA: 1 row is set aside"}]
     noted = [
         {"code": "DUPLICATE_VOLUME", "findings": 1, "message": "BBB: the larger volume is kept"},
-        {"code": "MISSING_SESSION", "findings": 3, "message": "AAA lacks 1 sessions"},
+        {"code": "MISSING_SESSION", "findings": 3, "message": "AAA lacks 1 session"},
     ]
     assert printed(show_ingested, counts, noted, aside) == block("""
         |prices      1,490 new rows of 5 symbols in 2 files, 1 row set aside
         |reference   0 new rows in 0 files
         |noted       DUPLICATE_VOLUME: BBB: the larger volume is kept
-        |noted       MISSING_SESSION: AAA lacks 1 sessions; 2 more
+        |noted       MISSING_SESSION: AAA lacks 1 session; 2 more
         |! AAA: 1 row is set aside
     """)
     assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [], [])
