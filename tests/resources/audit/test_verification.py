@@ -95,7 +95,7 @@ def one_edit(original: Path, home: Path, seed: int) -> None:
     dice = Random(seed)
     with tampered(original, home) as con:
         table = dice.choice(TABLES)
-        column, kind = dice.choice(columns(con, table))
+        column, kind = dice.choice(stored_columns(con, table))
         row = edit(con, table, column, kind, dice)
         if row is not None:
             faults = list(check(con, home).faults)
