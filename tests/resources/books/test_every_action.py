@@ -167,3 +167,24 @@ def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None
         panel = read_panel(con, newest_fresh(con, EX), ["AAA", "BBB"])
     assert panel.dates == tuple(day for day in DAYS if day <= EX)
     assert (panel.close == [50.0, 80.0]).all()
+
+
+@pytest.mark.parametrize("held", ["", ", positions: {AAA: 10}"])
+def test_a_late_dividend_of_a_ticker_that_another_company_had_before(tmp_path: Path, held: str) -> None:
+    """The book had none of that company on its day: no share at all, or those that are called BBB since."""
+    desk = Chain(tmp_path, book_file(f"cash: 1000{held}"))
+    desk.prices("AAA", dict.fromkeys(DAYS, 50.0))
+    desk.prices("BBB", dict.fromkeys(DAYS, 80.0))
+    desk.day(D2)
+    desk.actions(
+        {"symbol": old, "date": EX, "kind": "rename", "new_symbol": new}
+        for old, new in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    desk.day(D3, {"AAA": 2})
+    kept = {"AAA": 2, "BBB": 10} if held else {"AAA": 2}
+    assert shares(desk.day(D4)) == kept
+    desk.action("AAA", EX, "dividend", 3.0)
+    found = desk.day(DAYS[24])
+    assert (found.problem, shares(found), cash(found)) == (None, kept, 900)
+    desk.action("BBB", EX, "dividend", 4.0)
+    assert cash(desk.snapshot(DAYS[25])) == 900 + (40 if held else 0)
