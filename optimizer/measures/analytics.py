@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, how_many
 from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
@@ -49,7 +49,7 @@ def performance_metrics(
         risk_free_rate = annual_rates(returns.index, risk_free_rate)
     if not returns.index.is_monotonic_increasing:
         raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
-    r = p.checked(returns.to_numpy(dtype=np.float64))
+    r = p.checked(floats("returns", returns))
     periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)
     fall = p.max_drawdown(r)
@@ -80,7 +80,7 @@ def performance_metrics(
         return found
     if not same_labels(benchmark.index, returns.index):
         raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
-    return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
+    return found | _relative(r, p.checked(floats("benchmark", benchmark)), risk_free_rate, periods)
 
 
 def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float) -> Metrics:
@@ -268,7 +268,8 @@ class PortfolioAnalytics:
             if told.isna().any():
                 lacking = told.index[told.isna()]
                 raise DataError(
-                    f"the benchmark has no price on {len(lacking)} dates, the first {lacking[0]}; give one a date"
+                    f"the benchmark has no price on {how_many(len(lacking), 'date')}, the first {lacking[0].date()}; "
+                    f"give one a date"
                 )
             other = told.pct_change(fill_method=None).iloc[1:].set_axis(returns.index)
         return performance_metrics(returns, other, risk_free_rate=self._rates())

@@ -1,6 +1,7 @@
 """What figures are counted from: finite numbers in arrays of one length, and enough of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
@@ -33,7 +34,6 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
         parameters = signature(function).parameters
         names = tuple(parameters)
         arrays = {name for name in names if parameters[name].annotation in (Array, Matrix, "Array", "Matrix")}
-
         squares = {name for name in names if parameters[name].annotation in (Matrix, "Matrix")}
 
         @wraps(function)
@@ -111,15 +111,15 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
 
 def floats(name: str, value: Any) -> Array:
     """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none."""
-    try:
-        if hasattr(value, "to_numpy"):
+    tabled, found = hasattr(value, "to_numpy"), np.zeros(())
+    with suppress(ValueError, TypeError):
+        real = np.isrealobj(value.to_numpy() if tabled else value)
+        if real and tabled:  # of complex numbers a cast would keep the real part
             found = np.asarray(value.to_numpy(dtype=np.float64))
-        elif isinstance(value, np.ma.MaskedArray):
+        elif real and isinstance(value, np.ma.MaskedArray):
             found = np.ma.filled(value.astype(np.float64), np.nan)
-        else:
-            found = np.asarray(value if np.isrealobj(value) else None, dtype=np.float64)
-    except (ValueError, TypeError):
-        found = np.zeros(())
+        elif real:
+            found = np.asarray(value, dtype=np.float64)
     if found.ndim == 0:
         raise DataError(f"{name} is {str(value)[:80]}; it must be an array of numbers")
     return found

@@ -67,9 +67,7 @@ def _unknown(readings: Sequence[Lines], name: str) -> str:
 
 def _lines(text: str, separator: str, name: str) -> Lines:
     """(line, cells) of each line that has any."""
-    body = text.lstrip(
-        "\N{ZERO WIDTH NO-BREAK SPACE}"
-    )  # Interactive Investor begins with nine marks of order
+    body = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")  # Interactive Investor begins with nine of them
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
     told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
     _check_quotes(body, [line for line, _ in told], name)
@@ -131,11 +129,8 @@ def _heads_another(names: Sequence[str]) -> bool:
 
 def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:
     """Whether a line beside the table's own says cash and its amount, as in `Total cash:, "1,484.50"`."""
-    if (
-        len(told) != WORDS
-        or not CASH_LINE.fullmatch(told[0])
-        or (header != [""] and cells >= len(header) - 1)
-    ):
+    inside = header != [""] and cells >= len(header) - 1
+    if inside or len(told) != WORDS or not CASH_LINE.fullmatch(told[0]):
         return False
     try:
         return amount(told[1]) is not None
@@ -145,9 +140,8 @@ def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> boo
 
 def _unit(cells: Sequence[str], header: Sequence[str]) -> str:
     """The currency that the headings of amounts name, as in `Value (EUR)`; "" where they name none, or several."""
-    told = {currency_in(cell.upper()) for cell, ours in zip(cells, header, strict=False) if ours in MONEY} - {
-        ""
-    }
+    named = zip(cells, header, strict=False)
+    told = {currency_in(cell.upper()) for cell, ours in named if ours in MONEY} - {""}
     return told.pop() if len(told) == 1 else ""
 
 

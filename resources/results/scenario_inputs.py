@@ -240,14 +240,8 @@ def _moving(
 
 def _digest(found: Sensitivities, markets: Mapping[str, Quoted]) -> str:
     """Of all that quotes of instruments rest on: books of uneven dates share them where they are estimated alike."""
-    arrays = (
-        found.values,
-        found.errors,
-        found.residuals,
-        found.observed,
-        found.information,
-        found.covariance,
-    )
+    figures, regression = (found.values, found.errors), (found.observed, found.information, found.covariance)
+    arrays = (*figures, found.residuals, *regression)
     told = repr((found.symbols, found.sources, found.freedom, markets)).encode()
     return bytes_sha256(b"".join([told, *(array.tobytes() for array in arrays)]))
 
