@@ -153,7 +153,7 @@ def _beyond(
 
 
 def _said_before(con: Connection, delivery: Delivery, on_record: pa.Table) -> dict[Key, date]:
-    """(symbol, day) of rows on record that a file later than the delivery released -> when they were told first."""
+    """(symbol, day) of rows on record that a later file released -> when they were last told before that."""
     if delivery.known_at is None:
         return {}
     later = pc.greater(on_record["known"], days_since_1970(delivery.known_at))
