@@ -115,11 +115,26 @@ def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
 def by_date(what: str, given: pd.Series) -> pd.Series:
     """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
     if not isinstance(given, pd.Series):
-        raise DataError(f"{what} are a {type(given).__name__}; give a Series by date")
+        raise DataError(f"{what}: that is a {type(given).__name__}; give a Series by date")
     told = pd.Series(floats(what, given), as_dates(what, given.index)).sort_index()
     if not told.index.is_unique:
         raise DataError(f"{what}: {told.index[told.index.duplicated()][0].date()} stands twice; keep it once")
     return told
+
+
+def benchmark_returns(prices: pd.Series, dates: pd.Index) -> pd.Series:
+    """(T - 1,) what a benchmark, whose prices are given by date, earned from each of some dates (T,) to the next.
+
+    Raises DataError for a date without a price, and what `by_date` raises.
+    """
+    told = by_date("the benchmark", prices).reindex(as_dates("the prices", dates))
+    if told.isna().any():
+        lacking = told.index[told.isna()]
+        raise DataError(
+            f"the benchmark has no price on {how_many(len(lacking), 'date')}, the first {lacking[0].date()}; "
+            f"give one a date"
+        )
+    return told.set_axis(dates).pct_change(fill_method=None).iloc[1:]
 
 
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
@@ -262,16 +277,7 @@ class PortfolioAnalytics:
     def calculate_metrics(self, benchmark: pd.Series | None = None) -> Metrics:
         """Every measure of `performance_metrics`, NaN likewise; `benchmark` (T,) are total-return prices by date."""
         returns = self.calculate_returns()
-        other = None
-        if benchmark is not None:
-            told = by_date("the benchmark", benchmark).reindex(as_dates("the prices", self._shares.index))
-            if told.isna().any():
-                lacking = told.index[told.isna()]
-                raise DataError(
-                    f"the benchmark has no price on {how_many(len(lacking), 'date')}, the first {lacking[0].date()}; "
-                    f"give one a date"
-                )
-            other = told.pct_change(fill_method=None).iloc[1:].set_axis(returns.index)
+        other = None if benchmark is None else benchmark_returns(benchmark, self._shares.index)
         return performance_metrics(returns, other, risk_free_rate=self._rates())
 
     def calculate_attribution(self) -> pd.Series:
