@@ -182,6 +182,6 @@ def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, u
         values["price"] = f"{pence}p"
     numbers = {kind.upper(): values.pop(kind, "").strip() for kind in ("isin", "wkn")}
     number = next((kind for kind in numbers if numbers[kind]), "")
-    if number and "symbol" not in values:
+    if number and not values.get("symbol", "").strip():
         values |= {"symbol": numbers[number], "number": number}
     return Row(line, **{"account": account, "currency": unit, **values}, trouble=trouble)
