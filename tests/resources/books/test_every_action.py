@@ -1,12 +1,17 @@
 """A paper and a live book through every kind of action on one day, against figures made by hand."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
+from optimizer import DataError
+from resources.books import stated
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import newest_fresh
 
@@ -188,3 +193,23 @@ def test_a_late_dividend_of_a_ticker_that_another_company_had_before(tmp_path: P
     assert (found.problem, shares(found), cash(found)) == (None, kept, 900)
     desk.action("BBB", EX, "dividend", 4.0)
     assert cash(desk.snapshot(DAYS[25])) == 900 + (40 if held else 0)
+
+
+def test_a_wrong_account_among_thousands_is_found_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share whose ticker went to another company stops one book for weeks; the others cost what they did."""
+    asked: list[int] = []
+
+    def of_day(con: Any, pack: Any, day: date, accounts: Sequence[Any]) -> dict[str, str]:
+        asked.append(len(accounts))
+        if wrong := [one.id for one in accounts if one.id in ("7", "640")]:
+            raise DataError(f"not {wrong[0]}")
+        return {one.id: "held" for one in accounts}
+
+    monkeypatch.setattr(stated, "_of_day", of_day)
+    told: Any = [
+        SimpleNamespace(id=str(n), wrong=None, stated=SimpleNamespace(as_of=D2)) for n in range(1000)
+    ]
+    pack: Any = None
+    found = stated.stated_holdings(pack, pack, told)
+    assert [*found] == [one.id for one in told] and {*found.values()} == {"held", "not 7", "not 640"}
+    assert (found["7"], found["640"]) == ("not 7", "not 640") and len(asked) < 50
