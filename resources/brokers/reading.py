@@ -110,9 +110,7 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
         elif header != [""] and not other and _heads_another(names):
             left_out.append((line, "a table of something else begins; it is not read"))
             other = True
-        elif header == [""] or (
-            len(told) == 1 and (" " in told[0] or (len(cells) == 1 and not told[0].isupper()))
-        ):
+        elif header == [""] or _is_title(told, len(cells)):
             title = told[0] if len(told) == 1 else title
             left_out.append((line, f"no position: {told[0][:60]}"))
         elif not other:
@@ -120,6 +118,11 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
     as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _is_title(told: Sequence[str], cells: int) -> bool:
+    """Whether a line is of prose: one cell of several words, or the line's only one that is no symbol."""
+    return len(told) == 1 and (" " in told[0] or (cells == 1 and not told[0].isupper()))
 
 
 def _heads_another(names: Sequence[str]) -> bool:
