@@ -1,7 +1,6 @@
 """The sessions of a set of names: dates on which all are priced, how many make a year, and whose gaps cost the set."""
 
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from datetime import date, tzinfo
 
 import numpy as np
@@ -130,10 +129,10 @@ def as_day(what: str, day: object, zone: tzinfo | None = None) -> pd.Timestamp:
     >>> as_day('start_date', '2024-01-31').day
     31
     """
-    found: pd.Timestamp | None = None
-    if isinstance(day, date | str | np.datetime64):
-        with suppress(ValueError):
-            found = pd.Timestamp(day)
+    try:
+        found = pd.Timestamp(day) if isinstance(day, date | str | np.datetime64) else None
+    except ValueError:
+        found = None
     if found is None or pd.isna(found):
         raise PolicyError(f"{what} is {day!r}; give a date, like 2024-01-31")
     return found.tz_localize(None).tz_localize(zone)

@@ -1,7 +1,6 @@
 """What figures are counted from: finite numbers in arrays of one length, and enough of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
@@ -111,15 +110,18 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
 
 def floats(name: str, value: Any) -> Array:
     """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none."""
-    tabled, found = hasattr(value, "to_numpy"), np.zeros(())
-    with suppress(ValueError, TypeError):
-        real = np.isrealobj(value.to_numpy() if tabled else value)
-        if real and tabled:  # of complex numbers a cast would keep the real part
+    tabled = hasattr(value, "to_numpy")
+    try:
+        if not np.isrealobj(value.to_numpy() if tabled else value):  # a cast would keep the real part
+            found = np.zeros(())
+        elif tabled:
             found = np.asarray(value.to_numpy(dtype=np.float64))
-        elif real and isinstance(value, np.ma.MaskedArray):
+        elif isinstance(value, np.ma.MaskedArray):
             found = np.ma.filled(value.astype(np.float64), np.nan)
-        elif real:
+        else:
             found = np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        found = np.zeros(())
     if found.ndim == 0:
         raise DataError(f"{name} is {str(value)[:80]}; it must be an array of numbers")
     return found
