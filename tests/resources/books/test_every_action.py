@@ -156,6 +156,30 @@ def test_a_live_book_of_before_a_delisting_is_not_valued_at_the_next_company_of_
         assert f"OLD was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
 
 
+def test_what_was_spun_off_before_the_holdings_were_counted_stops_no_book(tmp_path: Path) -> None:
+    desk = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 100}", mode="live"), AAA=10.0, BBB=10.0)
+    desk.prices("KID", {day: 5.0 for day in DAYS if day != EX})
+    desk.action("AAA", date(2023, 12, 29), "spin_off", 0.5, new_symbol="KID")
+    desk.action("KID", EX, "delisting", 0.0)
+    found = desk.snapshot(D4)
+    assert (found.problem, shares(found)) == (None, {"AAA": 100})
+
+
+@pytest.mark.parametrize("renamed", [DAYS[10], DAYS[23]])
+def test_nor_under_a_name_that_its_shares_had_when_they_ended(tmp_path: Path, renamed: date) -> None:
+    """Where they got the name only after the end, they are of the company that has it."""
+    desk = Chain(tmp_path, book_file("cash: 1000, positions: {OLD: 100}", mode="live"), AAA=10.0, BBB=10.0)
+    desk.prices("OLD", {day: 5.0 for day in DAYS if day < renamed})
+    desk.prices("NEW", {day: 80.0 for day in DAYS if day > EX and day >= renamed})
+    desk.action("NEW", EX, "delisting", 0.0)
+    desk.action("OLD", renamed, "rename", new_symbol="NEW")
+    found = desk.snapshot(D4)
+    if renamed < EX:
+        assert f"NEW was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
+    else:
+        assert (found.problem, shares(found)) == (None, {"NEW": 100})
+
+
 @pytest.mark.parametrize("mode", ["live", "paper"])
 def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None:
     """Rows are kept under present names: each company's past is seen whole, and nobody is gone on the day itself."""
