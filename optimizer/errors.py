@@ -17,7 +17,7 @@ def nearest(wanted: str, known: Iterable[str]) -> list[str]:
     ['BRK.B', 'BRK.A']
     """
     plain: dict[str, list[str]] = {}
-    for name in known:
+    for name in dict.fromkeys(known):
         plain.setdefault(_plain(name), []).append(name)
     found = get_close_matches(_plain(wanted), plain, MOST_NEAR, LEAST_LIKE)
     return [name for like in found for name in plain[like]][:MOST_NEAR]
@@ -31,7 +31,7 @@ def nearest_of_each(wanted: Collection[str], known: Sequence[str]) -> dict[str, 
     >>> nearest_of_each(['APPL', 'ZZZ'], ['AAPL', 'MSFT'])
     {'APPL': ['AAPL'], 'ZZZ': []}
     """
-    looked = MOST_COMPARED // max(len(known), 1)
+    looked = max(MOST_COMPARED // max(len(known), 1), 1)
     return {name: nearest(name, known) if place < looked else [] for place, name in enumerate(wanted)}
 
 
@@ -54,7 +54,7 @@ def meant(wanted: str, known: Iterable[str]) -> str:
     >>> meant('us-equty', ['leverage-aware', 'us-equity'])
     'did you mean us-equity?'
     """
-    names = list(known)
+    names = list(dict.fromkeys(known))
     if near := nearest(wanted, names):
         return asked(near)
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""

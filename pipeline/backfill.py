@@ -59,9 +59,8 @@ def run_range(
             if found is None:
                 found, ran = _run(instance, day), ran + 1
                 each = (time.monotonic() - began) / ran
-                said = (
-                    f"{timedelta(seconds=round(each * (len(sessions) - number)))} left at {each:.1f} s a day"
-                )
+                left = timedelta(seconds=round(each * (len(sessions) - number)))
+                said = f"{left} left at {each:.1f} s a day"
             outcomes.append(found)
             progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
     finally:

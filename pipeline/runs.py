@@ -221,9 +221,8 @@ def run_pack(
     result = _execute("pack_run", instance, config, watch, pack_id(as_of), past=past)
     if is_record_fault(result):
         return Outcome(FAULT, None, why(result), whole=False)
-    if not (
-        result.success or past
-    ):  # the last stage publishes; a run that stopped before it must be seen too
+    # The last stage publishes; a run that stopped before it must be seen too.
+    if not (result.success or past):
         warehouse().publish()
     with warehouse().live() as con:
         newest = newest_revision(con, as_of)

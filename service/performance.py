@@ -154,7 +154,8 @@ def _measured(returns: pd.DataFrame, name: str, rates: float | pd.Series) -> Map
     told = returns.iloc[1:]
     if len(told) < LEAST or told[name].isna().any():
         return {}
-    against = told[BENCHMARK] if BENCHMARK in told and name != BENCHMARK else None
+    beside = BENCHMARK in told and name != BENCHMARK and told[BENCHMARK].notna().all()
+    against = told[BENCHMARK] if beside else None
     yearly = annual_rates(pd.DatetimeIndex(returns.index[:-1]), rates)
     periods = periods_per_year(pd.DatetimeIndex(told.index))
     return performance_metrics(told[name], against, risk_free_rate=yearly, periods=periods)

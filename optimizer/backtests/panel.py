@@ -76,9 +76,8 @@ class BacktestSettings:
         """Raises PolicyError for a setting that is no number, or too small a one."""
         for name, least in LEAST.items():
             given = getattr(self, name)
-            if (given is None and name in OPEN) or (
-                name == "risk_free_rate" and isinstance(given, pd.Series)
-            ):
+            by_date = name == "risk_free_rate" and isinstance(given, pd.Series)
+            if by_date or (given is None and name in OPEN):
                 continue
             for number in dict(given).values() if isinstance(given, Mapping | pd.Series) else (given,):
                 checked_number(name, number)

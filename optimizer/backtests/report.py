@@ -10,7 +10,7 @@ import pandas as pd
 from optimizer.backtests.market import Rows
 from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
-from optimizer.measures.analytics import Metrics, performance_metrics
+from optimizer.measures.analytics import Metrics, benchmark_returns, performance_metrics
 from optimizer.measures.performance import NORMAL, deflated_sharpe, money_weighted_return
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
@@ -143,7 +143,8 @@ def report(
     values = nav.to_numpy()
     returns = pd.Series(values[1:] / values[:-1] - 1, dates[first + 1 : end], name="return")
     known = rates[first : end - 1]
-    metrics = _performance(returns, _aligned(benchmark, nav), known, trials, account.ruined, periods)
+    other = None if benchmark is None else benchmark_returns(benchmark, nav.index)
+    metrics = _performance(returns, other, known, trials, account.ruined, periods)
     return BacktestResult(
         account,
         dates[:end],
@@ -189,18 +190,6 @@ def deflated(results: Mapping[str, BacktestResult], tried: Sequence[str]) -> dic
         else result
         for name, result in results.items()
     }
-
-
-def _aligned(benchmark: pd.Series | None, nav: pd.Series) -> pd.Series | None:
-    """Returns of the benchmark's prices on the dates of the NAV."""
-    if benchmark is None:
-        return None
-    if not isinstance(benchmark, pd.Series):
-        raise DataError(f"the benchmark is a {type(benchmark).__name__}; give a Series of its prices by date")
-    prices = benchmark.reindex(nav.index)
-    if prices.isna().any():
-        raise DataError(f"the benchmark has no price on {prices.index[prices.isna()][0]}; fill or shorten it")
-    return prices.pct_change(fill_method=None).iloc[1:]
 
 
 def _columns(account: Account) -> Rows:

@@ -100,11 +100,8 @@ class OptimizationBacktest:
         start = None if start_date is None else as_day("start_date", start_date, zone)
         chosen, since = self._seen(knowledge, settings or BacktestSettings(), start)
         chosen = chosen if costs is None else replace(chosen, costs=costs)
-        data = (
-            self.market_data
-            if end_date is None
-            else self.market_data.loc[: as_day("end_date", end_date, zone)]
-        )
+        end = None if end_date is None else as_day("end_date", end_date, zone)
+        data = self.market_data if end is None else self.market_data.loc[:end]
         history = History(data, chosen)
         first = history.first_decision(start, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)

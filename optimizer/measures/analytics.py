@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, how_many
 from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
@@ -49,7 +49,7 @@ def performance_metrics(
         risk_free_rate = annual_rates(returns.index, risk_free_rate)
     if not returns.index.is_monotonic_increasing:
         raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
-    r = p.checked(returns.to_numpy(dtype=np.float64))
+    r = p.checked(floats("returns", returns))
     periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)
     fall = p.max_drawdown(r)
@@ -80,7 +80,7 @@ def performance_metrics(
         return found
     if not same_labels(benchmark.index, returns.index):
         raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
-    return found | _relative(r, p.checked(benchmark.to_numpy(dtype=np.float64)), risk_free_rate, periods)
+    return found | _relative(r, p.checked(floats("benchmark", benchmark)), risk_free_rate, periods)
 
 
 def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float) -> Metrics:
@@ -115,11 +115,26 @@ def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
 def by_date(what: str, given: pd.Series) -> pd.Series:
     """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
     if not isinstance(given, pd.Series):
-        raise DataError(f"{what} are a {type(given).__name__}; give a Series by date")
+        raise DataError(f"{what}: that is a {type(given).__name__}; give a Series by date")
     told = pd.Series(floats(what, given), as_dates(what, given.index)).sort_index()
     if not told.index.is_unique:
         raise DataError(f"{what}: {told.index[told.index.duplicated()][0].date()} stands twice; keep it once")
     return told
+
+
+def benchmark_returns(prices: pd.Series, dates: pd.Index) -> pd.Series:
+    """(T - 1,) what a benchmark, whose prices are given by date, earned from each of some dates (T,) to the next.
+
+    Raises DataError for a date without a price, and what `by_date` raises.
+    """
+    told = by_date("the benchmark", prices).reindex(as_dates("the prices", dates))
+    if told.isna().any():
+        lacking = told.index[told.isna()]
+        raise DataError(
+            f"the benchmark has no price on {how_many(len(lacking), 'date')}, the first {lacking[0].date()}; "
+            f"give one a date"
+        )
+    return told.set_axis(dates).pct_change(fill_method=None).iloc[1:]
 
 
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
@@ -262,15 +277,7 @@ class PortfolioAnalytics:
     def calculate_metrics(self, benchmark: pd.Series | None = None) -> Metrics:
         """Every measure of `performance_metrics`, NaN likewise; `benchmark` (T,) are total-return prices by date."""
         returns = self.calculate_returns()
-        other = None
-        if benchmark is not None:
-            told = by_date("the benchmark", benchmark).reindex(as_dates("the prices", self._shares.index))
-            if told.isna().any():
-                lacking = told.index[told.isna()]
-                raise DataError(
-                    f"the benchmark has no price on {len(lacking)} dates, the first {lacking[0]}; give one a date"
-                )
-            other = told.pct_change(fill_method=None).iloc[1:].set_axis(returns.index)
+        other = None if benchmark is None else benchmark_returns(benchmark, self._shares.index)
         return performance_metrics(returns, other, risk_free_rate=self._rates())
 
     def calculate_attribution(self) -> pd.Series:

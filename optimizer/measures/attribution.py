@@ -118,10 +118,10 @@ def placed(what: str, table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     """The table with its columns, and its rows where they have the same labels, in the order of another; DataError."""
     check_names(what, table.columns, tuple(like.columns))
     ordered = table[list(like.columns)]
-    return ordered.loc[like.index] if sorted_alike(table.index, like.index) else ordered
+    return ordered.loc[like.index] if _reordered(table.index, like.index) else ordered
 
 
-def sorted_alike(one: pd.Index, other: pd.Index) -> bool:
+def _reordered(one: pd.Index, other: pd.Index) -> bool:
     """Whether two indexes hold the same labels, once each, in another order."""
     return not same_labels(one, other) and one.is_unique and len(one) == len(other) and set(one) == set(other)
 

@@ -69,8 +69,9 @@ def check_names(what: str, names: Iterable[Any], symbols: tuple[str, ...], *, wh
     if len(set(given)) < len(given):
         twice = sorted({str(name) for name in given if given.count(name) > 1})
         raise DataError(f"{what} names {', '.join(twice)} more than once; keep each once")
-    missing = [str(symbol) for symbol in symbols if symbol not in set(given)] if whole else []
-    outside = [str(name) for name in given if name not in set(symbols)]
+    told, known = set(given), set(symbols)
+    missing = [str(symbol) for symbol in symbols if symbol not in told] if whole else []
+    outside = [str(name) for name in given if name not in known]
     if missing or outside:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing)
         faults += [f"names {', '.join(outside)}, not among the {len(symbols)} symbols"] * bool(outside)

@@ -1,8 +1,7 @@
 """The sessions of a set of names: dates on which all are priced, how many make a year, and whose gaps cost the set."""
 
 from collections.abc import Collection, Sequence
-from datetime import tzinfo
-from numbers import Real
+from datetime import date, tzinfo
 
 import numpy as np
 import numpy.typing as npt
@@ -131,10 +130,10 @@ def as_day(what: str, day: object, zone: tzinfo | None = None) -> pd.Timestamp:
     31
     """
     try:
-        found = pd.Timestamp(day)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        found = pd.NaT  # type: ignore[assignment]
-    if isinstance(day, bool | Real) or pd.isna(found):
+        found = pd.Timestamp(day) if isinstance(day, date | str | np.datetime64) else None
+    except ValueError:
+        found = None
+    if found is None or pd.isna(found):
         raise PolicyError(f"{what} is {day!r}; give a date, like 2024-01-31")
     return found.tz_localize(None).tz_localize(zone)
 

@@ -33,7 +33,6 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
         parameters = signature(function).parameters
         names = tuple(parameters)
         arrays = {name for name in names if parameters[name].annotation in (Array, Matrix, "Array", "Matrix")}
-
         squares = {name for name in names if parameters[name].annotation in (Matrix, "Matrix")}
 
         @wraps(function)
@@ -111,13 +110,16 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
 
 def floats(name: str, value: Any) -> Array:
     """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none."""
+    tabled = hasattr(value, "to_numpy")
     try:
-        if hasattr(value, "to_numpy"):
+        if not np.isrealobj(value.to_numpy() if tabled else value):  # a cast would keep the real part
+            found = np.zeros(())
+        elif tabled:
             found = np.asarray(value.to_numpy(dtype=np.float64))
         elif isinstance(value, np.ma.MaskedArray):
             found = np.ma.filled(value.astype(np.float64), np.nan)
         else:
-            found = np.asarray(value if np.isrealobj(value) else None, dtype=np.float64)
+            found = np.asarray(value, dtype=np.float64)
     except (ValueError, TypeError):
         found = np.zeros(())
     if found.ndim == 0:

@@ -9,9 +9,8 @@ from optimizer.typing import Array
 Mask = npt.NDArray[np.bool_]
 
 FEASIBLE = 1e-12
-SENSIBLE = (
-    1e9  # of multipliers, beside costs of the order of 1: rows that differ in their last bits alone give any
-)
+# Of multipliers, beside costs of the order of 1: rows that differ in their last bits alone give any.
+SENSIBLE = 1e9
 
 
 def polish(P: Array, q: Array, space: Polyhedron, x: Array, multipliers: Array) -> tuple[Array, Array] | None:

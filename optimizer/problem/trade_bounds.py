@@ -46,8 +46,8 @@ def strangers(policy: Policy, known: Collection[str]) -> tuple[str, ...]:
         for symbol in sorted(set(getattr(policy, item)) - set(known)):
             near = asked(nearest(symbol, sorted(known)))
             found.append(
-                f"{item} names {symbol}, which is not among the symbols and holds nothing back; "
-                f"{near}{' C' if near else 'c'}orrect it, or give it to the universe if it left the estimates"
+                f"{item} names {symbol}, which is not among the symbols and holds nothing back; correct it, or give it "
+                f"to the universe if it left the estimates{'; ' if near else ''}{near}"
             )
     return tuple(found)
 

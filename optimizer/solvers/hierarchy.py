@@ -70,7 +70,7 @@ class Level:
 
     violation  the sum of their violations, each in shares of its bound
     proven     no portfolio that keeps the levels before has less
-    feasible      what is left to choose from
+    feasible   what is left to choose from
     """
 
     priority: int

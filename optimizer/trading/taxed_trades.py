@@ -54,7 +54,7 @@ def _sold(row: TradeRow, line: TaxLine) -> TradeRow:
         for term, gain in (("short", gone.short_term_gain), ("long", gone.long_term_gain))
         if gain
     ]
-    lots = f"{how_many(len(gone.realised), 'lot')}"
+    lots = how_many(len(gone.realised), "lot")
     told = f"realises {' and '.join(parts) or 'no gain'} from {lots}, {_tax(line.tax)}"
     numbers: Numbers = {
         "short_term_gain": float(gone.short_term_gain),

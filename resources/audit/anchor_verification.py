@@ -21,7 +21,7 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
     length = max(by_id, default=0)
     faults, notes = _by_itself(anchors)
     if anchors.settled is None:
-        announced = anchors.pending is not None and anchors.pending.count == length
+        announced = anchors.pending and length and anchors.pending.state == (length, by_id[length].this_hash)
         lost = [Fault("anchor", MISSING, NO_ANCHOR)] if length and not announced else []
         return [*faults, *lost], notes
     since = anchors.accepted.place if anchors.accepted else 0

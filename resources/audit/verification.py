@@ -146,9 +146,8 @@ def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault]
 
 
 def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[Fault], list[str]]:
-    known, unfinished = (
-        [line.told["sha256"] for line in anchors.published], warehouse.published.with_suffix(".tmp")
-    )  # fmt: skip
+    known = [line.told["sha256"] for line in anchors.published]
+    unfinished = warehouse.published.with_suffix(".tmp")
     if anchors.disputed:
         return [], [
             "what the anchor says of the published copy is not believed while its own lines are at issue"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
@@ -99,16 +99,17 @@ class News:
         late, ended, counted = list[CorporateAction](), list[CorporateAction](), set[str]()
         for key in keys:
             told, before, kind = now.get(key), was.get(key), key[2]
+            action = now.get(key) or was[key]
             if kind in CASH:
-                book = self._paid(book, told or before, told, before, was, market)  # type: ignore[arg-type]
+                book = self._paid(book, action, told, before, was, market)
             elif kind == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
-                ended.append(told or before)  # type: ignore[arg-type]
+                # one told late acts in `fill`; where its name is priced again, another company has it
+                ended.append(action)
             elif kind in ("merger", "rename") and told and not before:
                 late.append(told)  # whatever is held of it ceased to be
             else:
                 counted.add(kind)
         if counted:
-            # one told late acts in `fill`; where its name is priced again, another company has it
             out = {*CASH, *(one.kind for one in (*late, *ended))}
             sides = [
                 [
@@ -167,9 +168,9 @@ class News:
         """The shares held on the eve of an action, in shares of that eve; none before the book's first day."""
         return held_of(self._eve(action, was), action.symbol)
 
-    def _eve(self, action: CorporateAction, was: Actions, name: str | None = None) -> Items:
-        """The same, in lots where it was; under the `name` that it had then, where that was another."""
-        symbol = name or action.symbol
+    def _eve(self, action: CorporateAction, was: Actions, gave: CorporateAction | None = None) -> Items:
+        """The same, in lots where it was; under the name that it had then: before the rename that `gave` it another."""
+        symbol = gave.symbol if gave else action.symbol
         found = self.con.execute(
             f"with packs as ({CURRENT}) select p.as_of, p.pack_id, h.quantity from packs p "
             "join latest_portfolio_snapshots s using (pack_id) left join latest_holdings h "
@@ -181,13 +182,14 @@ class News:
         if not found:
             return ()
         day, pack, shares = found[0]
-        if shares is None:
-            older = [
-                a.symbol
-                for a in was.values()
-                if a.kind == "rename" and a.new_symbol == symbol and a.day > day
-            ]
-            eve = self._eve(action, was, older[0]) if older else ()
+        renames = [
+            a for a in was.values()
+            if a.kind == "rename" and a.new_symbol == symbol and day < a.day < (gave.day if gave else date.max)
+        ]  # fmt: skip
+        # Who exchanges tickers gets by a rename what another held: that other's shares are not meant.
+        own = [a for a in renames if a.day < action.day + timedelta(days=action.kind != "rename")]
+        if own or shares is None:
+            eve = self._eve(action, was, (own or renames)[-1]) if renames else ()
             return tuple(replace(item, symbol=symbol) for item in eve)
         lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
         ratio = prod(

@@ -29,7 +29,8 @@ def actions_on_record(
 ) -> list[CorporateAction]:
     """Every action that a pack saw on the symbols, and on those that they became; by day.
 
-    held  the day on which a desk counted the symbols; raises DataError where another company has one of them since
+    held  the day on which a desk counted the symbols; raises DataError where another company has one of them since, or
+          a name that their shares had when they ended
     """
     names, found = set[str](), list[CorporateAction]()
     wanted = asked = set(symbols)
@@ -39,7 +40,9 @@ def actions_on_record(
         wanted = {action.new_symbol for action in found if action.new_symbol} - names
     ends = every_delisting(con, pack, names)
     for symbol, end, again in ends:
-        if held and again and end.day > held and symbol in asked:
+        if not (held and again and end.day > held):
+            continue
+        if symbol in asked or any(one.new_symbol == symbol and held < one.day <= end.day for one in found):
             raise DataError(
                 f"{symbol} {end}, and is priced again later: the holdings of {held} are of the share that ended; state "
                 f"holdings of {end.day} or later, or take the delisting back (withdrawn: true) if it is wrong"

@@ -146,9 +146,8 @@ def take_snapshots(
 
     before  id -> what the holdings of a paper book rest on
     """
-    rules = [
-        one.id for one in accounts if one.policy.rebalance is not None
-    ]  # their targets may have older names
+    # Targets of these may have older names.
+    rules = [one.id for one in accounts if one.policy.rebalance is not None]
     names = present_names(con, pack, None if rules else symbols_named(accounts))
     accounts = under_present_names(accounts, names)
     stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]

@@ -90,16 +90,22 @@ def stated_holdings(con: Connection, pack: Pack, accounts: Sequence[Account]) ->
     }
     known = sorted((one for one in accounts if one.stated), key=lambda one: one.stated.as_of)  # type: ignore[union-attr]
     for day, group in groupby(known, key=lambda one: one.stated.as_of):  # type: ignore[union-attr]
-        held = list(group)
-        try:
-            found |= _of_day(con, pack, day, held)
-        except PackfolioError:  # of one of them: the others go on
-            for one in held:
-                try:
-                    found |= _of_day(con, pack, day, [one])
-                except PackfolioError as error:
-                    found[one.id] = str(error)
+        found |= _or_why_not(con, pack, day, list(group))
     return found
+
+
+def _or_why_not(
+    con: Connection, pack: Pack, day: date, accounts: Sequence[Account]
+) -> dict[str, Holdings | str]:
+    """`_of_day`, or the error of those that have one: found by halves, as one of thousands may be wrong for weeks."""
+    try:
+        return {**_of_day(con, pack, day, accounts)}
+    except PackfolioError as error:
+        if len(accounts) == 1:
+            return {accounts[0].id: str(error)}
+    parts = accounts[: len(accounts) // 2], accounts[len(accounts) // 2 :]
+    first, second = (_or_why_not(con, pack, day, part) for part in parts)
+    return first | second
 
 
 def _of_day(con: Connection, pack: Pack, day: date, accounts: Sequence[Account]) -> dict[str, Holdings]:

@@ -67,9 +67,7 @@ def _unknown(readings: Sequence[Lines], name: str) -> str:
 
 def _lines(text: str, separator: str, name: str) -> Lines:
     """(line, cells) of each line that has any."""
-    body = text.lstrip(
-        "\N{ZERO WIDTH NO-BREAK SPACE}"
-    )  # Interactive Investor begins with nine marks of order
+    body = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")  # Interactive Investor begins with nine of them
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
     told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
     _check_quotes(body, [line for line, _ in told], name)
@@ -112,9 +110,7 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
         elif header != [""] and not other and _heads_another(names):
             left_out.append((line, "a table of something else begins; it is not read"))
             other = True
-        elif header == [""] or (
-            len(told) == 1 and (" " in told[0] or (len(cells) == 1 and not told[0].isupper()))
-        ):
+        elif header == [""] or _is_title(told, len(cells)):
             title = told[0] if len(told) == 1 else title
             left_out.append((line, f"no position: {told[0][:60]}"))
         elif not other:
@@ -124,6 +120,11 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
 
 
+def _is_title(told: Sequence[str], cells: int) -> bool:
+    """Whether a line is of prose: one cell of several words, or the line's only one that is no symbol."""
+    return len(told) == 1 and (" " in told[0] or (cells == 1 and not told[0].isupper()))
+
+
 def _heads_another(names: Sequence[str]) -> bool:
     """Whether a line is the header of a table that is none of positions."""
     return bool((DEALINGS | {"trade date"}) & {*names}) or ("symbol" in names and len(names) > 1)
@@ -131,11 +132,8 @@ def _heads_another(names: Sequence[str]) -> bool:
 
 def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:
     """Whether a line beside the table's own says cash and its amount, as in `Total cash:, "1,484.50"`."""
-    if (
-        len(told) != WORDS
-        or not CASH_LINE.fullmatch(told[0])
-        or (header != [""] and cells >= len(header) - 1)
-    ):
+    inside = header != [""] and cells >= len(header) - 1
+    if inside or len(told) != WORDS or not CASH_LINE.fullmatch(told[0]):
         return False
     try:
         return amount(told[1]) is not None
@@ -145,9 +143,8 @@ def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> boo
 
 def _unit(cells: Sequence[str], header: Sequence[str]) -> str:
     """The currency that the headings of amounts name, as in `Value (EUR)`; "" where they name none, or several."""
-    told = {currency_in(cell.upper()) for cell, ours in zip(cells, header, strict=False) if ours in MONEY} - {
-        ""
-    }
+    named = zip(cells, header, strict=False)
+    told = {currency_in(cell.upper()) for cell, ours in named if ours in MONEY} - {""}
     return told.pop() if len(told) == 1 else ""
 
 
@@ -188,6 +185,6 @@ def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, u
         values["price"] = f"{pence}p"
     numbers = {kind.upper(): values.pop(kind, "").strip() for kind in ("isin", "wkn")}
     number = next((kind for kind in numbers if numbers[kind]), "")
-    if number and "symbol" not in values:
+    if number and not values.get("symbol", "").strip():
         values |= {"symbol": numbers[number], "number": number}
     return Row(line, **{"account": account, "currency": unit, **values}, trouble=trouble)

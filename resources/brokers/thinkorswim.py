@@ -12,7 +12,8 @@ Lines = Sequence[tuple[int, list[str]]]
 MARKS = {"instrument", "qty", "mark"}
 OURS = {"instrument": "name", "qty": "quantity", "mark": "price", "trade price": "each", "net liq": "value"}
 SYMBOL = re.compile(r"/?[A-Z0-9]{1,6}([./:][A-Z0-9]{1,5})?")
-OPTION = re.compile(r"\d+ .*\b(CALL|PUT)")  # 100 21 JAN 22 4795 PUT
+# 100 21 JAN 22 4795 PUT, 1/50 21 JAN 22 /ESH22 4795 PUT, .SPX220121P4795
+OPTION = re.compile(r"\.[A-Z]|\d.*\b(CALL|PUT)\b")
 WRITTEN_ON = re.compile(r" on (\d{1,2}/\d{1,2}/\d{2,4})")
 ACCOUNT = re.compile(r"statement for (\S+)", re.I)
 

@@ -33,9 +33,8 @@ NO_SHARE = re.compile(r"\b(options?|opt|futures?|fut|fop|warrants?)\b", re.I)  #
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
 OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
 TOTALS = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?\b.*", re.I)
-NO_FUND = re.compile(
-    r"(account|positions|grand|overall|sub)?[\s-]*totals?[\s:]*", re.I
-)  # a fund may be Total Market
+# A fund may be Total Market.
+NO_FUND = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?[\s:]*", re.I)
 NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
 
 
@@ -72,15 +71,8 @@ def statement(
     open_lines = {*sums, *(question.line for question in doubted)}
     kept = [one for one in held if one.line not in open_lines]
     cash = [one for one in cash if one.line not in open_lines]
-    return Statement(
-        layout,
-        as_of,
-        kept,
-        cash,
-        sorted([*questions, *doubted], key=lambda one: one.line),
-        sorted(out),
-        counted,
-    )
+    asked = sorted([*questions, *doubted], key=lambda one: one.line)
+    return Statement(layout, as_of, kept, cash, asked, sorted(out), counted)
 
 
 def _cash_twice(cash: Sequence[Cash], beside: Set[int], answers: Answers) -> list[Question]:

@@ -20,9 +20,8 @@ ACTIONS = "corporate_actions"
 
 SPLITS = ("split", "stock_dividend")
 SAME_RATIO = 1e-3
-NEXT_DAYS = (
-    10  # calendar days within which the next price is looked for; of what is stated newly, in all that follow
-)
+# Calendar days within which the next price is looked for; of what is stated newly, in all that follow.
+NEXT_DAYS = 10
 
 # The newest word on each action, whoever said it; one that was withdrawn is none: a split of 1, cash of 0, no new name.
 NEWEST = """
@@ -233,7 +232,7 @@ def _under_old_names(con: Connection) -> Iterator[Finding]:
         f"""
         with acts as (select symbol, date, kind, new_symbol, ingest_seq from stated_actions(null)),
         names as (select symbol, date as since, new_symbol from acts where kind = 'rename')
-        select a.symbol, any_value(n.new_symbol), n.since, arg_min(a.kind, a.date), min(a.date)
+        select a.symbol, any_value(n.new_symbol), n.since, arg_min(a.kind, (a.date, a.kind)), min(a.date)
         from acts a asof join names n on a.symbol = n.symbol and a.date >= n.since
         where a.kind <> 'rename' and not exists (
             select 1 from names o where o.new_symbol = a.symbol and o.since between n.since and a.date)

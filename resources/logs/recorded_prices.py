@@ -153,7 +153,7 @@ def _beyond(
 
 
 def _said_before(con: Connection, delivery: Delivery, on_record: pa.Table) -> dict[Key, date]:
-    """(symbol, day) of rows on record that a file later than the delivery released -> when they were told first."""
+    """(symbol, day) of rows on record that a later file released -> when they were last told before that."""
     if delivery.known_at is None:
         return {}
     later = pc.greater(on_record["known"], days_since_1970(delivery.known_at))
@@ -259,9 +259,8 @@ def _recorded(
 ) -> Recorded:
     newer = {(row["symbol"], row["date"]) for row in waiting}
     keys: list[Key] = []
-    if (
-        newer or own or said
-    ):  # mostly nothing is set aside, and a month of all names is a hundred thousand keys
+    # Mostly nothing is set aside, and a month of all names is a hundred thousand keys.
+    if newer or own or said:
         keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
     if newer:
         stays = [key not in newer for key in keys]
@@ -291,8 +290,9 @@ def _recorded(
         [NEVER if row["known_at"] is None else days_since_1970(row["known_at"]) for row in waiting],
     ).astype(np.int32)
     said_at = known_at.copy()
-    for place in [place for place, key in enumerate(keys) if key in said] if said else []:
-        said_at[place] = days_since_1970(said[keys[place]])
+    for place, key in enumerate(keys if said else ()):
+        if key in said:
+            said_at[place] = days_since_1970(said[key])
     return Recorded(
         pa.concat_tables([rows, more]).unify_dictionaries(),
         np.arange(len(rows) + len(waiting)) >= len(rows),

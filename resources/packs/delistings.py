@@ -79,9 +79,8 @@ def _gone(
 ) -> dict[str, str]:
     ends = [row for row in stated if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
-    taken = {
-        (row[4], row[1]) for row in stated if row[2] == "rename"
-    }  # names that changed hands within a day
+    # Names that changed hands within a day.
+    taken = {(row[4], row[1]) for row in stated if row[2] == "rename"}
     found: dict[str, tuple[Any, ...]] = {}
     for row in sorted(
         ends, key=lambda row: (row[0], row[1] <= pack.as_of, abs(row[1] - pack.as_of), -row[-1])

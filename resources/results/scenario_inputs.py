@@ -198,7 +198,7 @@ def exposed_on(
     rate = policy.risk_free_rate or 0.0
     markets = once(("quotes", span.key, quoted, rate), lambda: _quotes(market, span, quoted, rate))
     alike = span.key if even or not moved else _digest(moving(quoted), markets)
-    shared: Once = lambda key, make: once((key, alike), make)  # noqa: E731
+    shared = partial(_among, once, alike)
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
@@ -211,6 +211,11 @@ def exposed_on(
         if scenario.window and moved
     }
     return Exposed(pack, case, values, moving, markets, replays, span, notes, known, shared)
+
+
+def _among(once: Once, alike: object, key: object, make: Callable[[], Any]) -> Any:
+    """What is shared among the books that are alike."""
+    return once((key, alike), make)
 
 
 def _unmoved(_: tuple[str, ...] | None) -> Sensitivities:
@@ -240,14 +245,8 @@ def _moving(
 
 def _digest(found: Sensitivities, markets: Mapping[str, Quoted]) -> str:
     """Of all that quotes of instruments rest on: books of uneven dates share them where they are estimated alike."""
-    arrays = (
-        found.values,
-        found.errors,
-        found.residuals,
-        found.observed,
-        found.information,
-        found.covariance,
-    )
+    figures, regression = (found.values, found.errors), (found.observed, found.information, found.covariance)
+    arrays = (*figures, found.residuals, *regression)
     told = repr((found.symbols, found.sources, found.freedom, markets)).encode()
     return bytes_sha256(b"".join([told, *(array.tobytes() for array in arrays)]))
 

@@ -44,8 +44,8 @@ class Recorded:
     aside            (n,) whether the row is set aside
     split, dividend  (n,) as they stand in the log, where a row carries those of rows set aside before it; NaN of those
     known_at         (n,) days since 1970; NEVER without one
-    said_at          (n,) the same of the file that told the row first, where a later one released it: a correction
-                     that was sent between the two corrects it
+    said_at          (n,) the same of the file that told the row last before another released it: a correction that
+                     was sent between the two corrects it
     lost             symbol -> rows without a usable price, by day
     """
 

@@ -52,6 +52,10 @@ def bought(target: dict[str, float]) -> Any:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "complex numbers in a table": (lambda: probability_of_overfitting(RETURNS + 1j), "must be an array of numbers"),
+    "complex numbers in a series": (
+        lambda: performance_metrics(RETURNS["A"] + 1j), "must be an array of numbers"
+    ),
     "a series for the market": (
         lambda: estimate(returns=RETURNS, market=RETURNS["A"]),  # type: ignore[arg-type]
         "market is a Series; name its column, or give a series as benchmark",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from optimizer.errors import how_many
 from optimizer.problem.goals import Goal
 from optimizer.problem.setting import Setting
 from optimizer.problem.weight_intervals import CLOSE, NOTHING
@@ -19,11 +20,8 @@ def left_out(goal: Goal, free: Array, w: Array, setting: Setting) -> tuple[Bindi
     """
     policy = setting.policy
     without = (np.abs(free) > NOTHING) & (np.abs(w) <= NOTHING)
-    least, most, held_names = (
-        policy.min_position or 0.0,
-        policy.max_holdings,
-        int((np.abs(w) > NOTHING).sum()),
-    )
+    least, most = policy.min_position or 0.0, policy.max_holdings
+    held_names = int((np.abs(w) > NOTHING).sum())
     full = most is not None and held_names == most
     gain = goal.value(free) - goal.value(w)
     lifted = " and ".join(key for key in KEYS if getattr(policy, key))
@@ -36,7 +34,7 @@ def left_out(goal: Goal, free: Array, w: Array, setting: Setting) -> tuple[Bindi
             continue
         count, price = int(names.sum()), abs(gain) / int(without.sum())
         value = float(held_names if full else np.abs(w)[np.abs(w) > NOTHING].min(initial=least))
-        told = f"{key} ({shown}) leaves out {count} name{'s' if count > 1 else ''}"
+        told = f"{key} ({shown}) leaves out {how_many(count, 'name')}"
         found.append(
             Binding(key, value, float(bound or 0), price, f"{told}; lifting {lifted} {worth(goal, w, gain)}")
         )

@@ -223,5 +223,12 @@ def test_days_texts_and_zones_begin_a_backtest_alike_and_wrong_ones_are_named():
             run(equal_weight, settings=short, start_date=wrong)
     with pytest.raises(PolicyError, match="are not all numbers"):
         run(lambda history, as_of: {"S0": "half"}, settings=short)
-    with pytest.raises(DataError, match="benchmark is a DataFrame; give a Series"):
+    with pytest.raises(DataError, match="the benchmark: that is a DataFrame; give a Series"):
         run(equal_weight, settings=short, benchmark=prices[["S0"]])
+    with pytest.raises(DataError, match="the benchmark has no price on 1 date, the first "):
+        run(equal_weight, settings=short, benchmark=prices["S0"].drop(last))
+    told = [
+        run(equal_weight, settings=short, benchmark=benchmark, start_date=first).metrics
+        for benchmark in (prices["S0"], prices["S0"].tz_localize("UTC").iloc[::-1])
+    ]
+    assert told[0] == pytest.approx(told[1], nan_ok=True) and np.isfinite(told[1]["beta"])

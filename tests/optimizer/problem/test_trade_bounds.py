@@ -106,8 +106,8 @@ def test_names_that_are_not_there_are_not_held_anyway_and_a_limit_of_one_is_refu
     unknown = solve(IT, Policy(do_not_buy=["AA"]), BOOK)
     assert unknown.weights == pytest.approx(free)
     assert unknown.warnings == (
-        "do_not_buy names AA, which is not among the symbols and holds nothing back; did you mean A? Correct it, or "
-        "give it to the universe if it left the estimates",
+        "do_not_buy names AA, which is not among the symbols and holds nothing back; correct it, or give it to the "
+        "universe if it left the estimates; did you mean A?",
     )
     assert solve(IT, Policy(do_not_buy=["AA"]), Universe((*NAMES, "AA"))).warnings == ()
     with pytest.raises(PolicyError, match="trade_limits names X, not among"):

@@ -13,9 +13,11 @@ from draws import some
 from optimizer import DataError
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
 from resources.audit.verification import verify
+from resources.ledger.anchor_lines import INTENT
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import DATED, LEDGERED, UNITS
+from resources.store.continuity import NO_ANCHOR
 
 TABLES = (*LEDGERED, "materializations")
 
@@ -227,6 +229,12 @@ def test_a_history_rewritten_as_a_whole_is_found_by_the_anchor(tmp_path: Path) -
     with forged.live() as con:
         assert verify(con, forged.anchor).faults == []
         assert "history was rewritten" in verify(con, true.anchor).faults[0].message
+    for warehouse, faults in ((true, []), (forged, [NO_ANCHOR])):  # nothing but what was about to be written
+        anchors = read_anchors(true.anchor)
+        announced = [line for line in anchors.lines if line.kind == INTENT][-1:]
+        with warehouse.live() as con:
+            found = verify(con, replace(anchors, lines=tuple(announced))).faults
+        assert [fault.message for fault in found] == faults
 
 
 def test_ledger_rows_after_the_last_anchor_are_a_note(small: Path, tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """A paper and a live book through every kind of action on one day, against figures made by hand."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
+from optimizer import DataError
+from resources.books import stated
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import newest_fresh
 
@@ -151,6 +156,30 @@ def test_a_live_book_of_before_a_delisting_is_not_valued_at_the_next_company_of_
         assert f"OLD was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
 
 
+def test_what_was_spun_off_before_the_holdings_were_counted_stops_no_book(tmp_path: Path) -> None:
+    desk = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 100}", mode="live"), AAA=10.0, BBB=10.0)
+    desk.prices("KID", {day: 5.0 for day in DAYS if day != EX})
+    desk.action("AAA", date(2023, 12, 29), "spin_off", 0.5, new_symbol="KID")
+    desk.action("KID", EX, "delisting", 0.0)
+    found = desk.snapshot(D4)
+    assert (found.problem, shares(found)) == (None, {"AAA": 100})
+
+
+@pytest.mark.parametrize("renamed", [DAYS[10], DAYS[23]])
+def test_nor_under_a_name_that_its_shares_had_when_they_ended(tmp_path: Path, renamed: date) -> None:
+    """Where they got the name only after the end, they are of the company that has it."""
+    desk = Chain(tmp_path, book_file("cash: 1000, positions: {OLD: 100}", mode="live"), AAA=10.0, BBB=10.0)
+    desk.prices("OLD", {day: 5.0 for day in DAYS if day < renamed})
+    desk.prices("NEW", {day: 80.0 for day in DAYS if day > EX and day >= renamed})
+    desk.action("NEW", EX, "delisting", 0.0)
+    desk.action("OLD", renamed, "rename", new_symbol="NEW")
+    found = desk.snapshot(D4)
+    if renamed < EX:
+        assert f"NEW was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
+    else:
+        assert (found.problem, shares(found)) == (None, {"NEW": 100})
+
+
 @pytest.mark.parametrize("mode", ["live", "paper"])
 def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None:
     """Rows are kept under present names: each company's past is seen whole, and nobody is gone on the day itself."""
@@ -167,3 +196,44 @@ def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None
         panel = read_panel(con, newest_fresh(con, EX), ["AAA", "BBB"])
     assert panel.dates == tuple(day for day in DAYS if day <= EX)
     assert (panel.close == [50.0, 80.0]).all()
+
+
+@pytest.mark.parametrize("held", ["", ", positions: {AAA: 10}"])
+def test_a_late_dividend_of_a_ticker_that_another_company_had_before(tmp_path: Path, held: str) -> None:
+    """The book had none of that company on its day: no share at all, or those that are called BBB since."""
+    desk = Chain(tmp_path, book_file(f"cash: 1000{held}"))
+    desk.prices("AAA", dict.fromkeys(DAYS, 50.0))
+    desk.prices("BBB", dict.fromkeys(DAYS, 80.0))
+    desk.day(D2)
+    desk.actions(
+        {"symbol": old, "date": EX, "kind": "rename", "new_symbol": new}
+        for old, new in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    desk.day(D3, {"AAA": 2})
+    kept = {"AAA": 2, "BBB": 10} if held else {"AAA": 2}
+    assert shares(desk.day(D4)) == kept
+    desk.action("AAA", EX, "dividend", 3.0)
+    found = desk.day(DAYS[24])
+    assert (found.problem, shares(found), cash(found)) == (None, kept, 900)
+    desk.action("BBB", EX, "dividend", 4.0)
+    assert cash(desk.snapshot(DAYS[25])) == 900 + (40 if held else 0)
+
+
+def test_a_wrong_account_among_thousands_is_found_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share whose ticker went to another company stops one book for weeks; the others cost what they did."""
+    asked: list[int] = []
+
+    def of_day(con: Any, pack: Any, day: date, accounts: Sequence[Any]) -> dict[str, str]:
+        asked.append(len(accounts))
+        if wrong := [one.id for one in accounts if one.id in ("7", "640")]:
+            raise DataError(f"not {wrong[0]}")
+        return {one.id: "held" for one in accounts}
+
+    monkeypatch.setattr(stated, "_of_day", of_day)
+    told: Any = [
+        SimpleNamespace(id=str(n), wrong=None, stated=SimpleNamespace(as_of=D2)) for n in range(1000)
+    ]
+    pack: Any = None
+    found = stated.stated_holdings(pack, pack, told)
+    assert [*found] == [one.id for one in told] and {*found.values()} == {"held", "not 7", "not 640"}
+    assert (found["7"], found["640"]) == ("not 7", "not 640") and len(asked) < 50

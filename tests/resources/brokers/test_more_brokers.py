@@ -137,6 +137,13 @@ def test_thinkorswim_names_the_symbol_above_its_shares_and_options() -> None:
     assert held(sold) == [("AAPL", 100, 15000)] and (7, "no share is held of it") in sold.left_out
 
 
+@pytest.mark.parametrize("option", ["1/50 21 JAN 22 (EW3) /ESH22 4795 PUT", ".AAPL240119C100"])
+def test_an_option_of_thinkorswim_is_no_share_of_the_symbol_above_it(option: str) -> None:
+    found = read(f"Instrument,Qty,Mark,Net Liq\nAAPL,,,\nAPPLE INC COM,10,5,\n{option},1,12,\n")
+    assert held(found) == [("AAPL", 10, None)]
+    assert [one.said for one in found.questions] == ["it is an option, and only shares and funds are read"]
+
+
 def test_thinkorswims_account_statement_is_read_for_what_is_held_alone() -> None:
     found = read(ACCOUNT_STATEMENT)
     assert (found.layout, held(found), found.questions) == (
@@ -184,7 +191,9 @@ def test_an_isin_or_wkn_is_asked_wherever_it_stands_and_may_be_its_own_answer() 
         assert question.key == "US0378331005" and "its ISIN stands in place of a symbol" in question.said
         (own,) = read(text, symbols={"US0378331005": "US0378331005"}).held
         assert (own.symbol, own.quantity) == ("US0378331005", 10)
-    assert held(read("symbol,isin,quantity\nAAPL,US0378331005,10\n")) == [("AAPL", 10, None)]
+    found = read("symbol,isin,quantity\nAAPL,US0378331005,10\n,US5949181045,3\nKO,,2\n")
+    assert held(found) == [("AAPL", 10, None), ("KO", 2, None)]
+    assert [(one.key, "its ISIN" in one.said) for one in found.questions] == [("US5949181045", True)]
     found = read(COMDIRECT)
     assert (found.layout, found.currency, found.as_of) == ("comdirect", "EUR", DAY)
     assert "its WKN stands in place of a symbol" in found.questions[0].said

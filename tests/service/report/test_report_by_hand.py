@@ -176,6 +176,10 @@ def test_what_began_on_another_day_is_measured_on_the_policys_days() -> None:
     told = performance._measured(returns, "equal_weight", 0.0)
     assert told["total_return"] == pytest.approx(1.01**11 - 1)  # not what it earned before the policy began
     assert performance._measured(returns.iloc[:20], "equal_weight", 0.0) == {}
+    late = returns.assign(
+        benchmark=[*[np.nan] * 9, *[0.01] * 13]
+    )  # there is nothing to measure against before
+    assert performance._measured(late, "equal_weight", 0.0) == pytest.approx(told, nan_ok=True)
 
 
 def test_a_chart_that_has_no_room_for_all_says_of_how_many_it_is_the_first(
