@@ -28,6 +28,7 @@ LADDER: tuple[tuple[str, dict[str, float | bool]], ...] = (
     ("CLARABEL", {"time_limit": 120.0}),
     ("CLARABEL", {"time_limit": 120.0, "static_regularization_constant": 1e-10}),
     ("CLARABEL", {"time_limit": 120.0, "equilibrate_enable": False}),
+    ("CLARABEL", {"tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "time_limit": 120.0, "max_step_fraction": 0.8}),
 )
 
 
