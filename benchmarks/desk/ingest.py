@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 from resources.audit.verification import verify
 from resources.ledger.ledger import Connection, Stamp
 from resources.logs.calendars import Calendar, load_calendar
-from resources.logs.recorded_prices import newest_closes_on_record, rows_around
+from resources.logs.recorded_prices import newest_closes_on_record
+from resources.logs.rows_around import rows_around
 from resources.logs.storing import store_delivery
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, cut_pack

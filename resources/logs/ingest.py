@@ -24,13 +24,9 @@ from resources.logs.recorded_actions import (
     stated_actions,
     tell_unknown_symbols,
 )
-from resources.logs.recorded_prices import (
-    newest_closes_on_record,
-    no_longer_believed,
-    prices_elsewhere,
-    rows_around,
-)
+from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed, prices_elsewhere
 from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
+from resources.logs.rows_around import rows_around
 from resources.logs.storing import (
     STILL_SO,
     Ingested,

@@ -17,11 +17,8 @@ from resources.ledger.ledger import Connection, Stamp
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
 from resources.logs.recorded_actions import stated_actions
-from resources.logs.recorded_prices import (
-    newest_closes_on_record,
-    no_longer_believed,
-    rows_around,
-)
+from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed
+from resources.logs.rows_around import rows_around
 from resources.prices.files import Reading, read_delivery
 from resources.screening.context import Context
 from resources.screening.screen import screen

@@ -13,7 +13,8 @@ from resources.ledger.tables import SAME_VALUE
 from resources.logs.calendars import Calendar, load_calendar
 from resources.logs.ingest import store_delivery
 from resources.logs.open_questions import open_questions
-from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed, rows_around
+from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed
+from resources.logs.rows_around import rows_around
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
 from resources.prices.source import Delivery
