@@ -3,9 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
-from optimizer import DataError
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
-from resources.brokers.understanding import statement
+from resources.brokers.understanding import counted_in, statement
 
 Lines = list[tuple[int, list[str]]]
 OLDER, NEWER = 6, 7  # columns; the older one wrote "USD 1234.50" where the newer has two cells
@@ -34,13 +33,9 @@ def read_degiro(lines: Lines, answers: Answers, with_points: Callable[[Lines], L
     header = lines[start][1]
     found = BASE.fullmatch(header[-1].strip())
     base = found[1] if found else ""
-    if answers.currency not in ("", base):
-        raise DataError(
-            f"the file counts in {base} and the book in {answers.currency}: give the book the base currency {base}"
-        )
+    own = counted_in(base, answers, "the file")
     bare = [(line, _one_unit(cells)) for line, cells in lines[start + 1 :]]
     rows = [_row(line, cells, base) for line, cells in with_points(bare)]
-    own = Answers(answers.cash, answers.skip, answers.symbols, base)
     return statement("DEGIRO", None, rows, own, american=False)
 
 

@@ -59,6 +59,16 @@ LAYOUTS = (
         },
         ("symbol", "quantity", "acquired"),
     ),
+    Layout(
+        "Questrade",
+        {
+            "account": ("account number",), "symbol": ("equity symbol",), "name": ("equity description",),
+            "quantity": ("quantity",), "each": ("cost per share",), "price": ("market price",),
+            "value": ("market value",), "currency": ("currency",), "kind": ("asset class",),
+        },
+        ("symbol", "quantity", "each"),
+        american=False,
+    ),
 )  # fmt: skip
 # Tables whose words would mean something else in another table.
 PECULIAR = (
@@ -146,7 +156,7 @@ GENERIC = Layout("generic", _any_words(), (), american=False)
 DEALINGS = frozenset({
     "action", "transaction type", "transactiontype", "transaction date", "transactiondate", "trans code",
     "activity type", "activity date", "run date", "settlement date", "settle date", "buy/sell", "order id",
-    "exec time", "pos effect",
+    "exec time", "pos effect", "transaction",
 })  # fmt: skip
 
 

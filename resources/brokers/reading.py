@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from optimizer import DataError
+from resources.brokers.aj_bell import is_aj_bell, read_aj_bell
 from resources.brokers.amounts import amount, currency_in, has_decimal_commas, last_day_in, with_point
 from resources.brokers.degiro import is_degiro, read_degiro
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
@@ -22,8 +23,8 @@ WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
 WANTED = (
     "positions exports of Vanguard, Schwab, thinkorswim, Fidelity, Interactive Brokers, DEGIRO, Trading 212 (pies), "
-    "Hargreaves Lansdown, comdirect, Wealthsimple and Yahoo are read, and any CSV with the columns symbol (or isin) "
-    "and quantity (price, value, cost, average cost, acquired, account are understood too)"
+    "Hargreaves Lansdown, AJ Bell, comdirect, Wealthsimple, Questrade and Yahoo are read, and any CSV with the columns "
+    "symbol (or isin) and quantity (price, value, cost, average cost, acquired, account are understood too)"
 )
 
 
@@ -43,6 +44,8 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
             return read_position_statement(lines, given)
         if is_degiro(every):
             return read_degiro(lines, given, lambda some: _with_points(some, ",", name))
+        if is_aj_bell(every):
+            return read_aj_bell(lines, given)
         for cells in every:
             if layout := recognised([plain(cell) for cell in cells]):
                 return _table(_with_points(lines, separator, name), layout, given, name)

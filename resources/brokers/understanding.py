@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -129,6 +130,15 @@ def _one_currency(rows: Sequence[Row]) -> str:
             f"the file has amounts in {', '.join(told)}: say in which the book counts, --currency"
         )
     return "".join(told)
+
+
+def counted_in(base: str, answers: Answers, name: str) -> Answers:
+    """The answers for a file that tells all amounts in one currency; raises DataError where the book has another."""
+    if answers.currency not in ("", base):
+        raise DataError(
+            f"{name} counts in {base} and the book in {answers.currency}: give the book the base currency {base}"
+        )
+    return replace(answers, currency=base)
 
 
 def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Held | Cash | str:
