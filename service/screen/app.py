@@ -30,6 +30,7 @@ STYLE = f"""<style>
 [class*=st-key-{STALE}] {{opacity: 0.45; filter: grayscale(1);}}
 [data-testid=stBaseButton-primary], [data-testid=stMultiSelect] [data-tag] {{
     background: #1f5aa6; border-color: #1f5aa6; color: #fff;}}
+@media (min-width: 768px) {{[data-testid=stMainBlockContainer] {{padding: 3.5rem 2.5rem;}}}}
 [data-testid=stCaptionContainer] {{color: inherit; opacity: 0.85;}}
 [data-testid=stCaptionContainer] * {{color: inherit;}}
 </style>"""

@@ -90,7 +90,7 @@ def frontier() -> Spec:
             },
             {
                 "transform": [{"filter": "datum.What != 'frontier'"}],
-                "mark": {"type": "point", "filled": True, "size": 160, "opacity": 1, **SILENT},
+                "mark": {"type": "point", "filled": True, "size": 220, "opacity": 1, **SILENT},
                 "encoding": {
                     **place,
                     "color": _colours("What", marks, (BEFORE, ACCENT)),
@@ -100,11 +100,6 @@ def frontier() -> Spec:
                     },
                     "tooltip": tooltip,
                 },
-            },
-            {
-                "transform": [{"filter": "datum.What != 'frontier'"}],
-                "mark": {"type": "text", "dx": 12, "align": "left", "fontSize": 12, "color": "#7d8794", **SILENT},
-                "encoding": {**place, "text": {"field": "What"}},
             },
         ],
     }  # fmt: skip

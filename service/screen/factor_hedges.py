@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from service.screen.client import Client
-from service.screen.shown import show_metrics, show_table
+from service.screen.shown import show_metrics, show_reasons, show_table
 from service.screen.tables import COUNT, literal
 
 Row = dict[str, Any]
@@ -50,7 +50,9 @@ def show_factor_hedges(client: Client, pack: str, name: str, currency: str) -> N
     show_table(target_rows(found), dict.fromkeys(("Now", "Most", "Hedged"), "%.3f"))
     if found["hedges"]:
         money = dict.fromkeys((f"Notional ({currency})", f"Cost ({currency})"), COUNT)
-        show_table(fund_rows(found["hedges"], currency), {"Units": COUNT} | money)
+        rows = fund_rows(found["hedges"], currency)
+        show_table(rows, {"Units": COUNT} | money)
+        show_reasons({f"{row['Action']} {row['Instrument']}": row["Reason"] for row in rows})
 
 
 def exposures(factors: Sequence[Row]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from service.screen.charts import frontier, two_sides
 from service.screen.client import Client
-from service.screen.shown import show_metrics, show_table
+from service.screen.shown import RIGHT, show_metrics, show_reasons, show_table
 from service.screen.tables import (
     exposure_rows,
     impact_rows,
@@ -58,16 +58,11 @@ def show_trades(answer: Row, fresh: bool) -> None:
         show_table(rows, trade_forms(currency))
         name = f"trades-{answer['portfolio_name']}-{answer['pricing_pack_id']}.csv"
         st.download_button("Download CSV", to_csv(rows), name, "text/csv", disabled=not fresh)
-        with st.expander("Reasons in full"):
-            told = [
-                f"- **{t['action']} {literal(t['symbol'])}**: {literal(t['rationale'])}"
-                for t in answer["trades"]
-            ]
-            st.markdown("\n".join(told))
+        show_reasons({f"{t['action']} {t['symbol']}": t["rationale"] for t in answer["trades"]})
     else:
         st.info(NOTHING)
     st.subheader("Limits on the rounded trades")
-    show_table(limit_rows(answer["constraints"]))
+    show_table(limit_rows(answer["constraints"]), dict.fromkeys(("Allowed", "Reached"), RIGHT))
     if answer.get("levels"):
         st.subheader("Limits that gave way by priority")
         show_table(level_rows(answer["levels"]))
@@ -121,7 +116,7 @@ def show_impact(answer: Row, fresh: bool) -> None:
     """Risk and return on both sides of the trades."""
     impact = answer["result"]["impact"]
     st.subheader("Impact")
-    show_table(impact_rows(impact))
+    show_table(impact_rows(impact), dict.fromkeys(("Before", "After"), RIGHT))
     st.caption(
         f"Value changes by the costs alone: {money(impact['value_delta'])} {answer['base_currency']}. Return and risk "
         f"are those that the portfolio's own policy believes, per year."
@@ -135,9 +130,9 @@ def show_frontier(client: Client, pack: str, name: str, limits: Row, answer: Row
         asked["weights"] = {t["symbol"]: t["achieved_weight_pct"] / 100 for t in answer["trades"]}
     with st.spinner("Solving the frontier"):
         found = client.execute("efficient_frontier", **asked)
-    rows = [_point(point, "frontier", place) for place, point in enumerate(found["points"])]
     marked = {"held now": found["current"], "proposed": found.get("proposed")}
-    rows += [_point(point, what, 0) for what, point in marked.items() if point]
+    rows = [_point(point, what, 0) for what, point in marked.items() if point]
+    rows += [_point(point, "frontier", place) for place, point in enumerate(found["points"])]
     st.subheader("Efficient frontier under these limits, without turnover")
     for warning in found["warnings"]:
         st.warning(literal(warning))

@@ -8,7 +8,7 @@ from service.screen.charts import losses
 from service.screen.client import AnswerError, Client
 from service.screen.factor_hedges import show_factor_hedges
 from service.screen.limits import Limit, entry
-from service.screen.shown import show_metrics, show_table
+from service.screen.shown import show_metrics, show_reasons, show_table
 from service.screen.tables import (
     driver_rows,
     hedge_forms,
@@ -127,7 +127,9 @@ def _show_scenario_hedges(client: Client, pack: str, name: str, currency: str) -
     for warning in found["warnings"]:
         st.info(literal(warning))
     if found["hedges"]:
-        show_table(hedge_rows(found["hedges"], currency), hedge_forms(currency))
+        rows = hedge_rows(found["hedges"], currency)
+        show_table(rows, hedge_forms(currency))
+        show_reasons({f"{row['Action']} {row['Instrument']}": row["Reason"] for row in rows})
 
 
 def show_regime(client: Client, pack: str, name: str, currency: str) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 import streamlit as st
 
+from service.screen.tables import literal
+
 Row = dict[str, Any]
+RIGHT = "right"  # a column of amounts that are written already
 MEANT = {
     "Trade Count": "Lines of the list, those that hold included",
     "Turnover": "Buys and sales, of the portfolio's value",
@@ -16,7 +19,12 @@ MEANT = {
 def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> None:
     """A table whose numbers are written as the desk writes them."""
     written = forms or {}
-    columns = {name: st.column_config.NumberColumn(format=form) for name, form in written.items()}
+    columns = {
+        name: st.column_config.TextColumn(alignment=RIGHT)
+        if form == RIGHT
+        else st.column_config.NumberColumn(format=form)
+        for name, form in written.items()
+    }
     shown = [{name: _unsigned(cell, written.get(name, "")) for name, cell in row.items()} for row in rows]
     st.dataframe(shown, hide_index=True, column_config=columns, placeholder="")
 
@@ -25,6 +33,12 @@ def _unsigned(cell: Any, form: str) -> Any:
     """A number that is written as 0 has no sign: -0.001 in two digits is 0.00, not -0.00."""
     digits = re.search(r"\.(\d+)f", form)
     return 0.0 if digits and isinstance(cell, float) and round(cell, int(digits[1])) == 0 else cell
+
+
+def show_reasons(reasons: Mapping[str, str]) -> None:
+    """What each line of a table was chosen for, which its last column has no room for."""
+    with st.expander("Reasons in full"):
+        st.markdown("\n".join(f"- **{literal(what)}**: {literal(why)}" for what, why in reasons.items()))
 
 
 def show_metrics(shown: Mapping[str, str]) -> None:

@@ -48,7 +48,10 @@ def test_aj_bells_sums_are_pounds_whatever_its_prices_are() -> None:
     found = read(AJ_BELL)
     assert (found.layout, found.as_of, found.currency) == ("AJ Bell", date(2022, 12, 23), "GBP")
     assert held(found) == [("AAPL", 100, 9000), ("BP.", 1000, 4000), ("VOD", 1000, 900)]
-    assert [(one.name, one.amount) for one in found.cash] == [("Cash GBP", Decimal("1484.50")), ("Cash USD", 80)]
+    assert [(one.name, one.amount) for one in found.cash] == [
+        ("Cash GBP", Decimal("1484.50")),
+        ("Cash USD", 80),
+    ]
     (gilt,) = found.questions
     assert (gilt.key, "its SEDOL stands in place of a symbol" in gilt.said) == ("B84Z9V0", True)
     assert found.accounts == ["SIPP"]

@@ -71,7 +71,7 @@ def test_charts_show_both_sides(api: Api) -> None:
     ]  # fmt: skip
     points = chart(on("Frontier"))
     assert [(row["What"], row["Volatility %"], row["Expected return %"]) for row in points] == [
-        ("frontier", 12.35, 7.89), ("frontier", 12.35, 7.89), ("held now", 12.35, 7.89), ("proposed", 12.35, 7.89),
+        ("held now", 12.35, 7.89), ("proposed", 12.35, 7.89), ("frontier", 12.35, 7.89), ("frontier", 12.35, 7.89),
     ]  # fmt: skip
 
 
