@@ -17,6 +17,8 @@ from rich.text import Text
 
 from pipeline.environment import Environment
 
+if os.environ.get("NO_COLOR"):  # plain text then, whatever forces a terminal: rich would leave bold and dim
+    os.environ.pop("FORCE_COLOR", None)
 # A log file or a pipe has no width of its own, unless it is told one.
 WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
 STYLES = "bold|dim|red|green|yellow|cyan|magenta"

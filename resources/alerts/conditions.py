@@ -96,7 +96,7 @@ def _gathered(alerts: Sequence[Alert], fault: str) -> Iterator[Alert]:
 
 
 def disk(home: Path, least_gib: float) -> Iterator[Alert]:
-    """A disk that is nearly full."""
+    """A disk that is nearly full; a least of 0 asks for nothing, as a disk without a byte takes no tick either."""
     free = shutil.disk_usage(home).free / GIB
     if free < least_gib:
         said = f"the disk of {home} has {free:.1f} GiB free, less than {least_gib:g}: make room, or runs will end in it"

@@ -56,7 +56,7 @@ class MailFile(Strict):
 
 
 class NotifyFile(Strict):
-    """`notify.yaml`; `free_gib` is the room on the home's disk below which an alert is sent."""
+    """`notify.yaml`; `free_gib` is the room on the home's disk below which an alert is sent; 0 for none."""
 
     webhooks: list[WebhookFile] = Field(default_factory=list)
     mail: list[MailFile] = Field(default_factory=list)

@@ -193,6 +193,8 @@ def test_factors_are_hedged_where_the_portfolio_has_a_model(api: Api) -> None:
     assert page.info[-1].value == "whole shares"
     assert rows(page, -2) == [{"Factor": "size", "Now": -0.9, "Most": 0.1, "Hedged": -0.101}]
     assert rows(page)[0]["Instrument"] == "IWM" and rows(page)[0]["Notional (USD)"] == 9024
+    line = rows(page)[0]
+    assert page.markdown[-1].value == f"- **{line['Action']} IWM**: {line['Reason']}" and line["Reason"]
 
 
 def test_the_regime_seen_is_chosen_and_its_playbook_applied(api: Api) -> None:
