@@ -92,11 +92,8 @@ def init(
         book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
     elif listed:
         book = _paper(listed, money, name, rate, as_of or FIRST_DAY, currency or "USD")
-    if kind == new_desk.EXAMPLE and book and (unknown := new_desk.without_example_price(book.symbols)):
-        raise PolicyError(
-            f"the example has no prices of {', '.join(unknown)}: leave them out, or bring prices: --prices yahoo, or a "
-            "folder of your own files"
-        )
+    if kind == new_desk.EXAMPLE and book:
+        _check_prices_of_example(book)
     if kind == new_desk.EXAMPLE or book is None:
         files = {f"portfolios/{book.name}.yaml": book.text()} if book else {}
     else:
@@ -108,10 +105,30 @@ def init(
     if files and kind == new_desk.EXAMPLE:
         wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
     out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
-    if book and book.currency != "USD" and kind == new_desk.OWN:
-        said = f"the book counts in {book.currency}, and prices count as USD: say currency: of inbox in sources.yaml"
+    if book and book.currency != "USD":
+        said = _other_currency(book.currency, own=kind == new_desk.OWN)
         out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
     out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
+
+
+def _check_prices_of_example(book: "NewBook") -> None:
+    """Raises PolicyError for a book that the example's prices cannot answer."""
+    from resources.settings.new_desk import without_example_price
+
+    bring = "bring prices: --prices yahoo, or a folder of your own files"
+    if book.currency != "USD":
+        raise PolicyError(
+            f"the book counts in {book.currency}, and the example has prices in USD and no exchange rates: {bring}"
+        )
+    if unknown := without_example_price(book.symbols):
+        raise PolicyError(f"the example has no prices of {', '.join(unknown)}: leave them out, or {bring}")
+
+
+def _other_currency(currency: str, *, own: bool) -> str:
+    """What a book that counts in another currency than dollars needs."""
+    assumed = "prices count as USD where sources.yaml has no currency: of inbox; " if own else ""
+    needed = "what is priced in another currency needs exchange rates (docs/how-to/several-currencies.md)"
+    return f"the book counts in {currency}: {assumed}{needed}"
 
 
 def _asked(question: str, option: str, default: str | None = None) -> str:

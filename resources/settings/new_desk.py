@@ -85,6 +85,7 @@ as_of: "{today}"
 default_spread_bps: 50
 funds: {{}}
 """
+FACTS = "# reference_folder: reference   # exchange rates, currencies, sectors, corporate actions\n"
 SOURCES = {
     OWN: """\
 # Where prices come from: CSV or Parquet files, one a symbol or many in one.
@@ -94,7 +95,7 @@ sources:
     path: {path}{basis}
     # currency: USD           # of these prices; USD where neither this nor `securities` say another
     live: false               # true once a file comes every evening: then schedule and as-of dates follow it
-""",
+{facts}""",
     YAHOO: """\
 # Yahoo's daily history through yfinance: for personal use under its terms.
 sources:
@@ -103,7 +104,7 @@ sources:
     symbols: [{symbols}]
     start: {start}
     live: true                # schedule and as-of dates follow it
-""",
+{facts}""",
 }
 
 
@@ -130,8 +131,9 @@ def sources_text(kind: str, place: str, basis: str | None, symbols: Sequence[str
         else "\n    # basis: as_traded       # or split_adjusted, total_return"
     )
     return SOURCES[kind].format(
-        path=f'"{place}"', basis=stated, symbols=", ".join(map(quoted, symbols)), start=start
-    )
+        path=f'"{place}"', basis=stated, symbols=", ".join(map(quoted, symbols)), start=start,
+        facts=FACTS,
+    )  # fmt: skip
 
 
 def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) -> Path:

@@ -46,7 +46,7 @@ def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -
     assert made.lines[-1] == f"next   cd {at.folder} && packfolio run"
     if layout == "Hargreaves Lansdown":  # counts in pounds, and nobody knows of what the prices are
         assert made.lines[-2].startswith(
-            "! the book counts in GBP, and prices count as USD: say currency: of inbox"
+            "! the book counts in GBP: prices count as USD where sources.yaml has no currency: of inbox; what"
         )
         sources = at.config / "sources.yaml"
         sources.write_text(sources.read_text().replace("# currency: USD ", "currency: GBP "))
@@ -114,6 +114,10 @@ def test_what_cannot_be_told_is_refused_by_line_where_nobody_can_be_asked(
         (
             ["desk", "--prices", "example", "--holdings", str(PATHS["generic"]), "--as-of", "2023-01-03"],
             "the example's prices end on 2022-12-28",
+        ),
+        (
+            ["desk", "--prices", "example", "--symbols", "AAPL", "--currency", "EUR"],
+            "the book counts in EUR, and the example has prices in USD and no exchange rates: bring prices",
         ),
         (["desk", "--prices", "yahoo", "--symbols", "AAPL", "--name", "Main Book"], "name: must be small letters"),
     ],
