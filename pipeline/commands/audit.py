@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -257,14 +258,26 @@ def backup(
         )
     if to is not None:
         place, manifest, gone = backup_into(warehouse, to.resolve(), _now(), here.decisions, keep)
-        finish({"folder": str(place), **vars(manifest), "taken away": ", ".join(gone)}, 0, as_json)
+        _finish_backup({"folder": str(place), **vars(manifest), "taken away": ", ".join(gone)}, as_json)
     assert target is not None  # noqa: S101  one of both is given
     if not warehouse.path.exists():
         raise PolicyError(
             f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
         )
     manifest = copy_all(warehouse, target.resolve(), _now(), here.decisions)
-    finish({"folder": str(target), **vars(manifest)}, 0, as_json)
+    _finish_backup({"folder": str(target), **vars(manifest)}, as_json)
+
+
+def _finish_backup(told: dict[str, Any], as_json: bool) -> None:
+    """The whole manifest for a program; for a person what was copied and the way back."""
+    if not as_json:
+        files = len(told["files"])
+        older = f"; taken away: {told['taken away']}" if told.get("taken away") else ""
+        told = {
+            "backed up": f"{told['folder']}, {told['count']} ledger rows and {files} files, verified{older}",
+            "back": f"packfolio restore {quote(told['folder'])} --reason TEXT",
+        }
+    finish(told, 0, as_json)
 
 
 def restore(

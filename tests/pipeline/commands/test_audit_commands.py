@@ -178,6 +178,10 @@ def test_a_damaged_file_is_told_as_that_by_every_command(typed: Typed, tmp_path:
 def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tmp_path: Path) -> None:
     made = typed.at.read("backup", str(tmp_path / "copy"))
     assert made["folder"] == str(tmp_path / "copy") and made["count"] > 20
+    said = " ".join(typed.at("backup", "--to", str(tmp_path / "a shelf")).out.split())
+    shelf = next((tmp_path / "a shelf").iterdir())
+    count = f"{made['count']} ledger rows and {len(made['files'])} files, verified"
+    assert said == f"backed up: {shelf}, {count}; back: packfolio restore '{shelf}' --reason TEXT"
     shutil.copytree(typed.at.config, tmp_path / "desk" / "config")
     with terminal(tmp_path / "desk") as at:
         missing = at("backup", str(tmp_path / "other"))
