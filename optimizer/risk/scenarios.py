@@ -20,6 +20,7 @@ YIELDS = ("rates", "inflation", "credit")
 PRICES = ("usd", "equity", "commodity", "volatility")
 FACTORS = YIELDS + PRICES
 MIN_OBSERVATIONS = 60
+NAMED = 5  # symbols that a message names
 ABSURD = 1e15  # no book is worth as much
 MOST_RETURN = 10.0  # of a factor
 STILL = 1e-12  # deviation of a factor's moves: less is none
@@ -174,6 +175,17 @@ def _tables(
     return returns, moves, declared
 
 
+def _too_little(names: Sequence[str], factors: int, *, proxied: bool) -> str:
+    """What symbols lack for their sensitivities to be known; of many the first are named."""
+    told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    days = f"fewer than {MIN_OBSERVATIONS + factors} days of prices together with the factor proxies"
+    why = days if proxied else f"no factor proxy has {MIN_OBSERVATIONS} moves"
+    return (
+        f"{told}: {why}, and no declared exposures; ingest history, of the proxies of scenarios.yaml too, or add the "
+        f"fund to funds.yaml"
+    )
+
+
 def estimate_sensitivities(
     symbols: Sequence[str], returns: Array, moves: Array, declared: Array
 ) -> Sensitivities:
@@ -200,10 +212,7 @@ def estimate_sensitivities(
         s for s, have, told in zip(symbols, known, declared, strict=True) if not have and np.isnan(told).any()
     ]
     if lost or (known.any() and rows.sum() < MIN_OBSERVATIONS + k):
-        raise PolicyError(
-            f"{', '.join(lost or symbols)}: fewer than {MIN_OBSERVATIONS + k} days of prices together with the factor "
-            f"proxies, and no declared exposures; ingest history, or add the fund to funds.yaml"
-        )
+        raise PolicyError(_too_little(lost or symbols, k, proxied=bool(observed.any())))
     if not known.any():
         nothing = np.zeros((k, k))
         return Sensitivities(

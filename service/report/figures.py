@@ -40,7 +40,8 @@ def bars(
         values, colour = [pairs[name][side] for name in kept], (NOW, TARGET)[side]
         figure.add_bar(y=kept, x=values, name=titles[side], orientation="h", marker_color=colour)
     figure.update_layout(barmode="group", legend_traceorder="reversed")
-    figure.update_xaxes(tickformat=form)
+    part = f"the {MOST_BARS} largest of {len(pairs)}" if len(pairs) > MOST_BARS else None
+    figure.update_xaxes(tickformat=form, title=part)
     return _html(figure, place, 110 + 22 * len(kept))
 
 

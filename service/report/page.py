@@ -14,6 +14,7 @@ from resources.settings.policies.policy_grid import is_variant
 from service.report import factors, figures
 from service.report.contents import Contents, Section
 from service.report.factors import factor_pictures
+from service.report.tables import said_once
 from service.report.track import LEVELS, OWN, Row, Track, in_words
 
 MOVED = 1e-6
@@ -86,6 +87,7 @@ def _templates() -> Any:
         factors.moved_factors,
         factors.exposure_changes,
         factors.told_trades,
+        said_once,
     ):
         environment.globals[told.__name__] = told
     return environment

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ from service.report import drawing
 from service.report.contents import Contents, Section
 from service.report.figures import held_most
 from service.report.table import Table
-from service.report.tables import of_the_pack, section_tables, track_tables
+from service.report.tables import of_the_pack, said_once, section_tables, track_tables
 from service.report.track import BENCHMARK, OWN, Track, in_words
 
 if TYPE_CHECKING:
@@ -103,8 +104,12 @@ def _section(pdf: "FPDF", section: Section) -> None:
             _text(pdf, warning, warn=True)
     today = {table.title: table for table in section_tables(section)}
     today["Exposures by trade"] = _only(today["Exposures by trade"], 0, ("BUY", "SELL", ""))
-    for title in ("Summary", "Trades"):
-        _table(pdf, today[title])
+    reasons, often = said_once(facts["trades"])
+    rows = [[*row[:-1], reason] for row, reason in zip(today["Trades"].rows, reasons, strict=True)]
+    for table in (today["Summary"], replace(today["Trades"], rows=rows)):
+        _table(pdf, table)
+    if often:
+        _text(pdf, often)
     _now(pdf, section)
     for title, told, stated in (
         ("Backtest", section.stored.backtest, f"Walk-forward on {section.stored.tested}, after costs."),

@@ -7,7 +7,11 @@ from rich.console import Console
 
 from pipeline.commands.printed.show import amount, columns_table, percent, show_notes
 
-SHARES = ("volatility", "turnover", "tracking_error")
+SHARES = {
+    "volatility": "volatility a year",
+    "turnover": "turnover, one way",
+    "tracking_error": "whole shares against targets",
+}
 
 
 def show_summary(out: Console, shown: Mapping[str, Any]) -> None:
@@ -24,14 +28,15 @@ def show_summary(out: Console, shown: Mapping[str, Any]) -> None:
     table = columns_table("", [("", False), *((head, True) for head in heads)])
     for row in shown["spread"]:
         told = percent if row["measure"] in SHARES else amount
-        table.add_row(row["measure"], *(told(row[head]) for head in heads))
+        name = SHARES.get(row["measure"], row["measure"].replace("_", " "))
+        table.add_row(name, *(told(row[head]) for head in heads))
     out.print(table)
-    table = columns_table(
-        "the worst", [("", False), ("", False), ("turnover", True), ("cost bps", True), ("why", False)]
-    )
+    columns = [("", False), ("", False), ("turnover", True), ("cost bps", True)]
+    told_why = any(row["reason"] for row in shown["worst"])
+    table = columns_table("the worst", [*columns, *([("why", False)] if told_why else [])])
     for row in shown["worst"]:
         numbers = percent(row["turnover"]), amount(row["cost_bps"])
-        table.add_row(row["name"], row["outcome"], *numbers, row["reason"] or "")
+        table.add_row(row["name"], row["outcome"], *numbers, *([row["reason"] or ""] if told_why else []))
     out.print(table)
     out.print("one of them: packfolio trades --portfolio NAME", highlight=False)
     show_notes(out, shown["notes"])

@@ -92,6 +92,10 @@ def test_declared_exposures_stand_in_for_a_short_history() -> None:
     assert found.values[1].tolist() == levered.tolist() and np.isnan(found.errors[1]).all()
     with pytest.raises(PolicyError, match=r"^L: fewer than"):
         estimate_sensitivities(["A", "L"], returns, moves, np.full((2, K), np.nan))
+    names = [f"S{i}" for i in range(9)]
+    many, blind = np.repeat(returns[:, :1], 9, axis=1), np.full(moves.shape, np.nan)
+    with pytest.raises(PolicyError, match=r"^S0, S1, S2, S3, S4 and 4 more: no factor proxy has 60 moves"):
+        estimate_sensitivities(names, many, blind, np.full((9, K), np.nan))
 
 
 def test_a_factor_without_a_proxy_takes_declared_values() -> None:

@@ -39,11 +39,14 @@ def test_many_portfolios_are_told_by_outcome_by_spread_and_by_the_worst() -> Non
         "PP_A as of 2024-01-31", "portfolios that trade outcome limits",
         "7 5 solved hold", "2 1 solved do not all hold", "1 0 problem",
         "lowest median 95% highest",
-        "turnover 0.0% 10.0% 25.0% 50.0%", "sharpe 0.10 0.20 0.30 0.40",
+        "turnover, one way 0.0% 10.0% 25.0% 50.0%", "sharpe 0.10 0.20 0.30 0.40",
         "the worst", "turnover cost bps why", "a problem no price of X",
         "b solved 50.0% 12.50",
         "one of them: packfolio trades --portfolio NAME", "note two are new",
     ]  # fmt: skip
+    assert "turnover cost bps" in said(
+        printed(show_summary, shown | {"worst": shown["worst"][1:]})
+    )  # no "why"
 
 
 @pytest.mark.parametrize(("days", "told"), [(1, "1 session"), (5, "5 sessions")])
