@@ -81,6 +81,16 @@ def how_many(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first of many names, and how many are not named.
+
+    >>> some_of(["A", "B", "C"], 2), some_of(["A", "B"], 2)
+    ('A, B and 1 more', 'A, B')
+    """
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
 class PackfolioError(Exception):
     """Base of every error that Packfolio raises on purpose.
 

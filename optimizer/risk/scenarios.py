@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, some_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
 from optimizer.numerics.counted import floats
@@ -20,7 +20,6 @@ YIELDS = ("rates", "inflation", "credit")
 PRICES = ("usd", "equity", "commodity", "volatility")
 FACTORS = YIELDS + PRICES
 MIN_OBSERVATIONS = 60
-NAMED = 5  # symbols that a message names
 ABSURD = 1e15  # no book is worth as much
 MOST_RETURN = 10.0  # of a factor
 STILL = 1e-12  # deviation of a factor's moves: less is none
@@ -177,12 +176,11 @@ def _tables(
 
 def _too_little(names: Sequence[str], factors: int, *, proxied: bool) -> str:
     """What symbols lack for their sensitivities to be known; of many the first are named."""
-    told = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
     days = f"fewer than {MIN_OBSERVATIONS + factors} days of prices together with the factor proxies"
     why = days if proxied else f"no factor proxy has {MIN_OBSERVATIONS} moves"
     return (
-        f"{told}: {why}, and no declared exposures; ingest history, of the proxies of scenarios.yaml too, or add the "
-        f"fund to funds.yaml"
+        f"{some_of(names)}: {why}, and no declared exposures; ingest history, of the proxies of scenarios.yaml too, or "
+        f"add the fund to funds.yaml"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from optimizer import DataError
-from optimizer.errors import how_many
+from optimizer.errors import how_many, some_of
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
@@ -134,8 +134,9 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
     untold = [row for row in missing if row not in found]
     for code in sorted({row["code"] for row in untold}):
         rest = [row for row in untold if row["code"] == code]
-        names = ", ".join(sorted({row["symbol"] or "no symbol" for row in rest})[:MOST_MISSING])
-        said = f"{how_many(len(rest), 'more finding')} of {names}: packfolio packs show {pack.id}"
+        names = sorted({row["symbol"] or "no symbol" for row in rest})
+        more = "more finding" if any(row["code"] == code for row in found) else "finding"
+        said = f"{how_many(len(rest), more)} of {some_of(names)}: packfolio packs show {pack.id}"
         found.append(rest[0] if len(rest) == 1 else {"code": code, "message": said})
     told = [f"{row['code']}: {row['message']}" for row in found]
     return (
