@@ -65,7 +65,7 @@ def show_trades(answer: Row, fresh: bool) -> None:
     show_table(limit_rows(answer["constraints"]), dict.fromkeys(("Allowed", "Reached"), RIGHT))
     if answer.get("levels"):
         st.subheader("Limits that gave way by priority")
-        show_table(level_rows(answer["levels"]))
+        show_table(level_rows(answer["levels"]), dict.fromkeys(("Allowed", "Reached", "Gave"), RIGHT))
 
 
 def show_schedule(client: Client, pack: str, name: str) -> None:

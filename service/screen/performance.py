@@ -7,7 +7,7 @@ import streamlit as st
 
 from service.screen.charts import lines
 from service.screen.client import Client
-from service.screen.shown import show_table
+from service.screen.shown import RIGHT, show_table
 from service.screen.tables import MONEY, literal, percent, to_csv
 
 Row = dict[str, Any]
@@ -44,7 +44,8 @@ def _show_backtest(backtest: Row) -> None:
     st.caption(f"Of {backtest['pack_id']}: the policy replayed through the past, with its costs.{simulated}")
     _lines("Growth of 1, log scale", backtest, backtest["growth"], 1.0, log=True, height=360)
     _lines("Drawdown, percent", backtest, backtest["drawdown"], 100.0)
-    show_table(measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]["policy"]))
+    rows = measure_rows(backtest["strategies"], backtest["measures"], backtest["since"]["policy"])
+    show_table(rows, dict.fromkeys([name for name in rows[0] if name != "Measure"], RIGHT))
     rolling = backtest["rolling"]
     st.subheader(f"Over the last {rolling['window']} sessions of each day")
     _lines("Volatility, percent a year", backtest, rolling["volatility"], 100.0)

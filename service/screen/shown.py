@@ -9,6 +9,7 @@ import streamlit as st
 from service.screen.tables import literal
 
 Row = dict[str, Any]
+WHOLE, ROW = 25, 35  # rows that a table shows without a bar of its own; pixels of one
 RIGHT = "right"  # a column of amounts that are written already
 MEANT = {
     "Trade Count": "Lines of the list, those that hold included",
@@ -26,7 +27,8 @@ def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> N
         for name, form in written.items()
     }
     shown = [{name: _unsigned(cell, written.get(name, "")) for name, cell in row.items()} for row in rows]
-    st.dataframe(shown, hide_index=True, column_config=columns, placeholder="")
+    height = "content" if len(rows) <= WHOLE else ROW * (WHOLE + 1)
+    st.dataframe(shown, hide_index=True, column_config=columns, placeholder="", height=height)
 
 
 def _unsigned(cell: Any, form: str) -> Any:
