@@ -175,12 +175,8 @@ async def execute(request: Request) -> Response:
         with service.desk.read() as reading:
             named = inputs.pricing_pack_id
             pack = reading.newest() if named is None else reading.pack(named)
-            snapshots = (
-                [{"name": one.name, "portfolio_id": one.portfolio_id} for one in reading.snapshots(pack)]
-                if caller.portfolios
-                else []
-            )
-            own = inputs.model_copy(update={"portfolio_id": caller.chosen(snapshots, inputs.portfolio_id)})
+            key = caller.chosen(reading.named(pack), inputs.portfolio_id)
+            own = inputs.model_copy(update={"portfolio_id": key})
         try:
             return pack, pattern.run(service, own, pack.id)
         except ArithmeticError as error:

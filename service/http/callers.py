@@ -16,6 +16,7 @@ PORT = re.compile(r":\d{1,5}$")
 IN_PROCESS = (
     "testclient"  # what Starlette's client within the process calls itself; no socket has such an address
 )
+Named = tuple[str, str, str | None]  # key, name and model of a portfolio; None of one in YAML, its own model
 FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"via")
 
 
@@ -29,7 +30,7 @@ class Caller:
 
     name        the first digits of his key's digest, or `loopback`
     scope       read, propose or admin; each includes those before it
-    portfolios  names or UUIDs that he may ask for; None: all
+    portfolios  what he was given: keys, UUIDs, and names of portfolios in YAML; None: all
     """
 
     name: str
@@ -41,20 +42,31 @@ class Caller:
         if SCOPES.index(scope) > SCOPES.index(self.scope):
             raise ForbiddenError(f"this key may {self.scope}; that takes a key with the scope {scope}")
 
-    def sees(self, *names: str) -> bool:
-        """Whether he may ask for the portfolio of that name or UUID."""
-        return self.portfolios is None or not self.portfolios.isdisjoint(names)
+    def own(self, portfolios: Iterable[Named]) -> list[tuple[str, str]]:
+        """(key, name) of the portfolios that he may ask for.
 
-    def chosen(self, portfolios: Iterable[Mapping[str, Any]], wanted: str) -> str:
-        """The key of the portfolio that `wanted` means among his own; rows with `name` and `portfolio_id`.
+        What he was given means one thing: a key or UUID, else the name of a portfolio in YAML. Accounts choose their
+        names, which give nothing.
+        """
+        if self.portfolios is None:
+            return [(key, name) for key, name, _ in portfolios]
+        named = list(portfolios)
+        names = self.portfolios - {key for key, _, _ in named}
+        return [
+            (key, name)
+            for key, name, model in named
+            if key in self.portfolios or (model is None and name in names)
+        ]
+
+    def chosen(self, portfolios: Iterable[Named], wanted: str) -> str:
+        """The key of the portfolio that `wanted` means among his own.
 
         Another's key may be the name of his, and the other way round: what is asked for goes on by its key alone.
         Raises ForbiddenError where it means none of them, PolicyError where several of them have the name.
         """
         if self.portfolios is None:
             return wanted
-        rows = ((row["portfolio_id"], row["name"]) for row in portfolios)
-        own = [(key, name) for key, name in rows if self.sees(name, key)]
+        own = self.own(portfolios)
         if not any(wanted in names for names in own):
             raise ForbiddenError(
                 f"this key may ask for the portfolios {', '.join(sorted(self.portfolios))} only"
