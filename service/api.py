@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         desk.published.close()
 
     app = FastAPI(
-        title="Packfolio", version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
+        title="Packfolio", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         description="Trades, impact, hedges and stress tests from immutable pricing packs.",
         responses={status: {"model": ErrorAnswer} for status in sorted({status for status, _ in CODES.values()})},
     )  # fmt: skip

@@ -81,14 +81,15 @@ def caller_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], settings
     """Whose key it is; this machine where no keys are set up; None for anyone else.
 
     Without keys the Host header must name this machine too, or a web page could ask through a name of its own; and
-    nobody who comes through a proxy is this machine.
+    nobody who comes through a proxy that says so is this machine.
     """
     if settings.keys:
         given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
         known = [key for key in sorted(settings.keys) if hmac.compare_digest(key[:64], given)]
         return _holder(known[0]) if known else None
     client = (scope.get("client") or ("", 0))[0]
-    asked = PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    asked = PORT.sub("", b",".join(hosts).decode("latin-1"))  # two of them are none
     if client == IN_PROCESS:
         return LOOPBACK if asked == "testserver" or is_loopback(asked) else None
     here = (
@@ -112,4 +113,4 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return "%" not in bare and bool((mapped or address).is_loopback)  # behind % stands whatever one likes

@@ -223,6 +223,8 @@ def test_a_key_that_was_handed_over_or_revoked_is_followed(
         "format": "packfolio-proof-2"
     }
     assert check(earlier, read_key(one)).size == 6
+    for told in ("packfolio-proof-1", "packfolio-proof-2"):
+        assert "has an unknown 'keys'" in refused(before | {"format": told})
 
 
 def test_a_row_cannot_be_given_to_another_payload(made: Made) -> None:
