@@ -280,6 +280,18 @@ def test_a_damaged_missing_or_foreign_file_of_nodes_is_made_anew(tmp_path: Path,
     assert desk.prove("trades", PACK, "AAA") == made.proof
 
 
+def test_the_page_of_the_format_has_each_field_in_its_place(made: Made) -> None:
+    page = " ".join(
+        (Path(check_proof.__file__).parents[2] / "docs/methods/proofs.md").read_text("utf-8").split()
+    )
+    for fields in (check_proof.LEDGER, check_proof.PRICES, check_proof.DATE):
+        assert ", ".join(f"`{name}`" for name in fields.split()) in page
+    for part in check_proof.PARTS.split():
+        assert f"`{part}`" in page
+        for item in made.proof[part] if isinstance(made.proof[part], list) else ():
+            assert not isinstance(item, dict) or all(f"`{name}`" in page for name in item)
+
+
 def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:
     source = Path(check_proof.__file__)
     assert len(source.read_text("utf-8").splitlines()) < 400

@@ -236,7 +236,7 @@ def test_a_page_of_others_cannot_ask_through_the_desks_browser(client: TestClien
         "localhost.",
         "127.1",
         "2130706433",
-        "0.0.0.0",
+        "[::]",
         "[::1%evil.example]",
         "127.0.0.1@evil.example",
         "",
