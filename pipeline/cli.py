@@ -34,7 +34,6 @@ from pipeline.commands.terminal import (
     working,
 )
 from pipeline.commands.usage import DAY, UsageFault, in_order, tell
-from pipeline.ending import at_once
 from pipeline.environment import Environment, keep_private
 from pipeline.unchanged import begin, unchanged_since
 from resources.ledger.record_error import FAILED, FAULT, exit_status
@@ -100,9 +99,6 @@ def command() -> None:
             sys.exit(FAULT if is_damaged(error) else FAILED)
         raise
     sys.exit(status or 0)
-
-
-main = at_once(command)
 
 
 @contextmanager
@@ -392,7 +388,3 @@ audit_commands.register(app, packs)
 proof_commands.register(app)
 risk_commands.register(app)
 usage.register(app)
-
-
-if __name__ == "__main__":
-    main()

@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         desk.published.close()
 
     app = FastAPI(
-        title="Packfolio", version="1", lifespan=lifespan, docs_url=None, redoc_url=None,
+        title="Packfolio", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False,
         description="Trades, impact, hedges and stress tests from immutable pricing packs.",
         responses={status: {"model": ErrorAnswer} for status in sorted({status for status, _ in CODES.values()})},
     )  # fmt: skip
@@ -175,12 +175,8 @@ async def execute(request: Request) -> Response:
         with service.desk.read() as reading:
             named = inputs.pricing_pack_id
             pack = reading.newest() if named is None else reading.pack(named)
-            snapshots = (
-                [{"name": one.name, "portfolio_id": one.portfolio_id} for one in reading.snapshots(pack)]
-                if caller.portfolios
-                else []
-            )
-            own = inputs.model_copy(update={"portfolio_id": caller.chosen(snapshots, inputs.portfolio_id)})
+            key = caller.chosen(reading.named(pack), inputs.portfolio_id)
+            own = inputs.model_copy(update={"portfolio_id": key})
         try:
             return pack, pattern.run(service, own, pack.id)
         except ArithmeticError as error:

@@ -74,6 +74,11 @@ class Reading:
         key = key_of(known, str(wanted), f"{pack.id} has no portfolio {str(wanted)!r}")
         return next(one for one in found if one.portfolio_id == key)
 
+    def named(self, pack: Pack) -> list[tuple[str, str, str | None]]:
+        """Key, name and model of every portfolio under a pack; the model is None of those in YAML."""
+        sql = "select portfolio_id, name, model from latest_portfolio_snapshots where pack_id = ? order by 1"
+        return self.memory.keep(("named", pack.id), lambda: self.con.execute(sql, [pack.id]).fetchall())
+
     def superseded_by(self, pack: Pack) -> str | None:
         """The pack that replaces this one."""
         rows = self.memory.keep(

@@ -51,11 +51,11 @@ def pack_list(reading: Reading, asked: Asked) -> Seen:
 def portfolio_list(reading: Reading, pack_id: str, search: str, asked: Asked) -> Seen:
     """The portfolios of a pack with policy, universe size and problem; those whose name or UUID has `search` in it."""
     pack, part = reading.pack(pack_id), search.strip().casefold()
+    own = dict(asked.caller.own(reading.named(pack)))
     seen = [
         one
         for one in reading.snapshots(pack)
-        if asked.caller.sees(one.name, one.portfolio_id)
-        and (part in one.name.casefold() or part in one.portfolio_id.casefold())
+        if one.portfolio_id in own and (part in one.name.casefold() or part in one.portfolio_id.casefold())
     ]
     shown = [
         {
@@ -74,21 +74,18 @@ def portfolio_list(reading: Reading, pack_id: str, search: str, asked: Asked) ->
 
 def account_list(reading: Reading, pack_id: str, wanted: Wanted, asked: Asked) -> Seen:
     """The accounts of a pack that are wanted and that the caller may see, with counts by model and outcome."""
-    mine = asked.caller.portfolios
-    found = accounts_page(
-        reading.con,
-        reading.pack(pack_id).id,
-        replace(wanted, mine=None if mine is None else tuple(sorted(mine))),
-    )
+    pack, caller = reading.pack(pack_id), asked.caller
+    mine = None if caller.portfolios is None else tuple(key for key, _ in caller.own(reading.named(pack)))
+    found = accounts_page(reading.con, pack.id, replace(wanted, mine=mine))
     return plain(found), int(found["there"])
 
 
 def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller) -> list[dict[str, Any]]:
     """The portfolios of a pack that the caller may see, or the one that he names."""
     if wanted is not None:
-        wanted = caller.chosen(portfolios_of(reading.con, pack, None), wanted)
-    found = portfolios_of(reading.con, pack, wanted)
-    return [row for row in found if caller.sees(row["name"], row["portfolio_id"])]
+        wanted = caller.chosen(reading.named(pack), wanted)
+    own = dict(caller.own(reading.named(pack)))
+    return [row for row in portfolios_of(reading.con, pack, wanted) if row["portfolio_id"] in own]
 
 
 def _by_portfolio(table: str, order: str) -> Callable[[Reading, str, str | None, Asked], Seen]:
@@ -132,7 +129,7 @@ VIEWS: Mapping[str, Callable[[Reading, str, str | None, Asked], Seen]] = {
 def performance(reading: Reading, pack_id: str, portfolio: str, window: int, asked: Asked) -> Seen:
     """The newest backtest of one portfolio up to a pack, and what it was worth on the days of the daily runs."""
     pack = reading.pack(pack_id)
-    portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    portfolio = asked.caller.chosen(reading.named(pack), portfolio)
     return performance_of(reading, pack, portfolio, window), 1
 
 
@@ -141,7 +138,7 @@ def attribution(
 ) -> Seen:
     """Risk of a portfolio by factor and name, what its trades did to it, and where its backtest's return came from."""
     pack = reading.pack(pack_id)
-    portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio)
+    portfolio = asked.caller.chosen(reading.named(pack), portfolio)
     own = portfolios_of(reading.con, pack, portfolio)[0]
     return plain(attribution_of(reading.con, pack, own, start, end)), 1
 
@@ -155,7 +152,7 @@ def decisions(reading: Reading, pack_id: str, asked: Asked) -> Seen:
     """What was proposed under a pack to portfolios that the caller may see, as ingested since, the newest first."""
     pack, mine = reading.pack(pack_id), None
     if asked.caller.portfolios is not None:
-        mine = [row["portfolio_id"] for row in _portfolios(reading, pack, None, asked.caller)]
+        mine = [key for key, _ in asked.caller.own(reading.named(pack))]
     where = "from decisions where pack_id = ? and (? is null or list_contains(?, portfolio_id))"
     key: list[object] = [pack.id, mine, mine]
     there = int(reading.con.execute(f"select count(*) {where}", key).fetchall()[0][0])
@@ -188,7 +185,7 @@ def trace(
     if symbol and not portfolio and "symbol" not in known and "portfolio_id" in known:
         symbol, portfolio = None, symbol
     if portfolio or "portfolio_id" in known:
-        portfolio = asked.caller.chosen(portfolios_of(reading.con, pack, None), portfolio or "")
+        portfolio = asked.caller.chosen(reading.named(pack), portfolio or "")
     own = reading.snapshot(pack, portfolio).portfolio_id if portfolio else None
     for name, value, there in (
         ("symbol", symbol, "symbol" in known or table == "pricing_packs"),

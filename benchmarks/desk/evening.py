@@ -46,7 +46,7 @@ with dg.DagsterInstance.get() as instance:
     for job in chains:
         stages.resolve_job_def(job).execute_in_process(instance=instance, partition_key="2022-12-28")
 """
-RUN = "from pipeline.cli import main; main()"
+RUN = "from pipeline.__main__ import main; main()"
 
 
 def cpu(code: str, place: Mapping[str, str], *words: str, accepted: tuple[int, ...] = (0,)) -> float:

@@ -147,7 +147,7 @@ def runs_meanwhile(home: Path, days: Sequence[str] = ()) -> Iterator[list[float]
                 break
             began = time.perf_counter()
             asked = ["--as-of", day] if day else []
-            command = [sys.executable, "-m", "pipeline.cli", "run", "--json", *asked]
+            command = [sys.executable, "-m", "pipeline", "run", "--json", *asked]
             done = subprocess.run(
                 command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
             )
@@ -249,7 +249,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(os.environ.get("PACKFOLIO_HOME", folder))
         if not (home / "published.duckdb").exists():
-            command = [sys.executable, "-m", "pipeline.cli", "run"]
+            command = [sys.executable, "-m", "pipeline", "run"]
             command += ["--as-of", days[0]] if told.soak else []
             environment = {**os.environ, "PACKFOLIO_HOME": str(home)}
             subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)

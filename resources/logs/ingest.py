@@ -227,7 +227,8 @@ class Inbox:
         rows, told = renamed(delivery.rows, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
         record = newest_closes_on_record(con, delivery, units)
-        around, elsewhere = rows_around(con, delivery, record, units), prices_elsewhere(con, delivery.source)
+        around = rows_around(con, delivery, record, units)
+        elsewhere = prices_elsewhere(con, delivery.source, delivery.rows["symbol"].unique().to_pylist())
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )

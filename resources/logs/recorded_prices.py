@@ -1,6 +1,6 @@
 """What the logs say already of the symbols of a delivery: its rows are checked against that."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cache
 from types import MappingProxyType
@@ -17,6 +17,14 @@ from resources.screening.doubts import WAITING
 from resources.screening.evidence import Elsewhere
 
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
+MOST_ASKED = 1000  # symbols in one query
+ELSEWHERE = """
+    with told as (
+        select *, min(source) over (partition by symbol) as first_source
+        from believed_prices(null) where symbol in (select unnest($1)) and source <> $2
+    )
+    select symbol, date - date '1970-01-01', close, split, dividend from told where source = first_source
+    qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1"""
 Row = dict[str, Any]
 Key = tuple[str, date]
 
@@ -129,25 +137,32 @@ def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
     return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(PRICE_ROWS)
 
 
-def prices_elsewhere(con: Connection, source: str) -> Elsewhere:
-    """Symbol -> day -> (close, split, dividend) as the first other source by name has it."""
+def prices_elsewhere(con: Connection, source: str, symbols: Collection[str] = ()) -> Elsewhere:
+    """Symbol -> day -> (close, split, dividend) as the first other source by name has it.
+
+    symbols  that may be asked about. Each query asks of twice as many as all before: one a symbol takes minutes of
+             thousands, and one of all is a waste where only one is asked about, as on most days
+    """
+    found: dict[str, dict[int, tuple[float, float, float]]] = {}
 
     @cache
     def known() -> set[str]:
-        """Asked once: to ask of each of thousands of symbols takes minutes."""
-        found = con.execute("select distinct symbol from prices where source <> ?", [source]).fetchall()
-        return {str(row[0]) for row in found}
+        told = con.execute("select distinct symbol from prices where source <> ?", [source]).fetchall()
+        return {str(row[0]) for row in told}
+
+    @cache
+    def later() -> list[str]:
+        return sorted(known().intersection(symbols), reverse=True)
 
     def told(symbol: str) -> Mapping[int, tuple[float, float, float]]:
         if symbol not in known():
             return {}
-        rows = con.execute(
-            "with told as (select * from believed_prices(null) where symbol = $1 and source <> $2) "
-            "select date - date '1970-01-01', close, split, dividend from told "
-            "where source = (select min(source) from told) "
-            "qualify row_number() over (partition by date order by ingest_seq desc) = 1",
-            [symbol, source],
-        ).fetchall()
-        return {int(day): (float(close), float(split), float(paid)) for day, close, split, paid in rows}
+        if symbol not in found:
+            asked = [symbol, *(later().pop() for _ in range(min(len(found), MOST_ASKED, len(later()))))]
+            found.update({one: {} for one in asked if one not in found})
+            rows = con.execute(ELSEWHERE, [sorted(set(asked)), source]).fetchall()
+            for one, day, close, split, paid in rows:
+                found[one][int(day)] = float(close), float(split), float(paid)
+        return found[symbol]
 
-    return cache(told)
+    return told

@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as Key
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-FORMAT, EARLIER = "packfolio-proof-3", ("packfolio-proof-2", "packfolio-proof-1")
+FORMAT, LATER = "packfolio-proof-3", {"packfolio-proof-2": ["keys"], "packfolio-proof-1": ["keys", "units"]}
 PARTS = "format result checkpoint keys head ledger units cells leaves logs links witnesses"
 SIGNATURES = ("signature", "countersignature")
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
@@ -140,8 +140,7 @@ def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
 
 def read_key(path: Path) -> Key:
     """The public key of a PEM file; raises ValueError or OSError where it is none."""
-    key = load_pem_public_key(path.read_bytes())
-    if not isinstance(key, Key):
+    if not isinstance(key := load_pem_public_key(path.read_bytes()), Key):
         raise ValueError(f"{path} is no Ed25519 key")
     return key
 
@@ -161,10 +160,11 @@ class Proof:
     """A proof of which each part is checked, in the order in which they rest on each other."""
 
     def __init__(self, document: Any) -> None:
-        if not isinstance(document, dict) or document.get("format") not in (FORMAT, *EARLIER):
+        if not isinstance(document, dict) or document.get("format") not in (FORMAT, *LATER):
             raise Refused(f"this is no proof of the format {FORMAT}")
-        document = {"units": [], "keys": [], **document} if document["format"] in EARLIER else document
-        parts = dict(zip(PARTS.split(), _object(document, "the proof", PARTS.split()), strict=True))
+        names = [name for name in PARTS.split() if name not in LATER.get(document["format"], [])]
+        told = zip(names, _object(document, "the proof", names), strict=True)
+        parts = {"units": [], "keys": [], **dict(told)}
         self.notes: list[str] = []
         self.checkpoint, self.keys = checkpoint_of(parts["checkpoint"], "the checkpoint"), parts["keys"]
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])

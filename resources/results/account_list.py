@@ -24,7 +24,7 @@ ACCOUNTS = """
     ), found as (
         from seen where ($search is null or contains(lower(portfolio_id || ' ' || name), lower($search)))
             and ($model is null or model = $model) and ($outcome is null or outcome = $outcome)
-            and ($mine is null or list_contains($mine, name) or list_contains($mine, portfolio_id))
+            and ($mine is null or list_contains($mine, portfolio_id))
     )
 """
 
@@ -33,7 +33,7 @@ ACCOUNTS = """
 class Wanted:
     """Which accounts are asked for; None asks for all.
 
-    search  part of a key or name;  mine  names and keys that the caller may see;  limit, offset  the page
+    search  part of a key or name;  mine  keys that the caller may see;  limit, offset  the page
     """
 
     search: str | None = None

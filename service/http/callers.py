@@ -16,6 +16,7 @@ PORT = re.compile(r":\d{1,5}$")
 IN_PROCESS = (
     "testclient"  # what Starlette's client within the process calls itself; no socket has such an address
 )
+Named = tuple[str, str, str | None]  # key, name and model of a portfolio; None of one in YAML, its own model
 FORWARDED = (b"forwarded", b"x-forwarded-", b"x-real-ip", b"via")
 
 
@@ -29,7 +30,7 @@ class Caller:
 
     name        the first digits of his key's digest, or `loopback`
     scope       read, propose or admin; each includes those before it
-    portfolios  names or UUIDs that he may ask for; None: all
+    portfolios  what he was given: keys, UUIDs, and names of portfolios in YAML; None: all
     """
 
     name: str
@@ -41,20 +42,31 @@ class Caller:
         if SCOPES.index(scope) > SCOPES.index(self.scope):
             raise ForbiddenError(f"this key may {self.scope}; that takes a key with the scope {scope}")
 
-    def sees(self, *names: str) -> bool:
-        """Whether he may ask for the portfolio of that name or UUID."""
-        return self.portfolios is None or not self.portfolios.isdisjoint(names)
+    def own(self, portfolios: Iterable[Named]) -> list[tuple[str, str]]:
+        """(key, name) of the portfolios that he may ask for.
 
-    def chosen(self, portfolios: Iterable[Mapping[str, Any]], wanted: str) -> str:
-        """The key of the portfolio that `wanted` means among his own; rows with `name` and `portfolio_id`.
+        What he was given means one thing: a key or UUID, else the name of a portfolio in YAML. Accounts choose their
+        names, which give nothing.
+        """
+        if self.portfolios is None:
+            return [(key, name) for key, name, _ in portfolios]
+        named = list(portfolios)
+        names = self.portfolios - {key for key, _, _ in named}
+        return [
+            (key, name)
+            for key, name, model in named
+            if key in self.portfolios or (model is None and name in names)
+        ]
+
+    def chosen(self, portfolios: Iterable[Named], wanted: str) -> str:
+        """The key of the portfolio that `wanted` means among his own.
 
         Another's key may be the name of his, and the other way round: what is asked for goes on by its key alone.
         Raises ForbiddenError where it means none of them, PolicyError where several of them have the name.
         """
         if self.portfolios is None:
             return wanted
-        rows = ((row["portfolio_id"], row["name"]) for row in portfolios)
-        own = [(key, name) for key, name in rows if self.sees(name, key)]
+        own = self.own(portfolios)
         if not any(wanted in names for names in own):
             raise ForbiddenError(
                 f"this key may ask for the portfolios {', '.join(sorted(self.portfolios))} only"
@@ -69,14 +81,15 @@ def caller_of(scope: Mapping[str, Any], headers: Mapping[bytes, bytes], settings
     """Whose key it is; this machine where no keys are set up; None for anyone else.
 
     Without keys the Host header must name this machine too, or a web page could ask through a name of its own; and
-    nobody who comes through a proxy is this machine.
+    nobody who comes through a proxy that says so is this machine.
     """
     if settings.keys:
         given = sha256(headers.get(b"x-api-key", b"")).hexdigest()
         known = [key for key in sorted(settings.keys) if hmac.compare_digest(key[:64], given)]
         return _holder(known[0]) if known else None
     client = (scope.get("client") or ("", 0))[0]
-    asked = PORT.sub("", headers.get(b"host", b"").decode("latin-1"))
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    asked = PORT.sub("", b",".join(hosts).decode("latin-1"))  # two of them are none
     if client == IN_PROCESS:
         return LOOPBACK if asked == "testserver" or is_loopback(asked) else None
     here = (
@@ -100,4 +113,4 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+    return "%" not in bare and bool((mapped or address).is_loopback)  # behind % stands whatever one likes

@@ -177,7 +177,7 @@ def test_dagster_keeps_its_history_in_postgres(tmp_path: Path) -> None:
             **os.environ, **server, "PACKFOLIO_HOME": str(home), "PACKFOLIO_CONFIG": str(tmp_path / "config"),
         }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-m", "pipeline.cli", "run"], env=environment, cwd=ROOT, capture_output=True, text=True,
+            [sys.executable, "-m", "pipeline", "run"], env=environment, cwd=ROOT, capture_output=True, text=True,
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr + done.stdout

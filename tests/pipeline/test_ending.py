@@ -22,6 +22,7 @@ def command():
     sys.exit(STATUS)
 command()
 """
+TOLD = {signal.SIGTERM: "", signal.SIGINT: "ended by its user\n"}
 
 
 def ended(status: str, thread: str = "pass") -> tuple[int, str, str]:
@@ -51,10 +52,47 @@ def test_sigterm_ends_it_in_order() -> None:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_in_the_middle_of_a_query_is_no_traceback(sign: int) -> None:
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_another_is_put_in_order_leaves_nothing_half(sign: signal.Signals, again: int) -> None:
+    half = f"try: os.kill(os.getpid(), {sign}); time.sleep(60)\n    "
+    half += f"finally: os.kill(os.getpid(), {again}); print('half a copy is taken away')\n    "
+    later = f"atexit.register(os.kill, os.getpid(), {again})\n    "
+    assert ended("3", later + half) == (
+        128 + sign,
+        "half a copy is taken away\nput in order\n",
+        TOLD[sign],
+    )
+
+
+def test_a_signal_that_something_swallowed_is_not_the_last_that_is_heard() -> None:
+    swallowed = "try: os.kill(os.getpid(), 15)\n    except BaseException: pass\n    os.kill(os.getpid(), 15)"
+    assert ended("3", swallowed) == (128 + signal.SIGTERM, "put in order\n", "")
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", ["pipeline.cli", "typer", "optimizer", "rich.console"])
+def test_a_signal_while_modules_are_loaded_is_no_traceback(sign: signal.Signals, module: str) -> None:
+    program = f"""
+import importlib.abc, os, sys
+from pipeline.__main__ import main
+class Asked(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {module!r}: os.kill(os.getpid(), {sign})
+sys.meta_path.insert(0, Asked())
+sys.argv = ["packfolio", "--help"]
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (128 + sign, "", TOLD[sign])
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_the_middle_of_a_query_is_no_traceback(sign: signal.Signals) -> None:
     """DuckDB makes an error of its own of what the signal's handler raises."""
     kill = "os.kill(os.getpid(), 15)" if sign == signal.SIGTERM else "raise KeyboardInterrupt"
     query = f"try: {kill}\n    except BaseException: raise RuntimeError('Query interrupted') from None"
-    assert ended("3", query) == (128 + sign, "put in order\n", "")
+    assert ended("3", query) == (128 + sign, "put in order\n", TOLD[sign])
     code, _, told = ended("3", "raise RuntimeError('something else')")
     assert (code, "something else" in told) == (1, True)

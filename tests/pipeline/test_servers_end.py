@@ -47,7 +47,7 @@ def test_sigterm_ends_all_that_the_command_started(command: str, tmp_path: Path)
     }
     with (tmp_path / "said.txt").open("w") as said:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.cli", command, "--port", str(port)],
+            [sys.executable, "-m", "pipeline", command, "--port", str(port)],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
             preexec_fn=as_a_job_of_a_script,
         )  # fmt: skip

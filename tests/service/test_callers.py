@@ -108,16 +108,17 @@ def test_a_lineage_of_a_whole_portfolio_needs_no_symbol(client: TestClient) -> N
     assert told.status_code == 200 and PORTFOLIO not in told.text
 
 
-def test_who_may_read_decisions_reads_those_of_his_portfolios(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = [{"name": "mixed", "portfolio_id": "m"}, {"name": "seed", "portfolio_id": PORTFOLIO}]
-    monkeypatch.setattr(views, "portfolios_of", lambda *_: own)
+def test_who_may_read_decisions_reads_those_of_his_portfolios() -> None:
+    named = [("m", "mixed", None), (PORTFOLIO, "seed", None)]
     with duckdb.connect() as con:
         con.execute(
             "create table decisions as select ? as pack_id, 0 as ingest_seq, '[]' as trades, now() as at, "
             "'line' as line_sha256, unnest(['m', ?]) as portfolio_id",
             [PACK, PORTFOLIO],
         )
-        reading: Any = SimpleNamespace(con=con, pack=lambda _: SimpleNamespace(id=PACK, as_of=None))
+        reading: Any = SimpleNamespace(
+            con=con, pack=lambda _: SimpleNamespace(id=PACK), named=lambda _: named
+        )
         for portfolios, seen in ((None, ["m", PORTFOLIO]), (frozenset({"mixed"}), ["m"])):
             told, there = views.decisions(reading, PACK, views.Asked(Caller("head", "admin", portfolios)))
             assert sorted(one["portfolio_id"] for one in told["decisions"]) == sorted(seen)

@@ -81,7 +81,7 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     environment = {**os.environ, "PACKFOLIO_HOME": str(tmp_path / "file" / "home")}
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "ingest"], env=environment, capture_output=True, text=True,
+        [sys.executable, "-m", "pipeline", "ingest"], env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()

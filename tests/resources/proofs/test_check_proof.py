@@ -223,6 +223,8 @@ def test_a_key_that_was_handed_over_or_revoked_is_followed(
         "format": "packfolio-proof-2"
     }
     assert check(earlier, read_key(one)).size == 6
+    for told in ("packfolio-proof-1", "packfolio-proof-2"):
+        assert "has an unknown 'keys'" in refused(before | {"format": told})
 
 
 def test_a_row_cannot_be_given_to_another_payload(made: Made) -> None:
@@ -276,6 +278,18 @@ def test_a_damaged_missing_or_foreign_file_of_nodes_is_made_anew(tmp_path: Path,
         tx.record("optimal_weights", {"optimal_weights": WEIGHTS[:1]}, pack_id=PACK, portfolio_id=BOOK)
         raise ZeroDivisionError
     assert desk.prove("trades", PACK, "AAA") == made.proof
+
+
+def test_the_page_of_the_format_has_each_field_in_its_place(made: Made) -> None:
+    page = " ".join(
+        (Path(check_proof.__file__).parents[2] / "docs/methods/proofs.md").read_text("utf-8").split()
+    )
+    for fields in (check_proof.LEDGER, check_proof.PRICES, check_proof.DATE):
+        assert ", ".join(f"`{name}`" for name in fields.split()) in page
+    for part in check_proof.PARTS.split():
+        assert f"`{part}`" in page
+        for item in made.proof[part] if isinstance(made.proof[part], list) else ():
+            assert not isinstance(item, dict) or all(f"`{name}`" in page for name in item)
 
 
 def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:

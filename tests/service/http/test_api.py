@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import duckdb
+import httpx
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
@@ -231,6 +232,20 @@ def test_a_page_of_others_cannot_ask_through_the_desks_browser(client: TestClien
     assert client.get("/v1/packs", headers={"Host": "evil.example:8000"}).json()["code"] == "unauthorized"
     assert client.get("/v1/packs", headers={"Host": "127.0.0.1:8000"}).status_code == 200
     assert client.get("/v1/packs", headers={"Host": "[::1]:8000"}).status_code == 200
+    for host in (
+        "localhost.",
+        "127.1",
+        "2130706433",
+        "[::]",
+        "[::1%evil.example]",
+        "127.0.0.1@evil.example",
+        "",
+    ):
+        assert client.get("/v1/packs", headers={"Host": host}).status_code == 401, host
+    two = [("Host", "evil.example"), ("Host", "127.0.0.1")]
+    for hosts in (two, two[::-1], two[1:] * 2):
+        assert client.get("/v1/packs", headers=httpx.Headers(hosts)).status_code == 401, hosts
+    assert client.get("/v1/packs/", follow_redirects=False).json()["code"] == "not_found"
 
 
 def test_an_unknown_pattern_is_named(client: TestClient) -> None:

@@ -130,8 +130,8 @@ def test_who_has_one_portfolio_is_told_of_no_other(client: TestClient, route: st
 
 def test_a_name_that_is_anothers_key_means_ones_own() -> None:
     """Accounts choose their names: whoever is called as another's key is not served with the other's figures."""
-    rows = [{"portfolio_id": "growth", "name": "first"}, {"portfolio_id": "B.7_x", "name": "growth"}]
-    rows += [{"portfolio_id": key, "name": "twin"} for key in ("C1", "C2", "C3")]
+    rows: list[tuple[str, str, str | None]] = [("growth", "first", "model"), ("B.7_x", "growth", "model")]
+    rows += [(key, "twin", "model") for key in ("C1", "C2", "C3")]
     told = f"{'a' * 64}:read:B.7_x+C1+C2"
     (key,) = Settings.of_process({"PACKFOLIO_API_KEYS": told}).keys
     mine = Caller("some", "read", frozenset(key.split(":")[2].split("+")))
@@ -142,6 +142,35 @@ def test_a_name_that_is_anothers_key_means_ones_own() -> None:
     with pytest.raises(PolicyError, match=r"2 accounts have the name 'twin': C1, C2; give the key"):
         mine.chosen(rows, "twin")
     assert Caller("all").chosen(rows, "growth") == "growth"
+
+
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ("growth", ["growth"]),  # a key; not the accounts and the portfolio that are called so
+        ("income", ["UUID-1"]),  # the name of a portfolio in YAML; not the account that calls itself so
+        ("UUID-2", ["UUID-2"]),
+        ("twin", []),
+        ("income+C1", ["UUID-1", "C1"]),
+    ],
+)
+def test_what_a_key_was_given_means_one_thing(given: str, own: list[str]) -> None:
+    rows: list[tuple[str, str, str | None]]
+    rows = [
+        ("growth", "first", "model"),
+        ("B1", "growth", "model"),
+        ("B2", "income", "model"),
+        ("C1", "twin", "model"),
+    ]
+    rows += [("C2", "twin", "model"), ("UUID-1", "income", None), ("UUID-2", "growth", None)]
+    caller = Caller("some", "read", frozenset(given.split("+")))
+    assert {key for key, _ in caller.own(rows)} == {*own}
+    for key, name, _ in rows:
+        for wanted in (key, name):
+            try:
+                assert caller.chosen(rows, wanted) in own
+            except ForbiddenError:
+                assert not [one for one in rows if one[0] in own and wanted in one[:2]]
 
 
 def test_what_one_asks_for_by_name_goes_on_by_its_key(

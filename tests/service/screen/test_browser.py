@@ -53,7 +53,7 @@ def desk(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "PACKFOLIO_HOME": str(copied / "home"),
         "PACKFOLIO_CONFIG": str(copied / "config"),
     }
-    command = [sys.executable, "-m", "pipeline.cli", "run", "--as-of", "2025-10-23", "--json"]
+    command = [sys.executable, "-m", "pipeline", "run", "--as-of", "2025-10-23", "--json"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return copied / "home"
@@ -69,7 +69,7 @@ def processes(desk: Path) -> Iterator[Any]:
         environment = {
             **os.environ, "PACKFOLIO_HOME": str(desk), "PACKFOLIO_CONFIG": str(desk.parent / "config"), **extra,
         }  # fmt: skip
-        arguments = [sys.executable, "-m", "pipeline.cli", command, "--port", str(port), *more]
+        arguments = [sys.executable, "-m", "pipeline", command, "--port", str(port), *more]
         quiet = subprocess.DEVNULL
         started.append(subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet))
         wait_for(f"http://127.0.0.1:{port}{path}")
