@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear
+from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.typing import Array
 
@@ -157,7 +157,8 @@ def narrowed(
         floor[:n], ceiling[:n] = np.maximum(floor[:n], low), np.minimum(ceiling[:n], high)
         if (floor > ceiling).any():
             return None
-        return replace(feasible, limits=tight, given=replace(feasible.given, floor=floor, ceiling=ceiling))
+        given = replace(feasible.given, floor=floor, ceiling=ceiling)
+        return replace(feasible, limits=tight, given=_with_large_row(given, pieces, start))
     if most is not None and most < n:
         tight = _with_fewest(tight, limits, most)
     if pieces.rule is not None:
@@ -198,6 +199,21 @@ def _with_large(tight: Limits, pieces: Pieces, start: Index, *, exact: bool) -> 
         return tight
     reach = max(min(most, large * cap) + (fits - large) * threshold for large in range(fits + 1))
     return replace(tight, largest=(*tight.largest, Largest("large_holdings", fits, reach)))
+
+
+def _with_large_row(space: Polyhedron, pieces: Pieces, start: Index) -> Polyhedron:
+    """The same of a space of rows: those that are large whatever is chosen are no more than the most."""
+    sure = np.zeros(space.rows.shape[1])
+    sure[: len(start)] = start >= pieces.first_large
+    if pieces.rule is None or not sure.any():
+        return space
+    return replace(
+        space,
+        rows=np.vstack([space.rows, sure]),
+        low=np.append(space.low, -INF),
+        high=np.append(space.high, pieces.rule[1]),
+        scale=np.append(space.scale, 1.0),
+    )
 
 
 def _renamed(groups: tuple[str, ...], where: Mask, sizes: Array, least: float) -> tuple[str, ...]:

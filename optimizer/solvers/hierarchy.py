@@ -10,12 +10,12 @@ import numpy as np
 
 from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
+from optimizer.problem.goals import Goal
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
 from optimizer.solvers.elastic import (
-    Elastic,
     elastic,
     groups_of,
     individual,
@@ -71,12 +71,34 @@ class Level:
     violation  the sum of their violations, each in shares of its bound
     proven     no portfolio that keeps the levels before has less
     feasible   what is left to choose from
+    weights    (n,) that keep this level and those before
     """
 
     priority: int
     violation: float
     proven: float
     feasible: FeasibleSet
+    weights: Array
+
+
+@dataclass(frozen=True)
+class Least:
+    """How the least of something is found among the weights that are left: here among all of them."""
+
+    def flat(self, feasible: FeasibleSet, price: Array) -> tuple[Array, float, float]:
+        """Weights (n,) of the least price'x of the columns (p,), that least, and the bound on it."""
+        found = least_slack(feasible.space, price, feasible.limits.norms)
+        return found.x[: len(feasible.limits.symbols)], found.value, found.proven()
+
+    def calm(self, feasible: FeasibleSet, norm: Norm) -> tuple[Array, float]:
+        """Weights (n,) of the least value of an ellipsoidal limit, and the bound on it."""
+        found = optimum(calmest(norm), feasible)
+        value = norm.value(found.weights)
+        return found.weights, float(np.sqrt(max(value**2 - 2 * max(found.certificate.gap, 0.0), 0.0)))
+
+    def best(self, goal: Goal, feasible: FeasibleSet) -> float:
+        """The goal's best value."""
+        return goal.value(optimum(goal, feasible).weights)
 
 
 @dataclass(frozen=True)
@@ -111,9 +133,15 @@ class PriorityLevel:
 
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """What is left to choose from before any level, and after each."""
+    """What is left to choose from before any level, and after each.
+
+    limits, order  what it was made of, as in `hierarchy`;  least  by which it was
+    """
 
     start: FeasibleSet
+    limits: Limits
+    order: Levels
+    least: Least
     levels: tuple[Level, ...] = field(default=())
 
     @property
@@ -122,11 +150,14 @@ class Hierarchy:
         return self.levels[-1].feasible if self.levels else self.start
 
 
-def hierarchy(limits: Limits, levels: Levels, margin: float | None = None) -> Hierarchy:
+def hierarchy(
+    limits: Limits, levels: Levels, margin: float | None = None, least: Least | None = None
+) -> Hierarchy:
     """The limits of no level hold; of the others each level gives way by its least violation, in that order.
 
     limits  every bound a policy item of its own
     margin  what a least violation may grow by, so that there is a choice; None: as little as may do
+    least   how the least violations are found; None: among all weights
     Flat limits of a level come before curved ones. Raises NoAnswerError where what holds always allows nothing,
     SolverError where a least violation cannot be proven.
     """
@@ -135,28 +166,23 @@ def hierarchy(limits: Limits, levels: Levels, margin: float | None = None) -> Hi
     problem = elastic(limits, tuple(group for group in groups_of(limits) if group in yielding))
     firm = tuple(norm for norm in limits.norms if norm.name not in yielding)
     feasible = FeasibleSet(replace(problem.limits, norms=firm), problem.space, elastic=True)
-    found = Hierarchy(feasible)
+    least = least or Least()
+    found = Hierarchy(feasible, limits, levels, least)
     for priority, groups in levels:
-        feasible, violation, proven = _flat(feasible, problem, limits, groups, margin or MARGIN)
+        prices = np.array([1.0 / unit_of(limits, g) if g in groups else 0.0 for g in problem.groups])
+        violation, proven, weights = 0.0, 0.0, np.zeros(len(limits.symbols))
+        if prices.any():
+            price = problem.cost(prices)
+            weights, violation, proven = least.flat(feasible, price)
+            capped = _capped(feasible.space, price, violation, margin or MARGIN)
+            feasible = replace(feasible, given=capped)
         for norm in (curved[group] for group in groups if group in curved):
-            feasible, excess, least = _with_norm(feasible, norm, margin or NORM_MARGIN)
+            feasible, excess, bound, weights = _with_norm(feasible, norm, margin or NORM_MARGIN, least)
             unit = unit_of(limits, norm.name)
-            violation, proven = violation + excess / unit, proven + least / unit
-        found = replace(found, levels=(*found.levels, Level(priority, violation, proven, feasible)))
+            violation, proven = violation + excess / unit, proven + bound / unit
+        level = Level(priority, violation, proven, feasible, weights)
+        found = replace(found, levels=(*found.levels, level))
     return found
-
-
-def _flat(
-    feasible: FeasibleSet, problem: Elastic, limits: Limits, groups: tuple[str, ...], margin: float
-) -> tuple[FeasibleSet, float, float]:
-    """The set in which the flat limits of a level give way as little as may be, by how much, and the bound on it."""
-    prices = np.array([1.0 / unit_of(limits, g) if g in groups else 0.0 for g in problem.groups])
-    if not prices.any():
-        return feasible, 0.0, 0.0
-    price = problem.cost(prices)
-    least = least_slack(feasible.space, price, feasible.limits.norms)
-    capped = _capped(feasible.space, price, least.value, margin)
-    return replace(feasible, given=capped), least.value, least.proven()
 
 
 def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Polyhedron:
@@ -170,14 +196,17 @@ def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Pol
     )
 
 
-def _with_norm(feasible: FeasibleSet, norm: Norm, margin: float) -> tuple[FeasibleSet, float, float]:
-    """With the limit, or where the set does not allow it the least value it can have; its excess, and the bound."""
-    best = optimum(calmest(norm), feasible)
-    value = norm.value(best.weights)
-    proven = float(np.sqrt(max(value**2 - 2 * max(best.certificate.gap, 0.0), 0.0)))
+def _with_norm(
+    feasible: FeasibleSet, norm: Norm, margin: float, least: Least
+) -> tuple[FeasibleSet, float, float, Array]:
+    """With the limit, or where the set does not allow it the least value it can have; its excess, the bound on that,
+    and weights (n,) that have it.
+    """
+    weights, proven = least.calm(feasible, norm)
+    value = norm.value(weights)
     bound = max(norm.bound, value * (1 + margin))
     narrower = replace(feasible, limits=feasible.limits.with_norms((replace(norm, bound=bound),)))
-    return narrower, max(value - norm.bound, 0.0), max(proven - norm.bound, 0.0)
+    return narrower, max(value - norm.bound, 0.0), max(proven - norm.bound, 0.0), weights
 
 
 def transition(limits: Limits, own: Levels) -> Levels:

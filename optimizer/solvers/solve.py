@@ -27,11 +27,12 @@ from optimizer.solvers.answer_warnings import answer_warnings
 from optimizer.solvers.audit import Binding, Certificate, bindings, dearest_first, told_as
 from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
-from optimizer.solvers.hierarchy import Hierarchy, PriorityLevel, Unmet, tied, unmet_limits, untied
+from optimizer.solvers.hierarchy import Hierarchy, Least, PriorityLevel, Unmet, tied, unmet_limits, untied
 from optimizer.solvers.names import cardinality
 from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, sign, unmet_holdings
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
+from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
 from optimizer.solvers.search import Way, firm_part, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -120,8 +121,11 @@ class Solution:
         """What each priority gave and cost, the firmest first; () where every limit with a priority holds."""
         if self.hierarchy is None or not any(level.priority for level in self.hierarchy.levels):
             return ()
-        values = [best_within(self.goal, level.feasible) for level in self.hierarchy.levels[:-1]]
-        values = [best_within(self.goal, self.hierarchy.start), *values, self.objective]
+        sets = (self.hierarchy.start, *(level.feasible for level in self.hierarchy.levels[:-1]))
+        values = [
+            *(best_within(self.goal, feasible, self.hierarchy.least) for feasible in sets),
+            self.objective,
+        ]
         scale = 1e4 if in_returns(self.goal) else np.nan
         worse = sign(self.goal) * np.diff(values)
         return tuple(
@@ -201,7 +205,7 @@ def solved(
     if constraints is not None:
         return solved_within(goal, wanted, constraints, setting)
     way, best = sought(goal, wanted, setting, start)
-    choice = chosen(goal, way, best, setting)
+    way, choice = chosen(goal, wanted, way, best, setting)
     apart = left_out(goal, best.weights, choice.best.weights, setting) if choice else ()
     feasible, best = (choice.feasible, choice.best) if choice else (way.feasible, best)
     feasible, best = rescaled(goal, feasible, best, setting)
@@ -291,10 +295,10 @@ def solved_within(goal: Goal, wanted: Limits, constraints: OwnConstraints, setti
     )
 
 
-def best_within(goal: Goal, feasible: FeasibleSet) -> float:
+def best_within(goal: Goal, feasible: FeasibleSet, least: Least) -> float:
     """The goal's best value there; NaN where it has none."""
     try:
-        return goal.value(optimum(goal, feasible).weights)
+        return least.best(goal, feasible)
     except (NoAnswerError, PackfolioError):
         return float("nan")
 
@@ -304,19 +308,30 @@ def in_returns(goal: Goal) -> bool:
     return not isinstance(goal, Ratio | RiskBudget) and not goal.measure.startswith("distance")
 
 
-def chosen(goal: Goal, way: Way, best: Optimum, setting: Setting) -> Choice | None:
-    """The best names to hold and trade, where the policy says so; None where what is held keeps them from it yet."""
+def chosen(
+    goal: Goal, wanted: Limits, way: Way, best: Optimum, setting: Setting
+) -> tuple[Way, Choice | None]:
+    """The best names to hold and trade, where the policy says so; None where what is held keeps them from it yet.
+
+    wanted  the policy's limits, of which those with a priority give way where they leave no choice of names
+    """
     policy = setting.policy
     if not cardinality.wanted(policy) or not (goal.homogeneous or unmet_holdings(best.weights, setting)):
-        return None
+        return way, None
+    must = always_held(goal, len(best.weights))
     choice = choose_names(goal, way.feasible, best, policy, setting.held)
     if choice is not None:
-        return choice
-    given_way = way.levels is not None and any(level.priority for level in way.levels.levels)
-    must = always_held(goal, len(best.weights))
-    if given_way or not waits(way.feasible, setting, must):
+        least = LeastOfNames(policy, setting.held, must)
+        return replace(way, levels=way.levels and replace(way.levels, least=least)), choice
+    try:
+        found = give_way_for_names(goal, wanted, way, setting, must)
+    except InfeasibleError:
+        if way.levels is not None or not waits(way.feasible, setting, must):
+            raise
+        return way, None
+    if found is None and not waits(way.feasible, setting, must):
         raise impossible(way.feasible, policy, setting.held, must)
-    return None
+    return found or (way, None)
 
 
 def waits(feasible: FeasibleSet, setting: Setting, must: NDArray[np.bool_]) -> bool:

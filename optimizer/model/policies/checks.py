@@ -129,7 +129,7 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position is {least}; it must be a fraction of NAV between 0 and 1 (0.02 for 2%)"
         )
-    if least and policy.max_weight is not None and least > policy.max_weight:
+    if least and policy.max_weight is not None and least > policy.max_weight and not yields(policy, "max_weight"):
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )
@@ -144,8 +144,12 @@ def check_holdings(policy: PolicyFields) -> None:
 def check_least_sizes(policy: PolicyFields) -> None:
     """Raises PolicyError where a name may not be as much as the least position, or trade as much as the band asks."""
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
-    ends: dict[str, Range] = {"min_weight": (policy.min_weight, None)}
-    ends |= {f"asset_limits of {symbol}": pair for symbol, pair in policy.asset_limits.items()}
+    ends: dict[str, Range] = {} if yields(policy, "min_weight") else {"min_weight": (policy.min_weight, None)}
+    ends |= {
+        f"asset_limits of {symbol}": pair
+        for symbol, pair in policy.asset_limits.items()
+        if not yields(policy, "asset_limits", symbol)
+    }
     for name, (low, high) in ends.items():
         for side, most in (("long", high), ("short", None if low is None else -low)):
             if most is not None and 0 < most < least:
@@ -161,6 +165,11 @@ def check_least_sizes(policy: PolicyFields) -> None:
                 f"{name}: {told(most)} is less than no_trade_band {told(band)}, so that no trade is large enough; "
                 f"raise it, lower the band, or write 0 for no trade"
             )
+
+
+def yields(policy: PolicyFields, *words: str) -> bool:
+    """Whether a limit on weights has a priority by which it may give way: of its field, or of a name."""
+    return any(level and not {*key.split()}.isdisjoint(words) for key, level in policy.priorities.items())
 
 
 def told(share: float) -> str:

@@ -5,7 +5,7 @@ solved and certified like any other; its proven bound is the node's. What is ope
 bound that is reported. Where the goal is linear, HiGHS's own branch and bound goes first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
 
@@ -71,11 +71,17 @@ def wanted(policy: Policy) -> bool:
 
 
 def choose_names(
-    goal: Goal, feasible: FeasibleSet, best: Optimum, policy: Policy, held: Array | None
+    goal: Goal,
+    feasible: FeasibleSet,
+    best: Optimum,
+    policy: Policy,
+    held: Array | None,
+    near: Array | None = None,
 ) -> Choice | None:
     """The best weights that keep the limits on which names to hold, trade and hold much of; None without any.
 
-    best  the answer without these limits;  held (n,) weights now. Raises PolicyError for a band without held weights.
+    best  the answer without these limits;  held (n,) weights now;  near (n,) some that keep all limits, where known
+    Raises PolicyError for a band without held weights.
     """
     least, most, band = policy.min_position or 0.0, policy.max_holdings, policy.no_trade_band or 0.0
     if band and held is None:
@@ -85,7 +91,7 @@ def choose_names(
     pieces = pieces_of(feasible, least, most is not None and most < n, held, band, rule)
     if pieces is None:
         return None
-    return Search(goal, feasible, pieces, n if most is None else most).run(best)
+    return Search(goal, feasible, pieces, n if most is None else most).run(best, near)
 
 
 class Search:
@@ -97,7 +103,7 @@ class Search:
         self.solved, self.lost = 0, INF
         self.tried: set[bytes] = set()
 
-    def run(self, root: Optimum) -> Choice | None:
+    def run(self, root: Optimum, near: Array | None = None) -> Choice | None:
         """Best bound first, within a number of nodes."""
         n = len(root.weights)
         ticket = count()
@@ -108,6 +114,8 @@ class Search:
             if not self._worth(proven):
                 return self._choice(proven)
         first = Node(self._least_places(), self.pieces.count - 1, root.weights, self._floor(root))
+        if near is not None:
+            self._round(replace(first, w=near))
         heap = [(first.bound, next(ticket), first)]
         self._round(first)
         budget = max(WORK // n, LEAST_NODES)
