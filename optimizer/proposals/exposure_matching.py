@@ -22,7 +22,6 @@ from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
 BAND = 1e-7
-SMALL_PREFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
