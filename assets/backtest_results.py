@@ -1,6 +1,6 @@
 """Stage 8, in a job of its own: each policy replayed through the past that the pack saw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 import pandas as pd
@@ -39,6 +39,11 @@ from resources.store.warehouse import frame
 
 ALL_REPLAYED = "every_policy_was_replayed"
 INPUTS = ["portfolio_snapshots", "return_estimates", "covariances"]
+SUMMARY = (
+    "select s.name, b.strategy, b.metric, b.value from latest_backtest_summary b "
+    "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by all"
+)
+Tables = dict[str, pd.DataFrame]
 SHOWN = ("annual_return", "volatility", "sharpe", "max_drawdown", "turnover", "cost_drag")
 
 
@@ -60,7 +65,7 @@ def backtest_results(
     with stage.read() as con:
         pack, snapshots, seen = opened(con, stage, context.partition_key, INPUTS)
     ready = [s for s in snapshots if config.portfolio in (None, s.name, s.portfolio_id)]
-    frames: dict[Snapshot, dict[str, pd.DataFrame]] = {}
+    frames: dict[Snapshot, Tables] = {}
     failed: dict[str, str] = {}
     notes: list[str] = []
     kept = {snapshot: _kept(stage, pack, snapshot) for snapshot in ready}
@@ -87,21 +92,22 @@ def backtest_results(
         description=sentence(failed, f"All policies were replayed ({len(ready)}).", "not replayed"),
     )
     with stage.read() as con:
-        summary = frame(
-            con,
-            "select s.name, b.strategy, b.metric, b.value from latest_backtest_summary b "
-            "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by all",
-            [pack.id],
-        )
-        looked_at = [] if stage.warehouse.scratch else list(frames.items())[:FEW]
-        plots = {
-            title: picture
-            for s, tables in looked_at
-            for title, picture in _plots(stage, con, pack, s, tables).items()
-        }
-        said = KNOWLEDGE[stage.desk.backtest.knowledge]
-        extra = {**plots, "summary": preview(summary, 160), "knowledge": said, "warnings": "\n".join(notes)}
+        extra = {**_shown(stage, con, pack, frames), "warnings": "\n".join(notes)}
         return materialized(con, "backtest_results", pack, entries, extra, check_results=[check])
+
+
+def _shown(
+    stage: Stage, con: Connection, pack: Pack, frames: Mapping[Snapshot, Tables]
+) -> dict[str, dg.MetadataValue | str]:
+    """What Dagster shows of the replays: the first ones' plots, and the measures of all."""
+    looked_at = [] if stage.warehouse.scratch else list(frames.items())[:FEW]
+    plots = {
+        title: picture
+        for s, tables in looked_at
+        for title, picture in _plots(stage, con, pack, s, tables).items()
+    }
+    measures = preview(frame(con, SUMMARY, [pack.id]), 160)
+    return {**plots, "summary": measures, "knowledge": KNOWLEDGE[stage.desk.backtest.knowledge]}
 
 
 def _teller(context: dg.AssetExecutionContext, snapshot: Snapshot) -> Callable[[int, int], None]:

@@ -1,6 +1,6 @@
 """Stage 4: expected returns, volatilities and covariances, one recipe for each way a portfolio wants them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,7 +12,7 @@ from assets.portfolio_snapshots import portfolio_snapshots
 from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
-from optimizer import DataError, Recipe
+from optimizer import DataError, Estimates, Recipe
 from resources.books.snapshots import kept_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
@@ -23,9 +23,14 @@ from resources.results.many import FEW
 from resources.results.pack_estimates import estimate_on, panels_for
 from resources.results.stage_inputs import inputs_of
 from resources.results.stage_outputs import estimate_frames
+from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import frame
 
 STEADY, SOUND = "steady", "sound"
+ESTIMATES = (
+    "select recipe, symbol, expected_return, volatility, observations, simulated from latest_return_estimates "
+    "where pack_id = ? order by all"
+)
 
 
 def _spec(name: str, description: str) -> dg.AssetSpec:
@@ -68,57 +73,53 @@ def estimates(
         recipes = _recipes(con, pack)
         panels = panels_for(con, pack, recipes.values())
         found = {name: (recipe, estimate_on(panels, recipe)) for name, recipe in sorted(recipes.items())}
-        symbols = sorted({symbol for recipe in recipes.values() for symbol in recipe.symbols})
-        simulated = simulated_symbols(con, pack, symbols)
+        simulated = simulated_symbols(con, pack, sorted({s for one in recipes.values() for s in one.symbols}))
         items = {name: item for name, (_, item) in found.items()}
         moved = pd.DataFrame(drifted(con, pack, items, stage.desk.checks), columns=DRIFT_COLUMNS)
     returns, matrices = estimate_frames(found, simulated)
     with stage.write() as tx:
         if _recipes(tx.con, pack).keys() != recipes.keys():
             raise DataError(
-                f"another run changed the recipes of {pack.id} while they were estimated: nothing was written; "
-                f"run it again"
+                f"another run changed the recipes of {pack.id} meanwhile: nothing was written; run it again"
             )
         inputs = inputs_of(tx.con, pack, ["portfolio_snapshots", "factor_model"])
         means = tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id, inputs=inputs)
         risks = tx.record("covariances", {"covariances": matrices}, pack_id=pack.id, inputs=inputs)
-    notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}
-    plots = {
-        f"plot_{number}": covariance_plot(item, simulated)
-        for number, (_, item) in enumerate(list(found.values())[:FEW], 1)
-    }
+    notes = {name: list(item.notes) for name, item in items.items() if item.notes}
+    looked_at = enumerate(list(items.values())[:FEW], 1)
+    plots = {f"plot_{number}": covariance_plot(item, simulated) for number, item in looked_at}
+    steady, sound = _steady(moved), _sound(items, stage.desk.checks)
     with stage.read() as con:
-        shown = frame(
-            con,
-            "select recipe, symbol, expected_return, volatility, observations, simulated from latest_return_estimates "
-            "where pack_id = ? order by all",
-            [pack.id],
-        )
-        extra = {"estimates": preview(shown, 30), "notes": notes}
-        check = _check(
-            STEADY,
-            "return_estimates",
-            moved.empty,
-            {"moved": preview(moved, 60), "estimates_moved": len(moved)},
-            f"{len(moved) or 'No'} estimates moved beyond their bound since the pack before.",
-        )
+        extra = {"estimates": preview(frame(con, ESTIMATES, [pack.id]), 30), "notes": notes}
         yield materialized(
-            con, "return_estimates", pack, [means], extra, asset_key="return_estimates", check_results=[check]
+            con,
+            "return_estimates",
+            pack,
+            [means],
+            extra,
+            asset_key="return_estimates",
+            check_results=[steady],
         )
         extra = {"recipes": sorted(found), **plots}
-        numbers = {name: condition_number(item) for name, item in items.items()}
-        singular = ill_conditioned(numbers, stage.desk.checks)
-        said = {
-            "singular": bullets(singular),
-            "condition_numbers": {k: f"{v:.3g}" for k, v in numbers.items()},
-        }
-        check = _check(
-            SOUND, "covariances", not singular, said,
-            sentence(singular, f"All covariances are well conditioned ({len(items)}).", "close to singular"),
-        )  # fmt: skip
         yield materialized(
-            con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]
+            con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[sound]
         )
+
+
+def _steady(moved: pd.DataFrame) -> dg.AssetCheckResult:
+    """Whether no estimate moved beyond its bound; a row for each that did."""
+    told = {"moved": preview(moved, 60), "estimates_moved": len(moved)}
+    said = f"{len(moved) or 'No'} estimates moved beyond their bound since the pack before."
+    return _check(STEADY, "return_estimates", moved.empty, told, said)
+
+
+def _sound(estimates: Mapping[str, Estimates], limits: CheckLimits) -> dg.AssetCheckResult:
+    """Whether no covariance is singular, or as good as, by recipe."""
+    numbers = {name: condition_number(item) for name, item in estimates.items()}
+    singular = ill_conditioned(numbers, limits)
+    told = {"singular": bullets(singular), "condition_numbers": {k: f"{v:.3g}" for k, v in numbers.items()}}
+    said = sentence(singular, f"All covariances are well conditioned ({len(numbers)}).", "close to singular")
+    return _check(SOUND, "covariances", not singular, told, said)
 
 
 def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any], said: str) -> dg.AssetCheckResult:

@@ -145,12 +145,7 @@ def _result(
     for item in done:
         counts.update(new=item.new, corrected=item.corrected, same=item.same, quarantined=item.quarantined)
     findings = [
-        {
-            "payload": item.payload,
-            "code": finding.code,
-            "severity": finding.severity,
-            "message": finding.message,
-        }
+        {"payload": item.payload} | {name: getattr(finding, name) for name in ("code", "severity", "message")}
         for item in done
         for finding in item.findings
     ]

@@ -58,7 +58,7 @@ def pricing_pack(
     if not cut.pack.fresh:
         stage.publish()
     with stage.read() as con:
-        entry = latest(con, "pricing_packs", cut.pack.id, None)
+        entry = latest(con, "pricing_packs", cut.pack.id)
         found = frame(
             con,
             "select code, severity, symbol, date, message from check_findings where pack_id = ?",

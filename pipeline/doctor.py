@@ -165,6 +165,11 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         OK,
         f"{store.path}, {how_many(live[0], 'ledger row')}, {store.path.stat().st_size / 2**20:.1f} MiB",
     )
+    yield from _published(environment, store, live[0])
+
+
+def _published(environment: Environment, store: Warehouse, rows: int) -> Iterator[Finding]:
+    """The copy that readers open, and what it tells; rows are those of the warehouse's ledger."""
     if not store.published.exists():
         yield Finding("published copy", NOTE, "readers have no copy yet", "run `packfolio run`")
         return
@@ -184,8 +189,7 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
         yield Finding("published copy", FAULT, str(fault), "`packfolio ingest`, and find out who wrote it")
     if forged:
         return
-    behind = live[0] - seen[0]
-    if behind:
+    if behind := rows - seen[0]:
         said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
         yield Finding("published copy", NOTE, said, "run `packfolio run` again; it ends by publishing")
     else:

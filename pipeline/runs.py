@@ -231,13 +231,18 @@ def run_pack(
     name = newest.id if newest else None
     if not result.success:
         return Outcome(FAILED, name, why(result), whole=False)
-    refused = [
+    refused = _left_out(result)
+    return Outcome(FAILED if refused else DONE, name, _said(refused), run_id=result.run_id)
+
+
+def _left_out(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
+    """The checks by which a portfolio went without weights or a paper book without its day."""
+    return [
         check
         for check in result.get_asset_check_evaluations()
         if not check.passed
         and (check.asset_key.path[-1] == "optimal_weights" or check.check_name == "paper_days_in_order")
     ]
-    return Outcome(FAILED if refused else DONE, name, _said(refused), run_id=result.run_id)
 
 
 def run_backtest(

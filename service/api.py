@@ -206,9 +206,9 @@ def _envelope(result: dict[str, Any], pack: Pack, trace_id: str, saved: dict[str
     }
 
 
-def _json_response(value: Any, status: int = 200) -> Response:
+def _json_response(value: Any) -> Response:
     body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-    return Response(body, status, media_type="application/json")
+    return Response(body, media_type="application/json")
 
 
 def packs(request: Request, asked: Page) -> Response:

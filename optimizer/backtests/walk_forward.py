@@ -106,13 +106,8 @@ class OptimizationBacktest:
         first = history.first_decision(start, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)
         yearly = periods_per_year(history.dates)
-        market = make_market(
-            history.prices,
-            growth(rates, yearly),
-            growth(rates + chosen.financing_spread, yearly),
-            chosen.gap_days,
-            _payouts(chosen, history),
-        )
+        earned, paid = growth(rates, yearly), growth(rates + chosen.financing_spread, yearly)
+        market = make_market(history.prices, earned, paid, chosen.gap_days, _payouts(chosen, history))
         gone, fees = (
             by_symbol(given, history.symbols) for given in (chosen.delisting_return, chosen.borrow_fees)
         )

@@ -52,8 +52,18 @@ def performance_metrics(
     r = p.checked(floats("returns", returns))
     periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)
+    found = _of_itself(r, risk_free_rate, periods, test)
+    if benchmark is None:
+        return found
+    if not same_labels(benchmark.index, returns.index):
+        raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
+    return found | _relative(r, p.checked(floats("benchmark", benchmark)), risk_free_rate, periods)
+
+
+def _of_itself(r: Array, rate: float | Array, periods: float, test: p.SharpeTest) -> Metrics:
+    """The measures that need no benchmark."""
     fall = p.max_drawdown(r)
-    found = {
+    return {
         "total_return": p.total_return(r),
         "annual_return": p.annual_return(r, periods),
         "volatility": p.volatility(r, periods),
@@ -62,9 +72,9 @@ def performance_metrics(
         "sharpe_high": test.high,
         "probabilistic_sharpe": test.probabilistic,
         "deflated_sharpe": test.deflated,
-        "sortino": p.sortino(r, risk_free_rate, periods),
+        "sortino": p.sortino(r, rate, periods),
         "calmar": p.calmar(r, periods),
-        "omega": p.omega(r, per_period(risk_free_rate, periods)),
+        "omega": p.omega(r, per_period(rate, periods)),
         "max_drawdown": fall.depth,
         "max_drawdown_days": float(fall.duration),
         "longest_drawdown_days": float(p.longest_drawdown(r).duration),
@@ -76,11 +86,6 @@ def performance_metrics(
         "best_day": float(r.max()),
         "worst_day": float(r.min()),
     }
-    if benchmark is None:
-        return found
-    if not same_labels(benchmark.index, returns.index):
-        raise DataError("the benchmark's dates differ from the portfolio's; align them on common dates")
-    return found | _relative(r, p.checked(floats("benchmark", benchmark)), risk_free_rate, periods)
 
 
 def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float) -> Metrics:

@@ -149,13 +149,7 @@ class _Interior:
 
         none = (np.zeros_like(near), np.zeros_like(near), np.zeros_like(self.s))
         dt, ds, dy, dl, du = step(0.0, none)
-        before, (first, second) = self._gap(), self._reach(dt, ds, dy, dl, du)
-        products = (
-            (self.below + second * dl) @ (near + first * dt)
-            + (self.above + second * du) @ (far - first * dt)
-            + (self.s + first * ds) @ (self.y + second * dy)
-        )
-        after = float(products) / (2 * len(near) + len(self.s))
+        before, after = self._gap(), self._gap_after(dt, ds, dy, dl, du)
         target = before * (max(after, 0.0) / before) ** 3
         dt, ds, dy, dl, du = step(target, (dt * dl, -dt * du, ds * dy))
         first, second = (SHORT * it for it in self._reach(dt, ds, dy, dl, du))
@@ -164,6 +158,16 @@ class _Interior:
         self.t, self.s, self.y = self.t + length * dt, self.s + length * ds, self.y + length * dy
         self.below, self.above = self.below + length * dl, self.above + length * du
         return True
+
+    def _gap_after(self, dt: Array, ds: Array, dy: Array, dl: Array, du: Array) -> float:
+        """The mean product where the step is gone as far as it can."""
+        first, second = self._reach(dt, ds, dy, dl, du)
+        products = (
+            (self.below + second * dl) @ (self.t - self.low + first * dt)
+            + (self.above + second * du) @ (self.high - self.t - first * dt)
+            + (self.s + first * ds) @ (self.y + second * dy)
+        )
+        return float(products) / (2 * len(self.t) + len(self.s))
 
     def _reach(self, dt: Array, ds: Array, dy: Array, dl: Array, du: Array) -> tuple[float, float]:
         """How far the step can go, at most 1, before a distance or a multiplier is 0."""

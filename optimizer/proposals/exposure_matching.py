@@ -7,9 +7,10 @@ import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
+from optimizer.model.policy import Policy
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Linear, Norm
+from optimizer.numerics.convex_limits import Limits, Linear, Norm
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import build_limits
@@ -21,7 +22,6 @@ from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
 BAND = 1e-7
-SMALL_PREFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -65,37 +65,14 @@ def match_exposures(
     if funds is None or not target:
         raise PolicyError("matching exposures needs funds and at least one target exposure; give both")
     target = checked_exposures("target_exposures", target)
-    for kind, amount in target.items():
-        if not abs(amount) <= ABSURD_WEIGHT:
-            raise PolicyError(
-                f"the target of {kind.value} is {amount}; write a fraction of the NAV, 0.6 for 60%"
-            )
-    if not 0 <= tolerance <= ABSURD_WEIGHT:
-        raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
-    policy = setting.policy
-    if cardinality.wanted(policy) or policy.cost_horizon_years is not None or policy.horizon is not None:
-        raise PolicyError(
-            "target exposures cannot be combined with min_position, max_holdings, no_trade_band, "
-            "cost_horizon_years or a horizon; drop these, or choose another method"
-        )
-    if any(policy.priorities.values()):
-        raise PolicyError(
-            "target exposures cannot be combined with priorities; drop them, or choose another method"
-        )
+    refuse_absurd(target, tolerance)
+    feasible = plain(build_limits(setting))
+    refuse_combined(setting.policy, feasible.limits)
     kinds, wanted = aims(funds, setting.symbols, target)
     matrix = funds.matrix(setting.symbols, kinds)
     metric = np.eye(len(kinds)) if risk is None else risk.of(kinds)
-    pull = metric @ wanted
-    goal = Quadratic(
-        matrix.T @ metric @ matrix, -matrix.T @ pull,
-        "distance from the target exposures" if risk is None else "tracking error to the target exposures", "root",
-        0.5 * float(wanted @ pull),
-    )  # fmt: skip
-    feasible = plain(build_limits(setting))
-    if feasible.limits.shares:
-        raise PolicyError(
-            "target exposures cannot be combined with limits on shares of risk; drop these, or choose another method"
-        )
+    unit = "distance from" if risk is None else "tracking error to"
+    goal = distance(matrix, metric, wanted, f"{unit} the target exposures")
     try:
         first = optimum(goal, feasible)
     except NoAnswerError as stop:
@@ -110,15 +87,39 @@ def match_exposures(
     narrow = plain(limits)
     best = optimum(second, narrow)
     gap = goal.value(best.weights)
-    reached = matrix @ best.weights
-    told = (
-        warnings
-        if np.abs(reached - wanted).max() <= 10 * BAND
-        else (*warnings, missed(kinds, wanted, reached))
-    )
-    return Solution(
-        setting.symbols, best.weights, gap, "target_exposures", second, narrow, best, (), told + best.notes
-    )
+    told = (*warnings, *missed(kinds, wanted, matrix @ best.weights), *best.notes)
+    return Solution(setting.symbols, best.weights, gap, "target_exposures", second, narrow, best, (), told)
+
+
+def refuse_absurd(target: Mapping[ExposureType, float], tolerance: float) -> None:
+    """Raises PolicyError for a target that is no fraction of the NAV, and for a tolerance that is no distance."""
+    for kind, amount in target.items():
+        if not abs(amount) <= ABSURD_WEIGHT:
+            raise PolicyError(
+                f"the target of {kind.value} is {amount}; write a fraction of the NAV, 0.6 for 60%"
+            )
+    if not 0 <= tolerance <= ABSURD_WEIGHT:
+        raise PolicyError(f"exposure_tolerance is {tolerance}; it must be a distance >= 0")
+
+
+def refuse_combined(policy: Policy, limits: Limits) -> None:
+    """Raises PolicyError for what the two stages cannot keep."""
+    names = cardinality.wanted(policy) or policy.cost_horizon_years is not None or policy.horizon is not None
+    for present, what in (
+        (names, "min_position, max_holdings, no_trade_band, cost_horizon_years or a horizon"),
+        (any(policy.priorities.values()), "priorities"),
+        (bool(limits.shares), "limits on shares of risk"),
+    ):
+        if present:
+            raise PolicyError(
+                f"target exposures cannot be combined with {what}; drop these, or choose another method"
+            )
+
+
+def distance(matrix: Array, metric: Array, wanted: Array, name: str) -> Quadratic:
+    """Half the squared distance between the exposures of the weights and those wanted."""
+    pull = metric @ wanted
+    return Quadratic(matrix.T @ metric @ matrix, -matrix.T @ pull, name, "root", 0.5 * float(wanted @ pull))
 
 
 def face(kinds: tuple[ExposureType, ...], matrix: Array, w: Array) -> list[Linear]:
@@ -162,11 +163,11 @@ def preference(
     return Quadratic(None, costs, "yearly cost of the funds", "negative", 0.0, np.eye(n)), warnings
 
 
-def missed(kinds: tuple[ExposureType, ...], wanted: Array, reached: Array) -> str:
-    """Which exposures are not reached."""
+def missed(kinds: tuple[ExposureType, ...], wanted: Array, reached: Array) -> tuple[str, ...]:
+    """A warning of the exposures that are not reached; none where all are."""
     parts = [
         f"{kind.value} {value:.1%} instead of {aim:.1%}"
         for kind, aim, value in zip(kinds, wanted, reached, strict=True)
         if abs(value - aim) > 10 * BAND
     ]
-    return f"the target exposures cannot be met: {', '.join(parts)}"
+    return (f"the target exposures cannot be met: {', '.join(parts)}",) if parts else ()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -33,11 +32,6 @@ class TradeSchedule:
     days: Array
     participation: Array
     remaining_risk: Array
-
-    @cached_property
-    def shortfall_risk(self) -> float:
-        """Standard deviation of what waiting costs by the last day, fraction of NAV: the days' variances added up."""
-        return float(np.sqrt((self.remaining_risk**2).sum()))
 
 
 def schedule_trades(

@@ -92,6 +92,33 @@ def groups_of(limits: Limits) -> tuple[str, ...]:
 
 def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
     """The limits with one slack column, >= 0, for each policy item that may give way."""
+    n, k = len(limits.symbols), len(soft)
+    firm = _softened(limits, soft)
+    base = polyhedron(firm)
+    columns = np.zeros((len(base.rows), len(soft)))
+    for i, linear in enumerate(firm.linear):
+        for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
+            if group in soft:
+                columns[i, soft.index(group)] = sign / base.scale[i]
+    ceiling = base.ceiling.copy()
+    for raised, row in zip(firm.raised, base.bounds, strict=True):
+        if raised.name in soft:
+            columns[row, soft.index(raised.name)] = -1.0
+            ceiling[n:] = INF
+    space = Polyhedron(
+        np.hstack([base.rows, columns]),
+        base.low,
+        base.high,
+        np.append(base.floor, np.zeros(k)),
+        np.append(ceiling, np.full(k, INF)),
+        base.scale,
+        base.bounds,
+    )
+    return Elastic(space, soft, firm)
+
+
+def _softened(limits: Limits, soft: tuple[str, ...]) -> Limits:
+    """The same limits, those of the items that may give way as rows of one side each."""
     n = len(limits.symbols)
     bounds = [
         *(
@@ -106,7 +133,7 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
         ),
     ]
     floors = np.array([limits.floor_without(group) for group in limits.lower_groups])
-    firm = replace(
+    return replace(
         limits,
         lower=np.where(
             [g in soft for g in limits.lower_groups], np.minimum(floors, limits.lower), limits.lower
@@ -114,28 +141,6 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
         upper=np.where([g in soft for g in limits.upper_groups], INF, limits.upper),
         linear=tuple(half for limit in limits.linear for half in _halves(limit)) + tuple(bounds),
     )
-    base = polyhedron(firm)
-    columns = np.zeros((len(base.rows), len(soft)))
-    for i, linear in enumerate(firm.linear):
-        for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
-            if group in soft:
-                columns[i, soft.index(group)] = sign / base.scale[i]
-    ceiling = base.ceiling.copy()
-    for raised, row in zip(firm.raised, base.bounds, strict=True):
-        if raised.name in soft:
-            columns[row, soft.index(raised.name)] = -1.0
-            ceiling[n:] = INF
-    k = len(soft)
-    space = Polyhedron(
-        np.hstack([base.rows, columns]),
-        base.low,
-        base.high,
-        np.append(base.floor, np.zeros(k)),
-        np.append(ceiling, np.full(k, INF)),
-        base.scale,
-        base.bounds,
-    )
-    return Elastic(space, soft, firm)
 
 
 def _halves(limit: Linear) -> tuple[Linear, ...]:

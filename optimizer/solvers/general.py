@@ -194,33 +194,11 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
 
     match goal:
         case Traded():
-            base, own = express(goal.base, w)
-            size, t = size_of(goal.base), cp.Variable(len(goal.held))
-            cost = (goal.curve.buy / size) @ cp.pos(t) + (goal.curve.sell / size) @ cp.neg(t)
-            if goal.curve.root.any():
-                cost += (goal.curve.root / size) @ cp.power(cp.abs(t), 1.5)
-            if goal.fees.any():
-                cost += (goal.fees / size) @ cp.neg(t + goal.held)
-            return base + cost, [t == w - goal.held, *own]
+            return _traded(goal, w)
         case Quadratic():
-            size = size_of(goal)
-            curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(dense(goal.P) / size).T @ w)
-            if goal.doubt is None:
-                return curved + (goal.q / size) @ w, []
-            doubt = cp.Variable()
-            return curved + (goal.q / size) @ w + doubt, [cp.SOC(doubt, root(goal.doubt).T @ w / size)]
+            return _quadratic(goal, w)
         case Ratio():
-            unit = float(np.abs(goal.gain).max()) or 1.0
-            size = float(variances(goal.covariance).mean())
-            risk = cp.sum_squares(root(dense(goal.covariance) / size).T @ w)
-            doubt = 0.0 if goal.doubt is None else cp.norm(root(goal.doubt).T @ w)
-            if goal.fees is None:
-                return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
-            short = cp.Variable(len(goal.fees), nonneg=True)
-            return risk, [
-                short >= -w,
-                (goal.gain / unit) @ w - doubt / unit - (goal.fees / unit) @ short >= 1,
-            ]
+            return _ratio(goal, w)
         case RiskBudget():
             kept = np.flatnonzero(goal.budgets > 0)
             size = float(np.sqrt(variances(goal.covariance).mean()))
@@ -247,6 +225,46 @@ def express(goal: Goal, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constr
             link = returns == (goal.scenarios / unit) @ w + goal.cash / unit
             cost, own = goal.risk.express(returns, unit)
             return cost, [link, *own]
+
+
+def _traded(goal: Traded, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constraint]]:
+    """A goal and what it costs to trade there from what is held."""
+    import cvxpy as cp
+
+    base, own = express(goal.base, w)
+    size, t = size_of(goal.base), cp.Variable(len(goal.held))
+    cost = (goal.curve.buy / size) @ cp.pos(t) + (goal.curve.sell / size) @ cp.neg(t)
+    if goal.curve.root.any():
+        cost += (goal.curve.root / size) @ cp.power(cp.abs(t), 1.5)
+    if goal.fees.any():
+        cost += (goal.fees / size) @ cp.neg(t + goal.held)
+    return base + cost, [t == w - goal.held, *own]
+
+
+def _quadratic(goal: Quadratic, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constraint]]:
+    """Half w'Pw + q'w, and the doubt about the means."""
+    import cvxpy as cp
+
+    size = size_of(goal)
+    curved = 0.0 if goal.P is None else 0.5 * cp.sum_squares(root(dense(goal.P) / size).T @ w)
+    if goal.doubt is None:
+        return curved + (goal.q / size) @ w, []
+    doubt = cp.Variable()
+    return curved + (goal.q / size) @ w + doubt, [cp.SOC(doubt, root(goal.doubt).T @ w / size)]
+
+
+def _ratio(goal: Ratio, w: cp.Expression) -> tuple[cp.Expression, list[cp.Constraint]]:
+    """The least risk at one unit of gain, after doubt and fees."""
+    import cvxpy as cp
+
+    unit = float(np.abs(goal.gain).max()) or 1.0
+    size = float(variances(goal.covariance).mean())
+    risk = cp.sum_squares(root(dense(goal.covariance) / size).T @ w)
+    doubt = 0.0 if goal.doubt is None else cp.norm(root(goal.doubt).T @ w)
+    if goal.fees is None:
+        return risk, [(goal.gain / unit) @ w - doubt / unit >= 1]
+    short = cp.Variable(len(goal.fees), nonneg=True)
+    return risk, [short >= -w, (goal.gain / unit) @ w - doubt / unit - (goal.fees / unit) @ short >= 1]
 
 
 def tail_loss(

@@ -87,15 +87,6 @@ class Impact:
         """After less before of every number, by its name."""
         return {name: getattr(self.post, name) - getattr(self.current, name) for name in NUMBERS}
 
-    def exposure_delta(self) -> dict[ExposureType, float]:
-        """After less before of every type of exposure on either side."""
-        before, after = self.current.exposures, self.post.exposures
-        return {
-            kind: after.get(kind, 0.0) - before.get(kind, 0.0)
-            for kind in ExposureType
-            if kind in before or kind in after
-        }
-
 
 def impact_of(
     trades: TradeList,

@@ -1,6 +1,7 @@
 """`packfolio init`: a desk of one's own, from a broker's file and a place where prices come from."""
 
 import sys
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -38,28 +39,34 @@ Basis = Annotated[
 ]
 
 
+Folder = Annotated[Path | None, typer.Argument(help="The desk's folder; asked when left out.")]
+Prices = Annotated[
+    str | None, typer.Option(help="`example`, `yahoo`, or the folder of one's own price files.")
+]
+Positions = Annotated[
+    Path | None, typer.Option(help="Positions as a broker exported them (CSV): makes a live portfolio.")
+]
+Listed = Annotated[
+    str | None,
+    typer.Option(help="Without a broker's file: what a paper portfolio may hold, such as AAPL,MSFT."),
+]
+Money = Annotated[float, typer.Option(help="What a paper portfolio begins with.", min=0, max=1e15)]
+Name = Annotated[str, typer.Option(help="Name of the portfolio.")]
+Rate = Annotated[float, typer.Option(help="A fraction per year: 0.03 is 3%.", min=-0.99, max=0.99)]
+Currency = Annotated[
+    str | None, typer.Option(help="In which the portfolio counts; that of the broker's file, else USD.")
+]
+
+
 def init(
-    folder: Annotated[Path | None, typer.Argument(help="The desk's folder; asked when left out.")] = None,
-    prices: Annotated[
-        str | None, typer.Option(help="`example`, `yahoo`, or the folder of one's own price files.")
-    ] = None,
-    holdings: Annotated[
-        Path | None, typer.Option(help="Positions as a broker exported them (CSV): makes a live portfolio.")
-    ] = None,
-    symbols: Annotated[
-        str | None,
-        typer.Option(help="Without a broker's file: what a paper portfolio may hold, such as AAPL,MSFT."),
-    ] = None,
-    money: Annotated[
-        float, typer.Option(help="What a paper portfolio begins with.", min=0, max=1e15)
-    ] = 100_000.0,
-    name: Annotated[str, typer.Option(help="Name of the portfolio.")] = "main",
-    risk_free_rate: Annotated[
-        float, typer.Option(help="A fraction per year: 0.03 is 3%.", min=-0.99, max=0.99)
-    ] = 0.03,
-    currency: Annotated[
-        str | None, typer.Option(help="In which the portfolio counts; that of the broker's file, else USD.")
-    ] = None,
+    folder: Folder = None,
+    prices: Prices = None,
+    holdings: Positions = None,
+    symbols: Listed = None,
+    money: Money = 100_000.0,
+    name: Name = "main",
+    risk_free_rate: Rate = 0.03,
+    currency: Currency = None,
     basis: Basis = None,
     as_of: AsOfHoldings = None,
     account: Account = None,
@@ -68,47 +75,68 @@ def init(
     symbol: Symbols = None,
 ) -> None:
     """Make a desk: its folder, where prices come from, and a first portfolio; asks for what is left out."""
-    from resources.settings import new_desk
+    from resources.settings.new_desk import EXAMPLE, make_desk
 
     place = folder or Path(_asked("Folder of the desk", "FOLDER", "desk"))
     source = prices or _asked(
         "Prices: example, yahoo, or the folder of your price files", "--prices", "example"
     )
-    kind = source if source in (new_desk.EXAMPLE, new_desk.YAHOO) else new_desk.OWN
-    own = Path(source).resolve()
-    if kind == new_desk.OWN and not own.is_dir():
+    kind = _kind_of(source)
+    if (place / "config").exists():
+        raise PolicyError(f"{place / 'config'} exists already: choose another folder")
+    rate = None if kind == EXAMPLE else Decimal(str(risk_free_rate))
+    if not (holdings or symbols) and kind != EXAMPLE:
+        holdings, symbols = _file_or_symbols(_asked(HOLDS, "--symbols or --holdings"))
+    book: NewBook | None = None
+    if holdings is not None:
+        book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
+    elif symbols:
+        book = _paper(symbols, money, name, rate, as_of or FIRST_DAY, currency or "USD")
+    files = _files(kind, source, basis, book)
+    made = make_desk(place, files, example=kind == EXAMPLE)
+    _tell(made, files, kind, book)
+    out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
+
+
+def _kind_of(source: str) -> str:
+    """What kind of prices that is; raises PolicyError where it is neither a known one nor a folder."""
+    from resources.settings.new_desk import EXAMPLE, OWN, YAHOO
+
+    if source in (EXAMPLE, YAHOO):
+        return source
+    if not Path(source).resolve().is_dir():
         raise PolicyError(
             f"--prices {source} is neither example nor yahoo, nor a folder; create it, or name another"
         )
-    if (place / "config").exists():
-        raise PolicyError(f"{place / 'config'} exists already: choose another folder")
-    today = datetime.now().astimezone().date()
-    rate = None if kind == new_desk.EXAMPLE else Decimal(str(risk_free_rate))
-    book: NewBook | None = None
-    listed = symbols
-    if not (holdings or symbols) and kind != new_desk.EXAMPLE:
-        holdings, listed = _file_or_symbols(_asked(HOLDS, "--symbols or --holdings"))
-    if holdings is not None:
-        book = _live(holdings, choices(as_of, account, cash, skip, symbol, currency or ""), name, rate, kind)
-    elif listed:
-        book = _paper(listed, money, name, rate, as_of or FIRST_DAY, currency or "USD")
-    if kind == new_desk.EXAMPLE and book:
+    return OWN
+
+
+def _files(kind: str, source: str, basis: str | None, book: "NewBook | None") -> dict[str, str]:
+    """The desk's files besides those of the example; raises PolicyError for what the example has no prices of."""
+    from resources.settings import new_desk
+
+    if book is None:
+        return {}
+    if kind == new_desk.EXAMPLE:
         _check_prices_of_example(book)
-    if kind == new_desk.EXAMPLE or book is None:
-        files = {f"portfolios/{book.name}.yaml": book.text()} if book else {}
-    else:
-        start = today.replace(day=1) - timedelta(days=366 * YEARS)
-        text = new_desk.sources_text(kind, own.as_posix(), basis, book.symbols, start)
-        files = new_desk.starting_files(book, text, today)
-    made = new_desk.make_desk(place, files, example=kind == new_desk.EXAMPLE)
+        return {f"portfolios/{book.name}.yaml": book.text()}
+    today = datetime.now().astimezone().date()
+    start = today.replace(day=1) - timedelta(days=366 * YEARS)
+    text = new_desk.sources_text(kind, Path(source).resolve().as_posix(), basis, book.symbols, start)
+    return new_desk.starting_files(book, text, today)
+
+
+def _tell(made: Path, files: Mapping[str, str], kind: str, book: "NewBook | None") -> None:
+    """What was written, and what a book in another currency still needs."""
+    from resources.settings.new_desk import EXAMPLE, OWN
+
     wrote = ", ".join(sorted(files)) or "the example as it is"
-    if files and kind == new_desk.EXAMPLE:
+    if files and kind == EXAMPLE:
         wrote += "; prices, funds, scenarios and hedges are the example's, without its portfolios"
     out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
     if book and book.currency != "USD":
-        said = _other_currency(book.currency, own=kind == new_desk.OWN)
+        said = _other_currency(book.currency, own=kind == OWN)
         out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
-    out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
 
 
 def _check_prices_of_example(book: "NewBook") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -122,21 +123,10 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
         account, model = str(key), models.get(str(model_name))
         base = str(currency or "USD")
         own = limits.get(account, [])
+        made = partial(Account, account, str(name or account), "live", base, model_name=str(model_name))
         if model is None:
             wrong = f"there is no model {model_name}; config/models has {', '.join(models) or 'none'}"
-            found.append(
-                Account(
-                    account,
-                    str(name or account),
-                    "live",
-                    base,
-                    NO_MODEL,
-                    NO_MODEL.policy,
-                    None,
-                    wrong,
-                    str(model_name),
-                )
-            )
+            found.append(made(NO_MODEL, NO_MODEL.policy, None, wrong))
             continue
         changes = (model_name, buffer, tax_status, tuple(limit for limit in own if limit[1] in RESTRICTIONS))
         if changes not in policies:
@@ -145,16 +135,7 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
         held, why = _stated(
             positions.get(account, []), flows.get(account, []), aside.get(account, []), base, policy, rate
         )
-        closed = {
-            symbol: f"do not hold: {said}" if said else "do not hold"
-            for symbol, kind, said in own
-            if kind == "do_not_hold"
-        }
-        found.append(
-            Account(
-                account, str(name or account), "live", base, model, policy, held, why, str(model_name), closed
-            )
-        )
+        found.append(made(model, policy, held, why, not_held=_not_held(own)))
     return found
 
 
@@ -229,6 +210,15 @@ def _rules_of(policy: PolicyFile, buffer: float | None, limits: Iterable[Row]) -
         }
         rules = rules.model_copy(update={"cash": kept.model_copy(update={"min_pct": least, **more})})
     return {} if rules is policy.rebalance else {"rebalance": rules}
+
+
+def _not_held(limits: Iterable[Row]) -> dict[str, str]:
+    """Symbol -> why an account may not hold it."""
+    return {
+        symbol: f"do not hold: {said}" if said else "do not hold"
+        for symbol, kind, said in limits
+        if kind == "do_not_hold"
+    }
 
 
 def _stated(

@@ -26,7 +26,7 @@ from resources.books.frozen_positions import frozen_positions, frozen_row, read_
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
-from resources.books.universes import WEIGHTINGS, Listing, benchmark_symbols, priced_symbols
+from resources.books.universes import Listing, benchmark_symbols, priced_symbols, weighting
 from resources.ledger.ledger import Connection, sha256
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
@@ -196,34 +196,37 @@ def _taken(
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or listing.missing_rates(symbols, account.base_currency)
-    closed = unpriced | listing.young(sorted({*wanted} - {*unpriced}), policy.lookback_days)
-    if policy.on_gaps == "exclude":
-        others = [symbol for symbol in symbols if symbol not in closed]
-        closed |= listing.gappy(others, policy.lookback_days, {*holdings.quantities, *named})
+    closed = listing.closed(symbols, wanted, {*holdings.quantities, *named}, policy)
     excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
     excluded = {**listing.strangers(policy), **excluded} if listing.restricted else excluded
-    if not investable and not problem:
-        problem = "no symbol of its universe has a price"
+    problem = problem or (None if investable else "no symbol of its universe has a price")
     problem = problem or listing.without_volume({*investable, *holdings.quantities} - kept_anyway, account)
-    benchmark: dict[str, float] = {}
-    try:
-        benchmark = {} if problem else listing.benchmark(account, investable)
-        if account.model.prior == "market_cap" and not problem:
-            listing.cap_weights(investable, account.base_currency)
-    except DataError as error:
-        problem = str(error)
+    benchmark, problem = ({}, problem) if problem else _benchmark(listing, account, investable)
     priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
-    measure = account.model.benchmark
     return Snapshot(
         account.id, account.name, account.mode, account.base_currency, holdings, kept, investable, excluded,
         benchmark, account.model.prior, policy, tuple(account.model.views), problem,
-        measure if isinstance(measure, str) and measure in WEIGHTINGS else "fixed", account.model.universe != "all",
+        weighting(account.model), account.model.universe != "all",
         previous.rests_on if previous else None, previous.missing if previous else None, frozen,
         account.model_name, standing,
     )  # fmt: skip
+
+
+def _benchmark(
+    listing: Listing, account: Account, investable: tuple[str, ...]
+) -> tuple[dict[str, float], str | None]:
+    """Benchmark weights by symbol, and why they or the prior's are not known, where they are not."""
+    weights: dict[str, float] = {}
+    try:
+        weights = listing.benchmark(account, investable)
+        if account.model.prior == "market_cap":
+            listing.cap_weights(investable, account.base_currency)
+    except DataError as error:
+        return weights, str(error)
+    return weights, None
 
 
 def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:

@@ -97,45 +97,45 @@ def read_plan(
     )
 
 
+RECENT_LOSSES = """
+    with fresh as (
+        select p.pack_id, p.as_of from pricing_packs p where p.verdict = 'fresh' and p.as_of <= $2
+        and not exists (select 1 from pricing_packs n where n.supersedes = p.pack_id and n.verdict = 'fresh')
+    ), held as (
+        select s.pack_id, s.mode, f.as_of from latest_portfolio_snapshots s join fresh f using (pack_id)
+        where s.portfolio_id = $1 and s.problem is null
+    ), sold as (
+        select s.pack_id, s.as_of, s.mode, l.symbol, l.lot_id, l.quantity, l.acquired, -l.gain as loss,
+            coalesce(l.disallowed, 0) as disallowed from latest_lot_sales l join held s using (pack_id)
+        where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2 and s.as_of >= $2::date - 31
+    ), later as (
+        select sold.*, h.pack_id as after from sold asof join held h on sold.as_of < h.as_of
+    ), washed as (
+        select symbol, date, lot_id, sum(quantity) as shares
+        from latest_holding_adjustments a join fresh using (pack_id)
+        where a.portfolio_id = $1 and kind = 'wash_sale' and as_of < $2 group by all
+    )
+    select l.symbol, l.as_of, l.loss, l.quantity, l.lot_id, coalesce(was.held_since, l.acquired), case
+        when l.mode = 'paper' then 1 - coalesce(washed.shares, 0) / l.quantity
+        else least((coalesce(was.quantity, 0) - coalesce(now.quantity, 0)) / l.quantity, 1.0)
+            - l.disallowed / l.loss end as share
+    from later l
+    left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
+        and was.symbol = l.symbol and was.lot_id = l.lot_id
+    left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
+        and now.symbol = l.symbol and now.lot_id = l.lot_id
+    left join washed on washed.symbol = l.symbol and washed.date = l.as_of and washed.lot_id = l.lot_id
+    where share > 1e-9 order by l.as_of, l.symbol, l.lot_id
+"""
+
+
 def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
     """What the sales of the 31 days before lost, lot by lot, as far as no purchase has disallowed it yet.
 
     They are those that earlier packs' lists proposed and that were made: of a paper book all of them, of a live one
     what is gone of their lots in the holdings after it. In shares of today.
     """
-    found = con.execute(
-        """
-        with fresh as (
-            select p.pack_id, p.as_of from pricing_packs p where p.verdict = 'fresh' and p.as_of <= $2
-            and not exists (select 1 from pricing_packs n where n.supersedes = p.pack_id and n.verdict = 'fresh')
-        ), held as (
-            select s.pack_id, s.mode, f.as_of from latest_portfolio_snapshots s join fresh f using (pack_id)
-            where s.portfolio_id = $1 and s.problem is null
-        ), sold as (
-            select s.pack_id, s.as_of, s.mode, l.symbol, l.lot_id, l.quantity, l.acquired, -l.gain as loss,
-                coalesce(l.disallowed, 0) as disallowed from latest_lot_sales l join held s using (pack_id)
-            where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2 and s.as_of >= $2::date - 31
-        ), later as (
-            select sold.*, h.pack_id as after from sold asof join held h on sold.as_of < h.as_of
-        ), washed as (
-            select symbol, date, lot_id, sum(quantity) as shares
-            from latest_holding_adjustments a join fresh using (pack_id)
-            where a.portfolio_id = $1 and kind = 'wash_sale' and as_of < $2 group by all
-        )
-        select l.symbol, l.as_of, l.loss, l.quantity, l.lot_id, coalesce(was.held_since, l.acquired), case
-            when l.mode = 'paper' then 1 - coalesce(washed.shares, 0) / l.quantity
-            else least((coalesce(was.quantity, 0) - coalesce(now.quantity, 0)) / l.quantity, 1.0)
-                - l.disallowed / l.loss end as share
-        from later l
-        left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
-            and was.symbol = l.symbol and was.lot_id = l.lot_id
-        left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
-            and now.symbol = l.symbol and now.lot_id = l.lot_id
-        left join washed on washed.symbol = l.symbol and washed.date = l.as_of and washed.lot_id = l.lot_id
-        where share > 1e-9 order by l.as_of, l.symbol, l.lot_id
-        """,
-        [portfolio_id, pack.as_of],
-    ).fetchall()
+    found = con.execute(RECENT_LOSSES, [portfolio_id, pack.as_of]).fetchall()
     if not found:
         return []
     splits = _splits_since(con, pack, {str(row[0]) for row in found}, min(row[1] for row in found))

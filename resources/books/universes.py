@@ -147,6 +147,17 @@ class Listing:
             for symbol, (lacking, sessions) in costly_gaps(own[rows], dates[rows], symbols, kept).items()
         }
 
+    def closed(
+        self, symbols: Sequence[str], wanted: Sequence[str], kept: Collection[str], policy: PolicyFile
+    ) -> dict[str, str]:
+        """Symbol -> why it cannot be bought today: without a price, too young, or (of those not kept) full of gaps."""
+        found = {symbol: self.unpriced[symbol] for symbol in symbols if symbol in self.unpriced}
+        found |= self.young(sorted({*wanted} - {*found}), policy.lookback_days)
+        if policy.on_gaps == "exclude":
+            others = [symbol for symbol in symbols if symbol not in found]
+            found |= self.gappy(others, policy.lookback_days, kept)
+        return found
+
     def missing_rates(self, symbols: Sequence[str], base: str) -> str | None:
         """Why the symbols cannot be valued in a currency; None where they can."""
         used = {self.currencies[self.columns[symbol]] for symbol in symbols} - {""}
@@ -209,6 +220,12 @@ def benchmark_symbols(model: ModelFile) -> tuple[str, ...]:
     if isinstance(model.benchmark, dict):
         return tuple(sorted(model.benchmark))
     return () if model.benchmark in WEIGHTINGS else (model.benchmark,)
+
+
+def weighting(model: ModelFile) -> str:
+    """How a benchmark's weights are made: "fixed", "equal_weight" or "market_cap"."""
+    stated = model.benchmark
+    return stated if isinstance(stated, str) and stated in WEIGHTINGS else "fixed"
 
 
 def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str) -> dict[str, float]:

@@ -83,7 +83,7 @@ def last_weekday(day: date) -> date:
     return day - timedelta(days=max(day.weekday() - SATURDAY + 1, 0))
 
 
-def holdings_yaml(held: Holdings, source: str, layout: str, indent: str = "  ") -> str:
+def holdings_yaml(held: Holdings, source: str, layout: str) -> str:
     """A block of `holdings:` in a portfolio's YAML, with where it came from."""
     lines = [
         f"# from {PurePath(source).name!r} ({layout})",
@@ -105,7 +105,7 @@ def holdings_yaml(held: Holdings, source: str, layout: str, indent: str = "  ") 
             )
         else:
             lines.append(f"    {name}: {plain(position.quantity)}")
-    return "".join(f"{indent}{line}\n" for line in lines)
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def plain(value: Decimal) -> str:

@@ -112,12 +112,12 @@ def hash_at(con: Connection, row: int) -> str | None:
     return str(found[0][0]) if found else None
 
 
-def latest(con: Connection, asset: str, pack_id: str | None, portfolio_id: str | None) -> Entry | None:
-    """The newest ledger row of (asset, pack, portfolio)."""
+def latest(con: Connection, asset: str, pack_id: str | None) -> Entry | None:
+    """The newest ledger row of an asset under a pack, of no single portfolio."""
     found = con.execute(
         "select id, content_hash, rows from materializations where asset = ? and pack_id is not distinct from ? "
-        "and portfolio_id is not distinct from ? order by id desc limit 1",
-        [asset, pack_id, portfolio_id],
+        "and portfolio_id is null order by id desc limit 1",
+        [asset, pack_id],
     ).fetchall()
     return Entry(int(found[0][0]), str(found[0][1]), int(found[0][2]), changed=False) if found else None
 
@@ -201,7 +201,6 @@ def append_entry(
     cells: Mapping[str, Sequence[str]],
     given: Mapping[str, int],
     pack_id: str | None = None,
-    portfolio_id: str | None = None,
     inputs: Mapping[str, str] | None = None,
 ) -> Entry:
     """Chain the ledger row `entry_id` over what this transaction inserted under that id, which `cells` covers.
@@ -211,7 +210,7 @@ def append_entry(
     refuse_loss(con, entry_id, given)
     _, previous = head(con)
     fields: dict[str, object] = {
-        "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": portfolio_id, "run_id": stamp.run_id,
+        "id": entry_id, "asset": asset, "pack_id": pack_id, "portfolio_id": None, "run_id": stamp.run_id,
         "at": stamp.at, "code_version": stamp.code_version, "config_hash": stamp.config_hash,
         "input_hashes": json.dumps(dict(inputs or {}), sort_keys=True), "content_hash": content_hash, "rows": rows,
         "cells": json.dumps(cells), "previous_hash": previous,

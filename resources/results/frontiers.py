@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 def efficient_frontier(
-    con: Connection, pack: Pack, case: Case, points: int = 12
+    con: Connection, pack: Pack, case: Case
 ) -> tuple[list[Point], dict[str, Point]] | None:
     """(volatility, expected return) along the frontier, and of "held" and "target"; fractions per year.
 
@@ -31,7 +31,7 @@ def efficient_frontier(
         return None
     applied = applied_policy(free_of_trades(inputs.policy), believed, case.mandate)[0]
     try:
-        found = frontier(believed, replace(applied, min_return=None), inputs.universe, points=points)
+        found = frontier(believed, replace(applied, min_return=None), inputs.universe)
     except (InfeasibleError, SolverError):
         return None
     wanted = con.execute(

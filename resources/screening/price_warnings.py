@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -51,43 +52,25 @@ def watch(
     """
     excess, spread = market_excess(series, min(limits.band, limits.reversal) / 2)
     excess[list(held)] = 0.0
+    told = partial(_by_symbol, series)
     band = np.abs(excess) > np.maximum(limits.band, limits.band_spreads * spread)
-    yield from _by_symbol(
-        series, band, "JUMP_BAND", "move", f"of more than {limits.band:.0%} against the market"
-    )
+    yield from told(band, "JUMP_BAND", "move", f"of more than {limits.band:.0%} against the market")
     back = reversals(series, excess, spread, limits)
-    yield from _by_symbol(series, back, "REVERSAL", "move", "that the next session undid: bad prints?")
-    yield from _by_symbol(
-        series,
-        stale(series, rows, limits.stale_sessions),
-        "STALE_5",
-        "close",
-        f"unchanged for {limits.stale_sessions} sessions with no volume or the same one",
-    )
-    yield from _by_symbol(
-        series,
-        stale_prints(series, rows, limits),
-        "STALE_PRINT",
-        "close",
-        "repeated on a busy day, and caught up with the next: the day before's print?",
-    )
-    yield from _by_symbol(
-        series,
-        inconsistent(series, rows, limits.adjustment),
-        "ADJ_INCONSISTENT",
-        "day",
-        "whose adjusted close disagrees with dividend and split",
-    )
+    yield from told(back, "REVERSAL", "move", "that the next session undid: bad prints?")
+    still = stale(series, rows, limits.stale_sessions)
+    said = f"unchanged for {limits.stale_sessions} sessions with no volume or the same one"
+    yield from told(still, "STALE_5", "close", said)
+    again = stale_prints(series, rows, limits)
+    said = "repeated on a busy day, and caught up with the next: the day before's print?"
+    yield from told(again, "STALE_PRINT", "close", said)
+    odd = inconsistent(series, rows, limits.adjustment)
+    said = "whose adjusted close disagrees with dividend and split"
+    yield from told(odd, "ADJ_INCONSISTENT", "day", said)
     yield from untold_actions(series, rows)
     gap = session_gaps(series, sessions)
     yield from missing_sessions(series, gap)
-    yield from _by_symbol(
-        series,
-        gap >= limits.reuse_sessions,
-        "TICKER_REUSE",
-        "return",
-        f"after {limits.reuse_sessions} sessions or more without a price: another company's symbol now?",
-    )
+    said = f"after {limits.reuse_sessions} sessions or more without a price: another company's symbol now?"
+    yield from told(gap >= limits.reuse_sessions, "TICKER_REUSE", "return", said)
 
 
 def market_excess(series: Series, quiet: float) -> tuple[Array, Array]:

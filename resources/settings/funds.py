@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from optimizer import ExposureType, Fund, FundExposureMap
 from resources.settings.policies.values import Strict
-from resources.settings.yaml_files import load_yaml, parse_yaml
+from resources.settings.yaml_files import load_yaml
 
 
 class FundFile(Strict):
@@ -78,8 +78,3 @@ class FundsFile(Strict):
 def load_funds(path: Path) -> FundExposureMap:
     """The fund table of a YAML file; raises PolicyError with every mistake by file, line and key."""
     return load_yaml(path, FundsFile).to_map()
-
-
-def parse_funds(text: str, name: str = "funds.yaml") -> FundExposureMap:
-    """The fund table of a YAML text; `name` stands for it in messages."""
-    return parse_yaml(text, FundsFile, name).to_map()

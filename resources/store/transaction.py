@@ -75,7 +75,7 @@ class Transaction:
             ledger.whole(table, len(frames[table]), count)
         content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
         rows = sum(count for _, count in digests.values())
-        before = ledger.latest(self.con, asset, pack_id, None)
+        before = ledger.latest(self.con, asset, pack_id)
         if before is None or before.content_hash != content:
             for table, name in staged.items():
                 self._move(name, table)

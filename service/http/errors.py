@@ -1,5 +1,8 @@
 """Every error as one shape with a stable code: what the endpoints raise becomes an answer here."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
 import duckdb
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,50 +29,46 @@ class ErrorAnswer(Answer):
 def answer_errors(app: FastAPI) -> None:
     """Registers an answer for each kind of error."""
 
-    def answer(request: Request, code: str, message: str) -> JSONResponse:
-        shape = problem(code, message, request.scope["state"]["trace_id"])
-        headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else None
-        return JSONResponse(shape, CODES[code][0], headers)
+    def answering(said: Said) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+        async def answer(request: Request, error: Exception) -> JSONResponse:
+            code, message = said(error)
+            trace_id = request.scope["state"]["trace_id"]
+            if code == "machine_refused":
+                log.exception("refused trace_id=%s", trace_id, exc_info=error)
+            headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else None
+            return JSONResponse(problem(code, message, trace_id), CODES[code][0], headers)
 
-    @app.exception_handler(PackfolioError)
-    async def known(request: Request, error: PackfolioError) -> JSONResponse:
-        return answer(request, code_of(error), reason_of(error))
+        return answer
 
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        said = "; ".join(f"{'.'.join(map(str, item['loc']))}: {in_words(item)}" for item in error.errors())
-        return answer(request, "request_invalid", said)
+    for kind, said in SAID.items():
+        app.add_exception_handler(kind, answering(said))
 
-    @app.exception_handler(BadJsonError)
-    async def no_json(request: Request, error: BadJsonError) -> JSONResponse:
-        return answer(request, "json_invalid", f"the body is not a JSON object we take: {error}")
 
-    @app.exception_handler(MediaTypeError)
-    async def no_json_type(request: Request, error: MediaTypeError) -> JSONResponse:
-        return answer(request, "media_type", str(error))
+def _invalid(error: RequestValidationError) -> tuple[str, str]:
+    told = (f"{'.'.join(map(str, item['loc']))}: {in_words(item)}" for item in error.errors())
+    return "request_invalid", "; ".join(told)
 
-    @app.exception_handler(TooLargeError)
-    async def too_large(request: Request, error: TooLargeError) -> JSONResponse:
-        return answer(request, "too_large", "the body is larger than what is taken")
 
-    @app.exception_handler(Busy)
-    async def busy(request: Request, error: Busy) -> JSONResponse:
-        return answer(request, "busy", "too many requests wait for a solver")
+def _http(error: HTTPException) -> tuple[str, str]:
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    return codes.get(error.status_code, "request_invalid"), str(error.detail)
 
-    @app.exception_handler(TimeoutError)
-    async def late(request: Request, error: TimeoutError) -> JSONResponse:
-        return answer(request, "timeout", "the answer took too long")
 
-    @app.exception_handler(OSError)
-    @app.exception_handler(duckdb.IOException)
-    @app.exception_handler(duckdb.OutOfMemoryException)
-    async def refused(request: Request, error: Exception) -> JSONResponse:
-        log.exception("refused trace_id=%s", request.scope["state"]["trace_id"], exc_info=error)
-        return answer(
-            request, "machine_refused", "a file, a disk or the memory of the desk's machine refused"
-        )
+def _refused(error: Exception) -> tuple[str, str]:
+    return "machine_refused", "a file, a disk or the memory of the desk's machine refused"
 
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
-        codes = {404: "not_found", 405: "method_not_allowed"}
-        return answer(request, codes.get(error.status_code, "request_invalid"), str(error.detail))
+
+Said = Callable[[Any], tuple[str, str]]
+SAID: Mapping[type[Exception], Said] = {  # kind of error -> its code and message
+    PackfolioError: lambda error: (code_of(error), reason_of(error)),
+    RequestValidationError: _invalid,
+    BadJsonError: lambda error: ("json_invalid", f"the body is not a JSON object we take: {error}"),
+    MediaTypeError: lambda error: ("media_type", str(error)),
+    TooLargeError: lambda _: ("too_large", "the body is larger than what is taken"),
+    Busy: lambda _: ("busy", "too many requests wait for a solver"),
+    TimeoutError: lambda _: ("timeout", "the answer took too long"),
+    OSError: _refused,
+    duckdb.IOException: _refused,
+    duckdb.OutOfMemoryException: _refused,
+    HTTPException: _http,
+}

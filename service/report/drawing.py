@@ -100,7 +100,7 @@ def areas(pdf: "FPDF", frame: pd.DataFrame, title: str, height: float = 55) -> N
             pdf.set_fill_color(*COLOURS[place % len(COLOURS)])
             upper = [box.at(x, y) for s, e, y in zip(days, ends, above, strict=True) for x in (s, e)]
             lower = [box.at(x, y) for s, e, y in zip(days, ends, below, strict=True) for x in (s, e)]
-            if above.max() > below.max() or (above > below).any():
+            if (above > below).any():
                 pdf.polygon([*upper, *reversed(lower)], style="F")
             below = above
         _legend(pdf, box, list(map(str, frame.columns)))

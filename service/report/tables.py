@@ -126,22 +126,7 @@ def _today(section: Section) -> Iterator[Table]:
         [[name, value] for name, value, _ in shown],
         [form for *_, form in shown],
     )
-    columns = {
-        "action": "text", "symbol": "text", "quantity": "shares", "price": "money", "value": "money", "cost": "money",
-        "current_weight": "percent", "target_weight": "percent", "achieved_weight": "percent", "rationale": "text",
-    }  # fmt: skip
-    yield Table("Trades", columns, [[trade[name] for name in columns] for trade in section.facts["trades"]])
-    columns = {
-        "symbol": "text", "day": "count", "action": "text", "quantity": "shares", "left_quantity": "shares",
-        "participation": "percent", "remaining_risk": "percent",
-    }  # fmt: skip
-    schedule = section.facts["trade_schedule"]
-    yield Table("Days to trade", columns, [[row[name] for name in columns] for row in schedule])
-    columns = {
-        "symbol": "text", "current_weight": "percent", "weight": "percent", "lower": "percent", "upper": "percent",
-        "risk_contribution": "percent", "binding": "text",
-    }  # fmt: skip
-    yield Table("Weights", columns, [[row[name] for name in columns] for row in section.stored.weights])
+    yield from _lists(section)
     yield Table(
         "Exposures", {"exposure": "text", "now": "percent", "target": "percent"},
         [[name, *pair] for name, pair in section.exposures.items()],
@@ -158,6 +143,26 @@ def _today(section: Section) -> Iterator[Table]:
         [[found.name, found.profit_pct / 100, found.standard_error * share]
          for found in (stress.scenarios if stress else [])],
     )  # fmt: skip
+
+
+def _lists(section: Section) -> Iterator[Table]:
+    """Orders, how long they take, and weights."""
+    columns = {
+        "action": "text", "symbol": "text", "quantity": "shares", "price": "money", "value": "money", "cost": "money",
+        "current_weight": "percent", "target_weight": "percent", "achieved_weight": "percent", "rationale": "text",
+    }  # fmt: skip
+    yield Table("Trades", columns, [[trade[name] for name in columns] for trade in section.facts["trades"]])
+    columns = {
+        "symbol": "text", "day": "count", "action": "text", "quantity": "shares", "left_quantity": "shares",
+        "participation": "percent", "remaining_risk": "percent",
+    }  # fmt: skip
+    schedule = section.facts["trade_schedule"]
+    yield Table("Days to trade", columns, [[row[name] for name in columns] for row in schedule])
+    columns = {
+        "symbol": "text", "current_weight": "percent", "weight": "percent", "lower": "percent", "upper": "percent",
+        "risk_contribution": "percent", "binding": "text",
+    }  # fmt: skip
+    yield Table("Weights", columns, [[row[name] for name in columns] for row in section.stored.weights])
 
 
 OFTEN = 5  # times that a reason is read before it is said once, below
@@ -214,6 +219,11 @@ def track_tables(prefix: str, told: Track) -> Iterator[Table]:
         [[horizon, name, *levels.values()]
          for horizon, each in told.quantiles.items() for name, levels in each.items()],
     )  # fmt: skip
+    yield from _drawn(prefix, told)
+
+
+def _drawn(prefix: str, told: Track) -> Iterator[Table]:
+    """What the charts of a history draw."""
     yield _by_day(f"{prefix} value", told.value, "ratio")
     yield _by_day(f"{prefix} returns", told.returns, "percent")
     for figure, frame in told.rolling.items():
@@ -221,9 +231,10 @@ def track_tables(prefix: str, told: Track) -> Iterator[Table]:
     if told.weights is not None:
         yield _by_day(f"{prefix} weights", held_most(told, len(told.weights.columns)), "percent")
     middle = (told.edges[:-1] + told.edges[1:]) / 2
+    shares = (told.shares[name].tolist() for name in told.strategies)
     yield Table(
-        f"{prefix} histogram", {"return": "percent", **dict.fromkeys(names, "percent")},
-        [list(cells) for cells in zip(middle.tolist(), *(told.shares[name].tolist() for name in names), strict=True)],
+        f"{prefix} histogram", {"return": "percent", **dict.fromkeys(told.strategies, "percent")},
+        [list(cells) for cells in zip(middle.tolist(), *shares, strict=True)],
     )  # fmt: skip
 
 

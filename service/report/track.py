@@ -95,38 +95,48 @@ def track(
     if len(own) < 2:
         raise DataError(f"{how_many(len(own), 'return')} on record; two are needed")
     left_out = {} if isinstance(weights, pd.DataFrame) else {"weights over time": weights}
-    columns = {}
-    for name in sorted(returns, key=lambda name: (name != OWN, name != BENCHMARK, name)):
-        told = returns[name].reindex(own.index)
-        if told.isna().any():
-            left_out[name] = f"it has no return on {told.index[told.isna()][0]:%Y-%m-%d}"
-        else:
-            columns[name] = told
-    frame = pd.DataFrame(columns)
-    if BENCHMARK not in frame:
-        left_out.setdefault(BENCHMARK, "no benchmark is on record")
+    frame = _on_own_days(returns, left_out)
     known = _rates(frame, rate, start, left_out)
     periods = periods_per_year(pd.DatetimeIndex(frame.index))
     window = max(round(periods / 2), 2)
-    low, high = np.quantile(frame.to_numpy(), [0.002, 0.998]).tolist()
-    room = 0.0 if high > low else 0.001  # of returns that are all the same
-    edges = np.linspace(low - room, high + room, BINS + 1)
+    edges = _bins(frame.to_numpy())
     grown = (1 + frame).cumprod()
     return Track(
         returns=frame,
         value=pd.concat([pd.DataFrame(1.0, [start], frame.columns), grown]),
         measures=_measures(frame, known, periods, stored or {}, left_out),
-        worst={name: _falls(frame[name], start) for name in columns},
-        months={name: monthly_table(frame[name]) for name in columns},
+        worst={name: _falls(frame[name], start) for name in frame.columns},
+        months={name: monthly_table(frame[name]) for name in frame.columns},
         rolling=_rolling(frame, known, window, periods, left_out),
         window=window,
         trailing=_trailing(grown, start),
         quantiles=_quantiles(frame),
         edges=edges,
-        shares={name: _histogram(frame[name].to_numpy(), edges) for name in columns},
+        shares={name: _histogram(frame[name].to_numpy(), edges) for name in frame.columns},
         weights=weights if isinstance(weights, pd.DataFrame) else None,
         left_out=left_out,
     )
+
+
+def _on_own_days(returns: Mapping[str, pd.Series], left_out: dict[str, str]) -> pd.DataFrame:
+    """Days of "policy" x strategies, own first; one that lacks a day is left out, with the reason."""
+    columns = {}
+    for name in sorted(returns, key=lambda name: (name != OWN, name != BENCHMARK, name)):
+        told = returns[name].reindex(returns[OWN].index)
+        if told.isna().any():
+            left_out[name] = f"it has no return on {told.index[told.isna()][0]:%Y-%m-%d}"
+        else:
+            columns[name] = told
+    if BENCHMARK not in columns:
+        left_out.setdefault(BENCHMARK, "no benchmark is on record")
+    return pd.DataFrame(columns)
+
+
+def _bins(returns: Array) -> Array:
+    """Edges between which nearly all returns lie."""
+    low, high = np.quantile(returns, [0.002, 0.998]).tolist()
+    room = 0.0 if high > low else 0.001  # of returns that are all the same
+    return np.linspace(low - room, high + room, BINS + 1)
 
 
 def _rates(

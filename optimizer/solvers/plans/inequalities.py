@@ -34,6 +34,14 @@ class Point:
         )  # fmt: skip
 
 
+def divided(given: Program, size: float) -> Program:
+    """The program with all its costs divided by a size."""
+    curve = given.curve
+    curve = replace(curve, buy=curve.buy / size, sell=curve.sell / size, root=curve.root / size)
+    link = None if given.link is None else given.link / size
+    return replace(given, P=given.P / size, q=given.q / size, curve=curve, link=link)
+
+
 class Scaled:
     """One program, scaled to costs of the order of 1, and what does not change from one iteration to the next.
 
@@ -43,19 +51,12 @@ class Scaled:
 
     def __init__(self, given: Program) -> None:
         curved = float(np.diag(given.P).mean())
-        self.size = size = max(curved, float(np.abs(given.q).mean())) or 1.0
-        curve = replace(
-            given.curve,
-            buy=given.curve.buy / size,
-            sell=given.curve.sell / size,
-            root=given.curve.root / size,
-        )
-        link = None if given.link is None else given.link / size
-        self.it = it = replace(given, P=given.P / size, q=given.q / size, curve=curve, link=link)
+        self.size = max(curved, float(np.abs(given.q).mean())) or 1.0
+        self.it = it = divided(given, self.size)
         steps, n = it.q.shape
         self.limited = bool(np.isfinite(it.turnover).all())
         # A name whose trades cost nothing needs no purchases and sales of its own: nothing keeps them finite.
-        self.priced = (curve.buy + curve.sell + curve.root > 0) | self.limited
+        self.priced = (it.curve.buy + it.curve.sell + it.curve.root > 0) | self.limited
         ends = np.array([it.lower, it.upper, np.zeros(n), np.zeros(n), it.down, it.up])
         box = np.isfinite(ends)
         box[BUY] = box[SELL] = self.priced

@@ -15,6 +15,7 @@ from pipeline.commands.printed.narrow import show_table
 
 Row = Mapping[str, Any]
 HASH = re.compile(r"[0-9a-f]{32,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LONGEST = 160  # letters of a text in a line
 IN_LABEL = {"pack_id", "portfolio_id", "symbol", "written", "policy", "newest"}
 WRITTEN = (
     ("ledger", "ledger_row"),
@@ -145,8 +146,8 @@ def _only(document: Row, keys: Collection[str]) -> Row:
     return {key: value for key, value in document.items() if key in keys}
 
 
-def _cut(text: str, longest: int = 160) -> str:
-    return text if len(text) <= longest else text[:longest] + " …"
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[:LONGEST] + " …"
 
 
 def show_weight_changes(out: Console, found: Sequence[Row]) -> None:

@@ -28,10 +28,8 @@ from resources.settings.policies.values import (
     Share,
     ShareRange,
     Strict,
-    both,
-    fraction,
+    in_fractions,
     no_fraction,
-    to_range,
 )
 
 MAPPINGS = (
@@ -43,6 +41,7 @@ PAIRS = (
     "asset_limits_pct", "sector_limits_pct", "factor_limits", "active_factor_limits", "risk_share_limits_pct",
     "margins_pct",
 )  # fmt: skip
+EXPOSURES = ("exposure_budgets", "min_exposures", "max_exposures")
 OWN_KEYS = {"max_weight": "max_single_position_pct"}
 
 Open = tuple[float | None, float | None]  # least and most in the unit of what is limited; None is open
@@ -282,83 +281,26 @@ class PolicyFile(Strict):
         return 1.0 if self.lot_size is None else self.lot_size
 
     def to_policy(self) -> Policy:
-        """The same policy in fractions."""
-        return Policy(
-            method=self.method,
-            risk_aversion=self.risk_aversion,
-            risk_free_rate=self.risk_free_rate,
-            target_volatility=fraction(self.target_volatility_pct),
-            exposure_budgets=_exposures(self.exposure_budgets_pct),
-            mean_doubt=self.mean_doubt,
-            mean_doubt_shape=self.mean_doubt_shape,
-            tail_level=self.tail_level,
-            return_threshold=self.return_threshold,
-            wasserstein_radius=self.wasserstein_radius,
-            l2_penalty=self.l2_penalty,
-            borrow_fee=self.borrow_fee_pct / 100,
-            borrow_fees={symbol: fee / 100 for symbol, fee in self.borrow_fees_pct.items()},
-            lookback_days=self.lookback_days,
-            mean_method=self.mean_method,
-            covariance_method=self.covariance_method,
-            view_model=self.view_model,
-            returns=self.returns,
-            black_litterman=BlackLittermanSettings(**self.black_litterman.model_dump()),
-            min_quality_score=self.min_quality_score,
-            long_only=self.long_only,
-            max_weight=fraction(self.max_single_position_pct),
-            min_position=fraction(self.min_position_pct),
-            max_holdings=self.max_holdings,
-            no_trade_band=fraction(self.no_trade_band_pct),
-            largest_limits={count: most / 100 for count, most in self.largest_limits_pct.items()},
-            large_holdings=both(self.large_holdings_pct),
-            do_not_buy=self.do_not_buy,
-            do_not_sell=self.do_not_sell,
-            do_not_trade=self.do_not_trade,
-            max_trade=fraction(self.max_trade_pct),
-            trade_limits={symbol: most / 100 for symbol, most in self.trade_limits_pct.items()},
-            asset_limits={symbol: to_range(pair) for symbol, pair in self.asset_limits_pct.items()},
-            max_sector=fraction(self.max_sector_pct),
-            sector_limits={sector: to_range(pair) for sector, pair in self.sector_limits_pct.items()},
-            min_exposures=_exposures(self.min_exposures_pct),
-            max_exposures=_exposures(self.max_exposures_pct),
-            max_notional=fraction(self.max_notional_pct),
-            max_gross=fraction(self.max_gross_pct),
-            max_margin=fraction(self.max_margin_pct),
-            long_margin=self.long_margin_pct / 100,
-            short_margin=self.short_margin_pct / 100,
-            margins={symbol: to_range(pair) for symbol, pair in self.margins_pct.items()},
-            net_limits=None if self.net_limits_pct is None else to_range(self.net_limits_pct),
-            beta_limits=self.beta_limits,
-            factor_limits=self.factor_limits,
-            active_factor_limits=self.active_factor_limits,
-            max_risk_share=fraction(self.max_risk_share_pct),
-            risk_share_limits={name: to_range(pair) for name, pair in self.risk_share_limits_pct.items()},
-            limits=self.limits,
-            risk_budgets={symbol: share / 100 for symbol, share in self.risk_budgets_pct.items()},
-            cash_min=self.cash_min_pct / 100,
-            cash_max=self.cash_max_pct / 100,
-            max_turnover=None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
-            max_tracking_error=fraction(self.max_tracking_error_pct),
-            max_volatility=fraction(self.max_volatility_pct),
-            min_return=fraction(self.min_return_pct),
-            commission=self.commission_per_trade,
-            impact_bps=self.market_impact_bps,
-            commission_per_share=self.commission_per_share,
-            buy_tax_bps=self.buy_tax_bps,
-            sell_tax_bps=self.sell_tax_bps,
-            root_impact=self.root_impact,
-            min_trade_value=self.min_lot_value,
-            rounding=self.rounding,
-            max_participation=fraction(self.max_participation_pct),
-            participation_limits={
-                symbol: most / 100 for symbol, most in self.participation_limits_pct.items()
-            },
-            cost_horizon_years=self.cost_horizon_years,
-            horizon=None if self.horizon is None else Horizon(**self.horizon.model_dump()),
-            on_conflict=self.on_conflict,
-            forced_cash=self.forced_cash,
-            priorities={field_of(key): level for key, level in self.priorities.items()},
-        )
+        """The same policy in fractions: the numbers of a key in `_pct`, and of those alone, are divided by 100."""
+        same: dict[str, Any] = {}
+        for item in fields(Policy):
+            if (key := key_of(item.name)) in type(self).model_fields:
+                value = getattr(self, key)
+                same[item.name] = in_fractions(value) if key.endswith("_pct") else value
+        own = {
+            "max_turnover": None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
+            "black_litterman": BlackLittermanSettings(**self.black_litterman.model_dump()),
+            "horizon": None if self.horizon is None else Horizon(**self.horizon.model_dump()),
+            "priorities": {field_of(key): level for key, level in self.priorities.items()},
+            "commission": self.commission_per_trade,
+            "impact_bps": self.market_impact_bps,
+            "min_trade_value": self.min_lot_value,
+        }  # fmt: skip
+        exposures = {
+            name: {ExposureType.parse(kind): amount for kind, amount in same[name].items()}
+            for name in EXPOSURES
+        }
+        return Policy(**(same | own | exposures))
 
 
 def key_of(field: str) -> str:
@@ -379,7 +321,3 @@ def field_of(key: str) -> str:
 
 
 FIELD = re.compile(rf"\b({'|'.join(item.name for item in fields(Policy))})\b(?! [A-Z\"])")
-
-
-def _exposures(limits: dict[str, float]) -> dict[ExposureType, float]:
-    return {ExposureType.parse(name): percent / 100 for name, percent in limits.items()}

@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from optimizer.model.ranges import Range
-
 # A weight limit between 0 and 1 percent is more likely a fraction written where percent belongs.
 AMBIGUOUS = "is {value} percent; for {percent:g}% write {percent:g}, or use a value of at least 1"
 
@@ -47,11 +45,8 @@ def no_fraction(percent: float | None, whose: str = "") -> None:
         raise ValueError(whose + AMBIGUOUS.format(value=percent, percent=100 * percent))
 
 
-def both(pair: tuple[float, float] | None) -> tuple[float, float] | None:
-    """A pair of percentages as fractions."""
-    return None if pair is None else (pair[0] / 100, pair[1] / 100)
-
-
-def to_range(pair: PercentRange) -> Range:
-    """A range whose ends may be missing, as fractions."""
-    return fraction(pair[0]), fraction(pair[1])
+def in_fractions(percent: Any) -> Any:
+    """A percentage, or each one of a range or by name, as a fraction; None stays."""
+    if isinstance(percent, dict):
+        return {name: in_fractions(one) for name, one in percent.items()}
+    return tuple(map(fraction, percent)) if isinstance(percent, tuple) else fraction(percent)

@@ -296,3 +296,16 @@ def test_more_names_than_days_are_believed_as_in_a_proposal(prior):
     expected = solve(beliefs.estimates(evidence), policy, universe, np.zeros(80)).weights
     got = PolicyStrategy(policy, universe, recipe, prior)(prices, prices.index[-1], {})
     np.testing.assert_allclose([got[symbol] for symbol in symbols], expected, atol=1e-7)
+
+
+def test_the_first_decision_may_trade_all_and_later_ones_as_much_as_the_policy_says():
+    prices = panel(200)
+    policy = Policy("min_volatility", risk_free_rate=0.0, max_turnover=0.05, do_not_buy=("S1",))
+    recipe = Recipe(lookback_days=120, covariance_method="sample")
+    strategy = PolicyStrategy(policy, Universe(tuple(prices.columns)), recipe, "historical")
+    first = strategy(prices, prices.index[-1], {})
+    assert sum(first.values()) == pytest.approx(1.0) and first["S1"] > 0
+    even = dict.fromkeys(prices.columns, 1 / len(prices.columns))
+    later = strategy(prices, prices.index[-1], even)
+    moved = {name: later[name] - even[name] for name in even}
+    assert 0.02 < sum(map(abs, moved.values())) / 2 <= 0.05 + 1e-7 and moved["S1"] <= 1e-9

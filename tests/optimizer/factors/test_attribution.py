@@ -87,7 +87,7 @@ def test_nothing_of_a_later_day_is_in_a_days_parts():
 def test_two_days_linked_by_hand():
     """10% then -5%, half of each by either part, against 2% and 1%: the figures of Carino's links by pencil."""
     parts, bench = np.array([[0.06, 0.04], [-0.02, -0.03]]), np.array([[0.02, 0.0], [0.01, 0.0]])
-    found = linked(parts, bench, parts * 0 + 0.01, parts * 0)
+    found = linked(parts, bench, parts * 0 + 0.01, parts * 0 + 0.02)
     assert found.total == pytest.approx(0.045, abs=1e-15) and found.benchmark == pytest.approx(0.0302)
     assert found.money == pytest.approx([0.06 - 0.02 * 1.1, 0.04 - 0.03 * 1.1])
     k, k1, k2 = np.log(1.045) / 0.045, np.log(1.1) / 0.1, np.log(0.95) / -0.05
@@ -95,7 +95,7 @@ def test_two_days_linked_by_hand():
     assert found.errors == pytest.approx([0.01 * np.hypot(k1, k2) / k] * 2)
     against = (np.log(1.1 / 1.02) / 0.08, np.log(0.95 / 1.01) / -0.06, np.log(1.045 / 1.0302) / 0.0148)
     assert found.active[0] == pytest.approx((0.04 * against[0] - 0.03 * against[1]) / against[2])
-    assert not found.active_errors.any()
+    assert found.active_errors == pytest.approx([0.02 * np.hypot(*against[:2]) / against[2]] * 2)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 30), st.sampled_from([0.0, 1e-12, 1e-9, 1e-4, 0.02]))

@@ -119,3 +119,11 @@ def test_components_are_those_of_the_estimator():
     model = principal_components(sample_covariance(sample), tuple("ABCD"), 200)
     assert model.covariance.dense == pytest.approx(statistical_factors(sample), abs=1e-18)
     assert model.covariance.variances == pytest.approx(returns.var(axis=0, ddof=1))
+
+
+def test_a_level_that_moves_by_its_rounding_alone_does_not_move():
+    """1e-9 of its size is the bound: of a level of 100 that is 1e-7, not 1e-11."""
+    x = np.array([0.1, 0.3, 0.2, 0.4])
+    for size, told in ((1e-8, {"y": "y does not move"}), (1e-6, {})):
+        level = 100 + size * np.array([1.0, -1.0, -1.0, 1.0])
+        assert dependent(np.column_stack([x, level]), ("x", "y")) == told

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import DataError, PolicyError, log_returns, simple_returns, total_return_index
-from optimizer.model.returns import check_prices, growth_index, per_period, period_ends
+from optimizer.model.returns import _log_rate, check_prices, growth_index, per_period, period_ends
 
 
 def test_a_split_and_a_dividend_count_once():
@@ -111,3 +111,11 @@ def test_an_index_from_the_first_close_has_the_same_returns_and_forgets_what_com
     forward = growth_index(close, dividend, split)
     assert (forward[0, 0], forward[20, 1]) == (close[0, 0], close[20, 1])
     assert growth_index(close[:45], dividend[:45], split[:45]).tobytes() == forward[:45].tobytes()
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-5, 3e-6, 1e-7, 1e-9, 0.0, -1e-5])
+def test_links_of_periods_that_are_nearly_equal_are_exact(gap: float):
+    """Near equal returns the quotient has a limit, of which two terms are enough only below 1e-8."""
+    terms = sum((-gap) ** k / (k + 1) for k in range(20))  # ln(1 + gap) / gap
+    whole = _log_rate(np.array([gap]), np.zeros(1))
+    assert whole == pytest.approx([terms], rel=1e-13, abs=0)

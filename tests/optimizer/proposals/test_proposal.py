@@ -17,7 +17,7 @@ from optimizer import (
 )
 from optimizer.beliefs.entropy_pooling import moved
 from optimizer.problem.methods import ON_ODDS, SCENARIO_COSTS
-from optimizer.proposals.proposal import form_beliefs
+from optimizer.proposals.proposal import form_beliefs, without_evidence
 
 RETURNS = np.random.default_rng(1).standard_normal((120, 2)) * [0.01, 0.015]
 PAIR = Estimates(("A", "B"), np.array([0.06, 0.07]), np.cov(RETURNS.T) * 252, RETURNS, observations=120)
@@ -153,3 +153,9 @@ def test_a_policy_for_more_than_fifty_names_answers_as_the_solver_does(limit: fl
     held = np.array([0.1] * 10 + [0.0] * 41)
     found = CompiledPolicy(known, policy, Universe(symbols), Mandate()).choose_weights(book, prices)
     assert found.weights == pytest.approx(solve(known, policy, Universe(symbols), held).weights, abs=1e-7)
+
+
+def test_names_without_a_history_have_equal_risks_of_a_fifth_and_no_means():
+    found = without_evidence(("A", "B"), 0)
+    assert found.mean is None and found.observations == 1
+    assert np.asarray(found.covariance) == pytest.approx(np.diag([0.04, 0.04]))

@@ -21,7 +21,6 @@ def test_a_schedule_by_hand() -> None:
     assert found.participation[0].tolist() == [0.1, 0.375]
     # 1,500 and 500 of 10,000 left, at 20% a year over a hundredth of it.
     np.testing.assert_allclose(found.remaining_risk, [0.15 * 0.02, 0.05 * 0.02, 0.0], rtol=1e-12)
-    assert found.shortfall_risk == pytest.approx(np.hypot(0.003, 0.001))
 
 
 def test_what_is_left_hedges_what_else_is_left() -> None:

@@ -76,27 +76,23 @@ def test_files_become_rows_that_a_pack_binds_and_verify_proves(tmp_path: Path) -
         assert (fault.table, fault.symbol, fault.date) == ("account_positions", "A1/AAA", date(2024, 2, 1))
 
 
-@pytest.mark.parametrize(
-    ("row", "code"),
-    [
-        ("A3,Cy,income,USD,,,", "UNKNOWN_MODEL"),
-        ("A3,Cy,,USD,,,", "UNKNOWN_MODEL"),
-        ("A/3,Cy,growth,USD,,,", "BAD_ACCOUNT"),
-        (",Cy,growth,USD,,,", "BAD_ACCOUNT"),
-        ("A3,Cy,growth,usd,,,", "BAD_CURRENCY"),
-        ("A3,Cy,growth,USD,2,,", "BAD_CASH_BUFFER"),
-        ("A3,Cy,growth,USD,nan,,", "BAD_NUMBER"),
-        ("A3,Cy,growth,USD,-0.1,,", "BAD_CASH_BUFFER"),
-        ("A3,Cy,growth,USD,,maybe,", "BAD_TAX_STATUS"),
-        ("A3,Cy,growth,USD,,,2024-02-30", "BAD_DATE"),
-        ("book,Cy,growth,USD,,,", "TAKEN_KEY"),
-        ("A1,Ann,growth,USD,0.02,taxable,2024-01-02", "DUPLICATE_SAME"),
-    ],
-)
-def test_an_account_that_cannot_be_is_set_aside_and_the_others_go_on(
-    tmp_path: Path, row: str, code: str
-) -> None:
-    assert set_aside(tmp_path, {"accounts.csv": f"{GOOD}{row}\n"}) == ([(4, code)], 2)
+def test_accounts_that_cannot_be_are_set_aside_and_the_others_go_on(tmp_path: Path) -> None:
+    rows = {
+        "A3,Cy,income,USD,,,": "UNKNOWN_MODEL",
+        "A4,Cy,,USD,,,": "UNKNOWN_MODEL",
+        "A/5,Cy,growth,USD,,,": "BAD_ACCOUNT",
+        ",Cy,growth,USD,,,": "BAD_ACCOUNT",
+        "A6,Cy,growth,usd,,,": "BAD_CURRENCY",
+        "A7,Cy,growth,USD,2,,": "BAD_CASH_BUFFER",
+        "A8,Cy,growth,USD,nan,,": "BAD_NUMBER",
+        "A9,Cy,growth,USD,-0.1,,": "BAD_CASH_BUFFER",
+        "B1,Cy,growth,USD,,maybe,": "BAD_TAX_STATUS",
+        "B2,Cy,growth,USD,,,2024-02-30": "BAD_DATE",
+        "book,Cy,growth,USD,,,": "TAKEN_KEY",
+        "A1,Ann,growth,USD,0.02,taxable,2024-01-02": "DUPLICATE_SAME",
+    }
+    told = [(line, code) for line, code in enumerate(rows.values(), 4)]
+    assert set_aside(tmp_path, {"accounts.csv": GOOD + "".join(f"{row}\n" for row in rows)}) == (told, 2)
 
 
 def test_an_account_told_twice_and_not_alike_is_believed_neither_way(tmp_path: Path) -> None:
@@ -105,68 +101,72 @@ def test_an_account_told_twice_and_not_alike_is_believed_neither_way(tmp_path: P
     assert set_aside(tmp_path, {"accounts.csv": text}) == (twice, 1)
 
 
+def test_positions_that_cannot_be_are_set_aside(tmp_path: Path) -> None:
+    rows = {
+        "A9,AAA,2024-02-01,1,": "UNKNOWN_ACCOUNT",
+        "A1,ZZZ,2024-02-01,1,": "UNKNOWN_SYMBOL",
+        "A1,aaa,2024-02-01,1,": "BAD_SYMBOL",
+        "A1,BBB,2024-02-01,nan,": "BAD_NUMBER",
+        "A1,BBB,2024-02-02,inf,": "BAD_NUMBER",
+        "A1,BBB,2024-02-05,ten,": "BAD_NUMBER",
+        "A1,BBB,2024-02-06,,": "MISSING_VALUE",
+        "A1,BBB,2024-02-07,-5,": "NEGATIVE_QUANTITY",
+        "A1,BBB,2024-02-08,1e13,": "ABSURD",
+        "A1,BBB,2024-02-09,5,-1": "BAD_COST",
+        "A1,BBB,2024-03-02,5,": "FUTURE_DATE",
+        "A1,BBB,yesterday,5,": "BAD_DATE",
+        "A1,BBB,,5,": "BAD_DATE",
+    }
+    good = "account,symbol,as_of,quantity,cost_basis\nA1,AAA,2024-02-01,1,\n"
+    text = good + "".join(f"{row}\n" for row in rows) + "A2,CASH,2024-02-01,-5,\n"
+    told = [(line, code) for line, code in enumerate(rows.values(), 3)]
+    assert set_aside(tmp_path, {"accounts.csv": GOOD, "account_positions.csv": text}) == (told, 2)
+
+
+FLOWS = {
+    "A1,2024-03-02,100": "FUTURE_DATE", "A1,2024-02-05,1": "DUPLICATE_SAME", "A1,2024-02-06,": "MISSING_VALUE",
+}  # fmt: skip
+RESTRICTIONS = {
+    "A1,*,do_not_buy,": "BAD_SYMBOL", "A1,AAA,sell,": "BAD_KIND", "A1,BBB,do_not_buy,1989-01-01": "BAD_DATE",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("row", "code"),
+    ("name", "good", "rows"),
     [
-        ("A9,AAA,2024-02-01,1,", "UNKNOWN_ACCOUNT"),
-        ("A1,ZZZ,2024-02-01,1,", "UNKNOWN_SYMBOL"),
-        ("A1,aaa,2024-02-01,1,", "BAD_SYMBOL"),
-        ("A1,BBB,2024-02-01,nan,", "BAD_NUMBER"),
-        ("A1,BBB,2024-02-01,inf,", "BAD_NUMBER"),
-        ("A1,BBB,2024-02-01,ten,", "BAD_NUMBER"),
-        ("A1,BBB,2024-02-01,,", "MISSING_VALUE"),
-        ("A1,BBB,2024-02-01,-5,", "NEGATIVE_QUANTITY"),
-        ("A1,BBB,2024-02-01,1e13,", "ABSURD"),
-        ("A1,BBB,2024-02-01,5,-1", "BAD_COST"),
-        ("A1,BBB,2024-03-02,5,", "FUTURE_DATE"),
-        ("A1,BBB,yesterday,5,", "BAD_DATE"),
-        ("A1,BBB,,5,", "BAD_DATE"),
+        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\n", FLOWS),
+        ("account_restrictions.csv", "account,symbol,kind,until\nA1,*,do_not_trade,\n", RESTRICTIONS),
     ],
 )
-def test_a_position_that_cannot_be_is_set_aside(tmp_path: Path, row: str, code: str) -> None:
-    text = f"account,symbol,as_of,quantity,cost_basis\nA1,AAA,2024-02-01,1,\n{row}\nA2,CASH,2024-02-01,-5,\n"
-    assert set_aside(tmp_path, {"accounts.csv": GOOD, "account_positions.csv": text}) == ([(3, code)], 2)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "code"),
-    [
-        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-03-02,100\n", "FUTURE_DATE"),
-        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-02-05,1\n", "DUPLICATE_SAME"),
-        ("account_flows.csv", "account,date,amount\nA1,2024-02-05,1\nA1,2024-02-06,\n", "MISSING_VALUE"),
-        ("account_restrictions.csv", "account,symbol,kind\nA1,*,do_not_trade\nA1,*,do_not_buy\n", "BAD_SYMBOL"),
-        ("account_restrictions.csv", "account,symbol,kind\nA1,*,do_not_trade\nA1,AAA,sell\n", "BAD_KIND"),
-        ("account_restrictions.csv",
-         "account,symbol,kind,until\nA1,AAA,do_not_buy,\nA1,BBB,do_not_buy,1989-01-01\n", "BAD_DATE"),
-    ],
-)  # fmt: skip
 def test_flows_and_restrictions_that_cannot_be_are_set_aside(
-    tmp_path: Path, name: str, text: str, code: str
+    tmp_path: Path, name: str, good: str, rows: dict[str, str]
 ) -> None:
-    assert set_aside(tmp_path, {"accounts.csv": GOOD, name: text}) == ([(3, code)], 1)
+    told = [(line, code) for line, code in enumerate(rows.values(), 3)]
+    text = good + "".join(f"{row}\n" for row in rows)
+    assert set_aside(tmp_path, {"accounts.csv": GOOD, name: text}) == (told, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("account,name\nA1,Ann\n", "MISSING_COLUMN"),
-        ("account,model,mood\nA1,growth,good\n", "EXTRA_COLUMN"),
-        ("account,model\n", "NO_ROWS"),
-        ("account,model\nA1,growth", "TRUNCATED"),
-        ("account,model\nA1,growth,1\n", "UNPARSABLE"),
-    ],
-)
-def test_a_file_that_is_no_table_is_refused_once_and_forgotten_when_it_is_gone(
-    tmp_path: Path, text: str, code: str
-) -> None:
-    warehouse = make_desk(tmp_path, {"accounts.csv": text})
-    (refused,) = take(tmp_path, warehouse)
-    assert (refused.status, refused.findings[0].code) == ("rejected", code)
-    (tmp_path / "inbox" / "accounts.csv").unlink()
+def test_files_that_are_no_tables_are_refused_once_and_forgotten_when_they_are_gone(tmp_path: Path) -> None:
+    texts = {
+        "MISSING_COLUMN": "account,name\nA1,Ann\n",
+        "EXTRA_COLUMN": "account,model,mood\nA1,growth,good\n",
+        "NO_ROWS": "account,model\n",
+        "TRUNCATED": "account,model\nA1,growth",
+        "UNPARSABLE": "account,model\nA1,growth,1\n",
+    }
+    files = {f"accounts-{place}.csv": text for place, text in enumerate(texts.values())}
+    warehouse = make_desk(tmp_path, files)
+    refused = take(tmp_path, warehouse)
+    assert [(item.status, item.findings[0].code) for item in refused] == [
+        ("rejected", code) for code in texts
+    ]
+    assert take(tmp_path, warehouse) == []
+    for name in files:
+        (tmp_path / "inbox" / name).unlink()
     take(tmp_path, warehouse)
     with warehouse.live() as con:
         assert asked(con, "select status from ingests where source = 'accounts' order by ingest_seq") == [
-            ("rejected",), ("withdrawn",),
+            *[("rejected",)] * len(texts), *[("withdrawn",)] * len(texts),
         ]  # fmt: skip
 
 

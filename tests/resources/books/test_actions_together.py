@@ -1,7 +1,7 @@
 """Several actions of one day, ratios off any list, and actions of a day without a price, against figures by hand."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from bench import close_kept
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
-from draws import some
 
+from resources.books.snapshots import Snapshot
 from resources.settings.portfolios import PortfolioFile
 
 D2, D3, D4 = DAYS[21:24]
@@ -66,28 +66,69 @@ CASES: dict[str, tuple[list[Told], float | None, dict[str, tuple[float, float]],
 GIVEN = {"KID": 20.0, "NEW": 96.0, "LATER": 25.0}
 
 
-def desk(folder: Path, after: float | None, first: int, mode: str = "paper") -> Chain:
-    """The book as of D2; then closes from the `first`-th day after it on."""
-    found = Chain(folder, _file(mode), to_d2(mode))
-    later = [day for day in DAYS if day >= D2 + timedelta(days=first)]
-    closes = GIVEN | ({"XYZ": after} if after else {})
-    found.deliver(
-        [row for symbol, close in closes.items() for row in close_rows(symbol, dict.fromkeys(later, close))]
-    )
-    return found
+class Together:
+    """Cases that one book goes through at once, the symbols of each with its number behind."""
+
+    def __init__(self, folder: Path, cases: Iterable[str], first: int, mode: str = "paper") -> None:
+        """The book as of D2; then closes from the `first`-th day after it on."""
+        self.cases = {f"_{place}": CASES[case] for place, case in enumerate(cases)}
+        self.book = Chain(folder, _file(mode, len(self.cases)), to_d2(mode, len(self.cases)))
+        later = [day for day in DAYS if day >= D2 + timedelta(days=first)]
+        closes = {
+            name + own: close
+            for own, (_, after, *_) in self.cases.items()
+            for name, close in (GIVEN | ({"XYZ": after} if after else {})).items()
+        }
+        self.book.deliver([row for name, close in closes.items() for row in _rows(name, later, close)])
+
+    def told(self, own: str) -> list[Told]:
+        """The actions of one case, all of D3."""
+        stated = [{"symbol": "XYZ", "date": D3} | one for one in self.cases[own][0]]
+        return [
+            {key: f"{value}{own}" if key in ("symbol", "new_symbol") else value for key, value in one.items()}
+            for one in stated
+        ]
+
+    def check(self, *days: Snapshot, paid_for: bool = True) -> None:
+        """After those days shares, cash, lots and value of each case are those by hand, and nothing else is held."""
+        found = days[-1]
+        assert found.problem is None
+        changed = [one for day in days for one in day.holdings.adjustments]
+        count, held, paid = len(self.cases), shares(found), 0.0
+        for own, (_, _, wanted, cash_paid, cost) in self.cases.items():
+            its = {name: value for name, value in held.items() if name.endswith(own)}
+            assert its == pytest.approx({name + own: value for name, (value, _) in wanted.items()}, abs=1e-9)
+            got = [float(one.cash) for one in changed if one.symbol.endswith(own)]
+            lots = [lot for name in its for lot in found.holdings.lots[name]]
+            if paid_for:
+                assert sum(got) == pytest.approx(cash_paid, abs=1e-4)
+                assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(
+                    cost, abs=1e-3
+                )
+                value = sum(got) + sum(shares * close for shares, close in wanted.values())
+                assert value == pytest.approx(6000, abs=1e-3)
+                paid += cash_paid
+        assert all(name.endswith(tuple(self.cases)) for name in held)
+        assert float(cash(found)) == pytest.approx(1000 * count + paid, abs=1e-3)
 
 
-def _file(mode: str) -> PortfolioFile:
-    return book_file(f"cash: 1000, positions: {{XYZ: {LOT}}}", mode)
+def _rows(symbol: str, days: Iterable[date], close: float) -> list[dict[str, object]]:
+    return close_rows(symbol, dict.fromkeys(days, close))
+
+
+def _file(mode: str, count: int) -> PortfolioFile:
+    positions = ", ".join(f"XYZ_{place}: {LOT}" for place in range(count))
+    return book_file(f"cash: {1000 * count}, positions: {{{positions}}}", mode)
 
 
 @cache
-def to_d2(mode: str) -> Callable[[Path], None]:
-    """A book of a mode, with closes up to D2 and its snapshot of that day."""
+def to_d2(mode: str, count: int) -> Callable[[Path], None]:
+    """A book of so many names in a mode, with closes up to D2 and its snapshot of that day."""
 
     def build(folder: Path) -> None:
-        book = Chain(folder, _file(mode), AAA=10.0, BBB=10.0)
-        book.deliver(close_rows("XYZ", {day: 50.0 for day in DAYS if day <= D2}))
+        book = Chain(folder, _file(mode, count), AAA=10.0, BBB=10.0)
+        days = [day for day in DAYS if day <= D2]
+        book.deliver([row for place in range(count) for row in _rows(f"XYZ_{place}", days, 50.0)])
         book.day(D2)
         close_kept()
 
@@ -95,58 +136,32 @@ def to_d2(mode: str) -> Callable[[Path], None]:
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["stated", "backwards"])
-@pytest.mark.parametrize("case", CASES)
-def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(
-    tmp_path: Path, case: str, order: int
-) -> None:
-    told, after, held, paid, cost = CASES[case]
-    book = desk(tmp_path, after, 1)
-    book.actions({"symbol": "XYZ", "date": D3} | one for one in told[::order])
-    found = book.snapshot(D3)
-    assert found.problem is None
-    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
-    assert float(cash(found)) == pytest.approx(1000 + paid, abs=1e-4)
-    value = float(cash(found)) + sum(count * close for count, close in held.values())
-    assert value == pytest.approx(7000, abs=1e-3)
-    lots = [lot for own in found.holdings.lots.values() for lot in own]
-    assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
+def test_the_value_of_a_book_is_the_same_after_all_actions_of_a_day(tmp_path: Path, order: int) -> None:
+    desk = Together(tmp_path, CASES, 1)
+    desk.book.actions(one for own in desk.cases for one in desk.told(own)[::order])
+    desk.check(desk.book.snapshot(D3))
 
 
-@pytest.mark.parametrize("known", some([0, 1], 1))
-@pytest.mark.parametrize("case", [case for case, told in CASES.items() if len(told[0]) > 1])
-def test_actions_of_one_day_that_are_told_late_act_together(tmp_path: Path, case: str, known: int) -> None:
+@pytest.mark.parametrize("known", [0, 1])
+def test_actions_of_one_day_that_are_told_late_act_together(tmp_path: Path, known: int) -> None:
     """`known` of them were told in time."""
-    told, after, held, paid, cost = CASES[case]
-    book = desk(tmp_path, after, 1)
-    stated = [{"symbol": "XYZ", "date": D3} | one for one in told]
+    desk = Together(tmp_path, [case for case, told in CASES.items() if len(told[0]) > 1], 1)
     if known:
-        book.actions(stated[:known])
-    for day in (D3, D4):
-        book.day(day)
-    book.actions(stated[known:])
-    found = book.snapshot(DAYS[24])
-    assert found.problem is None
-    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
-    assert float(cash(found)) == pytest.approx(1000 + paid, abs=1e-4)
-    lots = [lot for own in found.holdings.lots.values() for lot in own]
-    assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(cost, abs=1e-3)
+        desk.book.actions(one for own in desk.cases for one in desk.told(own)[:known])
+    days = [desk.book.day(day) for day in (D3, D4)]
+    desk.book.actions(one for own in desk.cases for one in desk.told(own)[known:])
+    desk.check(*days, desk.book.snapshot(DAYS[24]))
 
 
 @pytest.mark.parametrize("mode", ["paper", "live"])
-@pytest.mark.parametrize("case", ["6:5", "split and dividend", "split and spin-off", "three payments"])
-def test_an_action_of_a_day_without_a_price_acts_once_with_the_next_price(
-    tmp_path: Path, case: str, mode: str
-) -> None:
+def test_an_action_of_a_day_without_a_price_acts_once_with_the_next_price(tmp_path: Path, mode: str) -> None:
     """A Saturday, a row that came late: on that day the shares are worth what they were at the close before."""
-    told, after, held, paid, _ = CASES[case]
-    book = desk(tmp_path, after, 2, mode)
-    book.actions({"symbol": "XYZ", "date": D3} | one for one in told)
-    shut = book.day(D3)
-    assert (shares(shut), float(cash(shut))) == ({"XYZ": 120}, 1000)
-    book.day(D4)
-    found = book.snapshot(DAYS[24])
-    assert shares(found) == pytest.approx({symbol: count for symbol, (count, _) in held.items()}, abs=1e-9)
-    assert float(cash(found)) == pytest.approx(1000 + (paid if mode == "paper" else 0), abs=1e-4)
+    cases = ["6:5", "split and dividend", "split and spin-off", "three payments"]
+    desk = Together(tmp_path, cases, 2, mode)
+    desk.book.actions(one for own in desk.cases for one in desk.told(own))
+    shut = desk.book.day(D3)
+    assert (shares(shut), float(cash(shut))) == ({f"XYZ{own}": 120 for own in desk.cases}, 4000)
+    desk.check(desk.book.day(D4), desk.book.snapshot(DAYS[24]), paid_for=mode == "paper")
 
 
 def test_a_split_while_trading_is_suspended_acts_when_it_goes_on(tmp_path: Path) -> None:

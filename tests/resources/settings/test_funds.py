@@ -3,14 +3,15 @@ from pathlib import Path
 import pytest
 
 from optimizer import ExposureCalculator, ExposureType, PolicyError
-from resources.settings.funds import load_funds, parse_funds
+from resources.settings.funds import FundsFile, load_funds
+from resources.settings.yaml_files import parse_yaml
 
 SHIPPED = Path(__file__).parents[3] / "config" / "funds.yaml"
 
 
-def table(entry):
+def parsed(entry):
     head = 'as_of: "2026-08"\ndefault_spread_bps: 50\nfunds:\n  RSST:\n    name: Stacked\n    source: page\n'
-    return head + entry
+    return parse_yaml(head + entry, FundsFile, "funds.yaml").to_map()
 
 
 def test_the_shipped_table_adds_up_and_names_its_sources():
@@ -24,11 +25,9 @@ def test_the_shipped_table_adds_up_and_names_its_sources():
 
 
 def test_shares_of_notional_are_converted_when_declared():
-    funds = parse_funds(
-        table(
-            "    exposures: {us_bonds: 0.5, global_equity: 0.5}\n"
-            "    exposures_are: share_of_notional\n    total_notional: 2.0\n"
-        )
+    funds = parsed(
+        "    exposures: {us_bonds: 0.5, global_equity: 0.5}\n"
+        "    exposures_are: share_of_notional\n    total_notional: 2.0\n"
     )
     assert funds["RSST"].exposures == {ExposureType.US_BONDS: 1.0, ExposureType.GLOBAL_EQUITY: 1.0}
 
@@ -60,4 +59,4 @@ def test_shares_of_notional_are_converted_when_declared():
 )
 def test_mistakes_are_named_by_file_line_and_key(entry, said):
     with pytest.raises(PolicyError, match=said):
-        parse_funds(table(entry))
+        parsed(entry)

@@ -107,7 +107,7 @@ def test_each_commit_is_anchored_outside(warehouse: Warehouse) -> None:
     lines = read_anchors(warehouse.anchor).lines
     with warehouse.live() as con:
         assert (lines[-1].count, lines[-1].head) == head(con)
-        entry = latest(con, "pricing_packs", "PP_2024-01-05", None)
+        entry = latest(con, "pricing_packs", "PP_2024-01-05")
     assert entry is not None and not entry.changed
     done = [line.count for line in lines if line.kind != INTENT]
     assert done == sorted(set(done)) == [line.count for line in lines if line.kind == INTENT]

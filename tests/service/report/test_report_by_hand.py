@@ -198,3 +198,70 @@ def test_a_chart_that_has_no_room_for_all_says_of_how_many_it_is_the_first(
     pdf._now(None, section)  # type: ignore[arg-type]
     title = "Scenario losses of what is held now, of its value"
     assert drawn == {f"{title} (the first 44 of 45)": 44, title: 44}
+
+
+def test_a_window_begins_with_its_first_whole_one_and_a_year_with_the_last_close_before_it() -> None:
+    days = pd.date_range("2022-07-01", "2023-01-20")  # a coin trades on New Year's Day too
+    own = pd.Series(np.linspace(0.001, 0.02, len(days)), days)
+    told = track({"policy": own}, 0.0, days[0] - pd.Timedelta(days=1), weights="not kept")
+    assert told.rolling["volatility"].index[0] == days[told.window - 1]
+    assert told.rolling["volatility"].notna().all().all()
+    grew = {
+        "year to date": own["2023-01-01":],
+        "month to date": own["2023-01-01":],
+        "3 months": own["2022-10-21":],
+    }
+    for time, returns in grew.items():
+        assert told.trailing[time]["policy"] == pytest.approx((1 + returns).prod() - 1)
+
+
+def test_a_history_begins_on_a_page_of_its_own_with_the_quantiles_of_its_two_strategies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    days = pd.bdate_range("2022-01-03", periods=260)
+    own = pd.Series(np.tile([0.01, -0.005], 130), days)
+    told = track(
+        {"policy": own, "benchmark": own / 2, "other": own / 3},
+        0.0,
+        days[0] - pd.Timedelta(days=1),
+        weights="",
+    )
+    asked: list[str] = []
+    shown: list[Table] = []
+
+    class Page:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *where, **how: asked.append(name)
+
+    nothing = dict.fromkeys(("lines", "histogram", "areas"), lambda *what, **how: None)
+    monkeypatch.setattr(pdf, "drawing", SimpleNamespace(COLOURS=drawing.COLOURS, INK=drawing.INK, **nothing))
+    monkeypatch.setattr(pdf, "_table", lambda page, table: shown.append(table))
+    page: Any = Page()
+    pdf._history(page, "Backtest", "Walk-forward.", told)
+    assert asked[0] == "add_page" and asked.count("add_page") == 1
+    quantiles = next(table for table in shown if table.title == "x quantiles")
+    assert {row[0] for row in quantiles.rows} >= {"day", "month"}
+    assert {row[1] for row in quantiles.rows} == {"policy", "benchmark"}
+
+
+def test_exposures_by_trade_leave_out_who_holds_and_keep_what_the_trades_come_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    titles = (
+        "Summary", "Trades", "Days to trade", "Value at risk", "Factor risk", "Risk by name", "Return by factor",
+        "Return from pack to pack", "Attribution", "Left out",
+    )  # fmt: skip
+    made = [Table(title, {}, []) for title in titles]
+    rows: list[list[object]] = [["BUY", "A"], ["HOLD", "B"], ["SELL", "C"], ["", "together"]]
+    shown: dict[str, Table] = {}
+    monkeypatch.setattr(pdf, "section_tables", lambda section: [*made, Table("Exposures by trade", {}, rows)])
+    monkeypatch.setattr(pdf, "_table", lambda page, table: shown.update({table.title: table}))
+    for name in ("_heading", "_text", "_now"):
+        monkeypatch.setattr(pdf, name, lambda *what, **how: None)
+    section: Any = SimpleNamespace(
+        name="book", problem=None, facts={"mode": "paper", "base_currency": "USD", "result": None, "totals": None},
+        stored=SimpleNamespace(backtest=None, book=None, tested=None),
+    )  # fmt: skip
+    pdf._section(SimpleNamespace(), section)  # type: ignore[arg-type]
+    assert list(shown["Exposures by trade"].rows) == [rows[0], rows[2], rows[3]]
+    assert set(shown) == {*titles, "Exposures by trade"}
