@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.numerics.counted import counted
+from optimizer.numerics.counted import counted, uncounted
 from optimizer.typing import Array
 
 AT_PEAK = 1e-12  # the last bits of a product of returns: nearer to the peak than this is at the peak
@@ -46,7 +46,7 @@ def max_drawdown(returns: Array) -> Drawdown:
     >>> round(max_drawdown([0.1, -0.1, 0.2]).depth, 4)
     -0.1
     """
-    falls = drawdowns(returns)
+    falls = uncounted(drawdowns)(returns)
     return _fall_around(falls, int(np.argmin(falls)))
 
 

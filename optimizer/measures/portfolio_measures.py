@@ -5,7 +5,7 @@ Each raises DataError for a number that is not finite and for arrays that do not
 
 import numpy as np
 
-from optimizer.numerics.counted import counted
+from optimizer.numerics.counted import counted, uncounted
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array
 
@@ -61,7 +61,7 @@ def diversification_ratio(w: Array, covariance: Matrix) -> float:
     >>> round(diversification_ratio(np.array([0.5, 0.5]), np.diag([0.01, 0.04])), 4)
     1.3416
     """
-    risk = volatility(w, covariance)
+    risk = uncounted(volatility)(w, covariance)
     weighted = float(np.abs(w) @ np.sqrt(np.maximum(variances(covariance), 0.0)))
     return weighted / risk if risk > 0 else float("nan")
 

@@ -173,7 +173,7 @@ class Universe:
         return {symbol: caps[symbol] / total for symbol in self.symbols}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Position:
     """One holding: signed quantity of shares, average cost per share in the base currency.
 

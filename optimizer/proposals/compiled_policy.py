@@ -163,16 +163,18 @@ class CompiledPolicy:
             or (tracked and self.universe.benchmark is None)
         )
 
-    def choose_weights(self, portfolio: Portfolio, prices: Mapping[str, Number]) -> Solution:
+    def choose_weights(
+        self, portfolio: Portfolio, prices: Mapping[str, Number], held: Mapping[str, float] | None = None
+    ) -> Solution:
         """The optimal weights of an account under today's policy; raises what `solve` raises.
 
-        prices  symbol -> price of one share in base currency
+        prices  symbol -> price of one share in base currency;  held: the portfolio's weights, where they are known
         """
         applied, _, warnings = self._applied
         mandate = self.mandate
         warnings = (*mandate.notes, *self.estimates.notes, *warnings)
         _refuse_shorts(portfolio, self.policy)
-        held = portfolio.get_weights(prices)
+        held = portfolio.get_weights(prices) if held is None else held
         current = np.array([held.get(symbol, 0.0) for symbol in self.estimates.symbols])
         limited = not_bought_back(applied, mandate.taxes, held)
         free = limited is applied and not self._heeds_holdings

@@ -20,6 +20,7 @@ from optimizer.measures.portfolio_measures import (
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import ExposureCalculator, ExposureType
 from optimizer.model.portfolio import Number, Portfolio, Trade
+from optimizer.numerics.counted import uncounted
 from optimizer.problem.policy_limits import notional
 from optimizer.problem.setting import Setting
 from optimizer.solvers.audit import Binding, Certificate
@@ -156,22 +157,22 @@ def describe(
 def moments(w: Array, setting: Setting) -> dict[str, Any]:
     """Return, risk, Sharpe ratio and growth of weights (n,)."""
     estimates, rate = setting.estimates, setting.policy.risk_free_rate
-    risk = volatility(w, estimates.risk)
+    risk = uncounted(volatility)(w, estimates.risk)
     cash_rate = rate if rate is not None else (0.0 if abs(1.0 - w.sum()) < HELD else nan)
-    mean = nan if estimates.mean is None else expected_return(w, estimates.mean, cash_rate)
+    mean = nan if estimates.mean is None else uncounted(expected_return)(w, estimates.mean, cash_rate)
     excess = nan if rate is None else mean - rate
     return {
         "expected_return": mean,
         "expected_volatility": risk,
         "sharpe_ratio": excess / risk if risk > 0 else nan,
         "expected_growth": growth_rate(mean, risk),
-        "diversification_ratio": diversification_ratio(w, estimates.risk),
+        "diversification_ratio": uncounted(diversification_ratio)(w, estimates.risk),
     }
 
 
 def composition(w: Array, setting: Setting) -> dict[str, Any]:
     """What weights (n,) hold: counts, concentration, notional, cash, turnover."""
-    concentration = herfindahl(w)
+    concentration = uncounted(herfindahl)(w)
     return {
         "total_notional": float(notional(setting) @ np.abs(w)),
         "effective_assets": int((np.abs(w) > HELD).sum()),
@@ -179,7 +180,7 @@ def composition(w: Array, setting: Setting) -> dict[str, Any]:
         "effective_number": 1.0 / concentration if concentration > 0 else nan,
         "max_weight": float(np.abs(w).max()),
         "cash": 1.0 - float(w.sum()),
-        "turnover": nan if setting.held is None else turnover(w, setting.held),
+        "turnover": nan if setting.held is None else uncounted(turnover)(w, setting.held),
     }
 
 

@@ -16,6 +16,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
+from optimizer.numerics.counted import uncounted
 from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
@@ -374,7 +375,7 @@ def unlimited(goal: Goal, limits: Limits) -> Array:
 def with_turnover(solution: Solution, setting: Setting) -> Solution:
     """With the turnover there would be without its limit, where that binds."""
     limit, held = setting.policy.max_turnover, setting.held
-    if limit is None or held is None or turnover(solution.weights, held) < limit - 1e-7:
+    if limit is None or held is None or uncounted(turnover)(solution.weights, held) < limit - 1e-7:
         return solution
     free = setting.without_turnover_limit
     try:
@@ -386,7 +387,7 @@ def with_turnover(solution: Solution, setting: Setting) -> Solution:
             f"max_turnover {limit:.1%} (one-way) binds; what it keeps from being traded is not known: {stop}"
         )
         return replace(solution, warnings=(*solution.warnings, told))
-    wanted = turnover(best, held)
+    wanted = uncounted(turnover)(best, held)
     warning = f"Trades scaled down to meet {limit:.1%} turnover limit (one-way; {wanted:.1%} without it)"
     return replace(
         solution, warnings=(*solution.warnings, warning), unconstrained_turnover=wanted

@@ -13,6 +13,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.counted import uncounted
 from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList
 
@@ -142,9 +143,9 @@ class _Context:
     def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
         est, rate = self.estimates, self.policy.risk_free_rate or 0.0
         w = aligned(weights, est.symbols, "the portfolio")
+        risk = volatility(w, est.risk)  # which refuses what is no number
         cash = 1 - float(w.sum()) if value else 0.0
-        earned = NAN if est.mean is None else expected_return(w, est.mean, rate)
-        risk = volatility(w, est.risk)
+        earned = NAN if est.mean is None else uncounted(expected_return)(w, est.mean, rate)
         away = w - aligned(self.reference, est.symbols, "the benchmark")
         funds = self.universe.funds
         held = {symbol: weight for symbol, weight in weights.items() if weight}
@@ -155,7 +156,7 @@ class _Context:
             volatility=risk,
             sharpe=(earned - rate) / risk if risk > 0 else NAN,
             max_drawdown=NAN if est.scenarios is None else max_drawdown(est.scenarios @ w).depth,
-            tracking_error=volatility(away, est.risk),
+            tracking_error=uncounted(volatility)(away, est.risk),
             quality=_quality(held, self.ratings),
             concentration_top10=_top10(held),
             notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),

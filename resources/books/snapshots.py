@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import pandas as pd
 import pyarrow as pa
@@ -11,9 +12,10 @@ import pyarrow as pa
 from optimizer import (
     DataError,
     PolicyError,
+    Position,
     Recipe,
 )
-from optimizer.model.portfolio import exact
+from optimizer.model.portfolio import ZERO, exact
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
 from optimizer.trading.frozen import FrozenPosition
@@ -74,6 +76,16 @@ class Snapshot:
     frozen: tuple[FrozenPosition, ...] = ()
     model: str | None = None
     standing: Standing | None = None
+
+    @cached_property
+    def positions(self) -> dict[str, Position]:
+        """What is held at today's prices, by symbol: made once for all stages."""
+        kept, costs = {one.symbol for one in self.frozen}, self.holdings.cost_basis
+        return {
+            symbol: Position(symbol, quantity, exact(costs.get(symbol) or ZERO))
+            for symbol, quantity in self.holdings.quantities.items()
+            if symbol not in kept
+        }
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""

@@ -16,13 +16,12 @@ from optimizer import (
     Mandate,
     PackfolioError,
     Portfolio,
-    Position,
     Recipe,
     estimate,
 )
 from optimizer.beliefs.estimators.spectral import MIN_RETURNS
 from optimizer.beliefs.estimators.windows import first_row, session_count
-from optimizer.model.portfolio import ZERO, exact
+from optimizer.model.portfolio import ZERO
 from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
@@ -258,16 +257,7 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
 def portfolio_of(inputs: Inputs) -> Portfolio:
     """What a snapshot holds; what is frozen counts as cash at its last known price."""
     snapshot = inputs.snapshot
-    kept = {one.symbol for one in snapshot.frozen}
-    costs = snapshot.holdings.cost_basis
-    portfolio = Portfolio(
-        snapshot.name,
-        positions={
-            symbol: Position(symbol, quantity, exact(costs.get(symbol) or ZERO))
-            for symbol, quantity in snapshot.holdings.quantities.items()
-            if symbol not in kept
-        },
-    )
+    portfolio = Portfolio(snapshot.name, positions=snapshot.positions)
     # A paper fill may have overdrawn it; today's trades repay that first.
     portfolio.cash = snapshot.holdings.cash + sum((one.value for one in snapshot.frozen), ZERO)
     return portfolio

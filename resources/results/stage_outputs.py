@@ -15,6 +15,7 @@ import pandas as pd
 from optimizer import DataError, Estimates, ExposureType, Policy, Recipe, Solution, TradeList, Universe
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.sessions import TRADING_DAYS
+from optimizer.numerics.counted import uncounted
 from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import composition, exposure_shares, moments
@@ -250,43 +251,51 @@ TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 
 
 def weight_columns(
-    solution: Solution, current: Array, believed: Estimates, simulated: frozenset[str]
+    solution: Solution, current: Array, shares: Array | None, simulated: frozenset[str]
 ) -> Columns:
-    """Rows of `optimal_weights`; a bound that does not exist is NULL."""
+    """Rows of `optimal_weights`; a bound that does not exist is NULL.
+
+    shares  (n,) of the variance; None without means
+    """
     limits = solution.feasible.limits
     names: dict[str, list[str]] = {}
     for limit in solution.binding:
         names.setdefault(limit.limit.rpartition(" ")[2], []).append(limit.limit)
-    known = believed.mean is not None
-    nothing = np.full(len(solution.symbols), np.nan)
     return {
         "symbol": solution.symbols,
         "weight": solution.weights,
         "current_weight": current,
         "lower": np.where(np.isfinite(limits.lower), limits.lower, np.nan),
         "upper": np.where(np.isfinite(limits.upper), limits.upper, np.nan),
-        "risk_contribution": risk_contributions(solution.weights, believed.risk) if known else nothing,
+        "risk_contribution": np.full(len(current), np.nan) if shares is None else shares,
         "binding": [", ".join(names.get(symbol, ())) or None for symbol in solution.symbols],
         "simulated": [symbol in simulated for symbol in solution.symbols],
     }
 
 
+def shares_of_risk(solution: Solution, believed: Estimates) -> Array | None:
+    """(n,) shares of the variance; None without means."""
+    if believed.mean is None:
+        return None
+    return uncounted(risk_contributions)(solution.weights, believed.risk)
+
+
 def result_row(
-    solution: Solution, setting: Setting, policy: Mapping[str, object] | None = None
+    solution: Solution, setting: Setting, shares: Array | None, policy: Mapping[str, object] | None = None
 ) -> dict[str, object]:
     """The row of `optimization_results` for an answer; without means the fields that need them are NULL.
 
-    policy  that of the setting `as_json`, where it is there already
+    shares  (n,) of the variance;  policy  that of the setting `as_json`, where it is there already
     """
     known, w = setting.estimates.mean is not None, solution.weights
     figures, held = moments(w, setting), composition(w, setting)
-    shares = exposure_shares(risk_contributions(w, setting.estimates.risk), setting) if known else {}
+    of_kinds = {} if shares is None else exposure_shares(shares, setting)
     diagnostics = {
         "growth": figures["expected_growth"] if known else None,
         "diversification_ratio": figures["diversification_ratio"] if known else None,
         "effective_assets": held["effective_assets"],
         "effective_number": held["effective_number"],
-        "exposure_risk": {kind.name: share for kind, share in shares.items()} if known else None,
+        "exposure_risk": {kind.name: share for kind, share in of_kinds.items()} if known else None,
         "binding": [_flat(limit) for limit in solution.binding],
         "unmet": [_flat(limit) for limit in solution.unmet],
         "unconstrained_turnover": solution.unconstrained_turnover,

@@ -35,6 +35,7 @@ from resources.results.stage_outputs import (
     read_bindings,
     read_given,
     result_row,
+    shares_of_risk,
     trade_columns,
     weight_columns,
 )
@@ -81,13 +82,13 @@ def _solved(ground: Ground, account: Account) -> Answer:
         return quiet_result(case, decision)
     inputs, policy = case.inputs, policy_of_day(case, decision)
     compiled = ground.compiled(case, account.key, policy)
-    solution, believed = compiled.choose_weights(case.portfolio, case.prices), compiled.estimates
-    held = case.portfolio.get_weights(case.prices)
+    held, believed = case.portfolio.get_weights(case.prices), compiled.estimates
+    solution = compiled.choose_weights(case.portfolio, case.prices, held)
     current = np.array([held.get(symbol, 0.0) for symbol in solution.symbols])
-    setting = Setting(believed, policy, inputs.universe, current)
+    setting, shares = Setting(believed, policy, inputs.universe, current), shares_of_risk(solution, believed)
     return {
-        "optimal_weights": weight_columns(solution, current, believed, inputs.simulated),
-        "optimization_results": one_row(result_row(solution, setting, ground.told(policy))),
+        "optimal_weights": weight_columns(solution, current, shares, inputs.simulated),
+        "optimization_results": one_row(result_row(solution, setting, shares, ground.told(policy))),
         "portfolio_exposures": exposure_columns(solution, inputs.universe),
     }
 

@@ -128,14 +128,14 @@ def test_without_priorities_the_policy_is_as_before():
 def test_a_result_row_keeps_what_each_level_gave_and_says_nothing_of_priorities_where_there_are_none():
     policy = read(RANKED).to_policy()
     found = solve(FOUR, policy, BOOK, HELD)
-    row = result_row(found, Setting(FOUR, policy, BOOK, HELD))
+    row = result_row(found, Setting(FOUR, policy, BOOK, HELD), None)
     kept = json.loads(row["diagnostics"])
     assert [level["priority"] for level in kept["levels"]] == [1, 2, 5]
     assert kept["policy_as_applied"]["priorities"] == dict(policy.priorities)
     assert [limit.limit for limit in read_given(row["diagnostics"])] == ["max_turnover"]
     assert any("priority 2" in said for said in json.loads(row["warnings"])) and not row["constraints_met"]
     plain = Policy(method="min_volatility")
-    kept = json.loads(result_row(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK))["diagnostics"])
+    kept = json.loads(result_row(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK), None)["diagnostics"])
     assert "levels" not in kept and "priorities" not in kept["policy_as_applied"]
 
 
