@@ -85,16 +85,10 @@ def estimates(
     notes = {name: list(item.notes) for name, (_, item) in found.items() if item.notes}
     plots = {
         f"plot_{number}": covariance_plot(item, simulated)
-        for number, (_, item) in enumerate(list(found.values())[:FEW], 1)
+        for number, (_, item) in enumerate([] if stage.past else list(found.values())[:FEW], 1)
     }
     with stage.read() as con:
-        shown = frame(
-            con,
-            "select recipe, symbol, expected_return, volatility, observations, simulated from latest_return_estimates "
-            "where pack_id = ? order by all",
-            [pack.id],
-        )
-        extra = {"estimates": preview(shown, 30), "notes": notes}
+        extra = {"notes": notes, **({} if stage.past else {"estimates": _shown(con, pack)})}
         check = _check(
             STEADY,
             "return_estimates",
@@ -119,6 +113,16 @@ def estimates(
         yield materialized(
             con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[check]
         )
+
+
+def _shown(con: Connection, pack: Pack) -> dg.TableMetadataValue:
+    found = frame(
+        con,
+        "select recipe, symbol, expected_return, volatility, observations, simulated from latest_return_estimates "
+        "where pack_id = ? order by all",
+        [pack.id],
+    )
+    return preview(found, 30)
 
 
 def _check(name: str, asset: str, passed: bool, metadata: dict[str, Any], said: str) -> dg.AssetCheckResult:
