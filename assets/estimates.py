@@ -86,11 +86,12 @@ def estimates(
         means = tx.record("return_estimates", {"return_estimates": returns}, pack_id=pack.id, inputs=inputs)
         risks = tx.record("covariances", {"covariances": matrices}, pack_id=pack.id, inputs=inputs)
     notes = {name: list(item.notes) for name, item in items.items() if item.notes}
-    looked_at = enumerate(list(items.values())[:FEW], 1)
+    looked_at = enumerate([] if stage.past else list(items.values())[:FEW], 1)
     plots = {f"plot_{number}": covariance_plot(item, simulated) for number, item in looked_at}
     steady, sound = _steady(moved), _sound(items, stage.desk.checks)
     with stage.read() as con:
-        extra = {"estimates": preview(frame(con, ESTIMATES, [pack.id]), 30), "notes": notes}
+        shown = {} if stage.past else {"estimates": preview(frame(con, ESTIMATES, [pack.id]), 30)}
+        extra = {"notes": notes, **shown}
         yield materialized(
             con,
             "return_estimates",

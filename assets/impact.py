@@ -1,7 +1,8 @@
 """Stage 8: what the trades change, as the service would answer for them."""
 
+from typing import Any
+
 import dagster as dg
-import pandas as pd
 
 from assets.plots.factor_charts import factor_risk_plot
 from assets.shared.check_words import found as sentence
@@ -36,13 +37,8 @@ def impact(
         context.log.warning(said)
     pack = written.pack
     with stage.read() as con:
-        shown = _shown(con, pack)
-        if are_many(len(written.names)):
-            shown = spread(
-                shown.pivot(index="name", columns="metric", values="delta"), sorted(shown["metric"].unique())
-            )
-        extra = {"impact": preview(shown, 60), **_by_factor(con, pack, len(written.names))}
-        return materialized(con, "impact", pack, written.entries, extra, check_results=[_check(con, pack)])
+        shown = {} if stage.past else _shown(con, pack, len(written.names))
+        return materialized(con, "impact", pack, written.entries, shown, check_results=[_check(con, pack)])
 
 
 def _check(con: Connection, pack: Pack) -> dg.AssetCheckResult:
@@ -82,10 +78,16 @@ def _by_factor(con: Connection, pack: Pack, portfolios: int) -> dict[str, dg.Mar
     return {f"factors_{name}": factor_risk_plot(str(name), found) for name, found in rows.groupby("name")}
 
 
-def _shown(con: Connection, pack: Pack) -> pd.DataFrame:
-    return frame(
+def _shown(con: Connection, pack: Pack, portfolios: int) -> dict[str, Any]:
+    """What changes for each portfolio, or how that is spread over many, and pictures by factor, for the UI."""
+    shown = frame(
         con,
         "select s.name, i.metric, i.current, i.post, i.delta from latest_impact i "
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) where pack_id = ? order by 1, 2",
         [pack.id],
     )
+    if are_many(portfolios):
+        shown = spread(
+            shown.pivot(index="name", columns="metric", values="delta"), sorted(shown["metric"].unique())
+        )
+    return {"impact": preview(shown, 60), **_by_factor(con, pack, portfolios)}

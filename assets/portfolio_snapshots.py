@@ -11,7 +11,7 @@ from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, record_each
 from resources.accounts.known import Account, accounts_of, find_account
-from resources.books.day_before import DayBefore, day_before, out_of_date
+from resources.books.day_before import DayBefore, day_before, skipped_before
 from resources.books.snapshots import Snapshot, take_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection, Entry
@@ -84,7 +84,7 @@ def portfolio_snapshots(
         if now != before:  # another run came between
             before, taken = now, take_snapshots(tx.con, pack, accounts, now)
         entries = _record(tx, pack, taken, before)
-        skipped = [late for late in out_of_date(tx.con) if late.skipped and late.before == pack.id]
+        skipped = skipped_before(tx.con, pack)
     with stage.read() as con:
         held = frame(
             con,

@@ -7,11 +7,12 @@ import dagster as dg
 import pandas as pd
 
 from assets.plots.charts import posterior_plot
-from assets.shared.computed import computed
+from assets.shared.computed import Written, computed
 from assets.shared.many import are_many, spread
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.ledger import Connection
 from resources.store.warehouse import frame
 
 INPUTS = ["return_estimates", "covariances", "portfolio_snapshots"]
@@ -27,18 +28,22 @@ def posterior_returns(
     """Black-Litterman: equilibrium (prior) and posterior expected total returns per portfolio and symbol."""
     stage = warehouse.stage(context, desk)
     written = computed(stage, "posterior_returns", context.partition_key, INPUTS)
-    pack = written.pack
     with stage.read() as con:
-        shown = frame(
-            con,
-            "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility, p.simulated "
-            "from latest_posterior_returns p join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
-            "where pack_id = ? order by 1, 2",
-            [pack.id],
-        )
-        warnings, many = written.lines(), are_many(len(written.names))
-        extra = _summed(shown, len(written.names), warnings) if many else _each(shown, warnings)
-        return materialized(con, "posterior_returns", pack, written.entries, extra)
+        shown = {} if stage.past else _shown(con, written)
+        return materialized(con, "posterior_returns", written.pack, written.entries, shown)
+
+
+def _shown(con: Connection, written: Written) -> dict[str, Any]:
+    """What each portfolio believes, or how that is spread over many, for the UI."""
+    shown = frame(
+        con,
+        "select s.name, p.symbol, prior_return, posterior_return, posterior_volatility, p.simulated "
+        "from latest_posterior_returns p join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
+        "where pack_id = ? order by 1, 2",
+        [written.pack.id],
+    )
+    warnings, portfolios = written.lines(), len(written.names)
+    return _summed(shown, portfolios, warnings) if are_many(portfolios) else _each(shown, warnings)
 
 
 def _summed(shown: pd.DataFrame, portfolios: int, warnings: Sequence[str]) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
     Raises KeyboardInterrupt where the process was told to stop: Dagster ends the day's run, and would go on.
     """
     with dg.DagsterInstance.ephemeral() as own:
+        _keep_what_was_made(own)
         outcome = run_pack(own, day, past=True)
         stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
         if stopped or outcome.reason.endswith(INTERRUPTED):
@@ -108,3 +109,15 @@ def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
                 )
                 instance.report_runless_asset_event(told)
     return outcome
+
+
+def _keep_what_was_made(own: dg.DagsterInstance) -> None:
+    """Of a history that is forgotten with its day only the materializations are asked for: the rest is not stored."""
+    storage = own.event_log_storage
+    store = storage.store_event
+
+    def store_made(event: dg.EventLogEntry) -> None:
+        if event.dagster_event is not None and event.dagster_event.is_step_materialization:
+            store(event)
+
+    storage.store_event = store_made  # type: ignore[method-assign]

@@ -78,7 +78,7 @@ init_command.register(app)  # what a newcomer needs stands first in the list
 def command() -> None:
     """What is typed; known errors, and what the machine refuses, become a line and an exit status, not a traceback."""
     # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
-    gc.set_threshold(200_000, 100, 1000)
+    gc.set_threshold(1_000_000, 100, 1000)
     keep_private()
     try:
         status = app(standalone_mode=False, prog_name="packfolio")

@@ -1,6 +1,7 @@
 """Running the jobs in this process: what the CLI, the backfill and the tests share."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -25,6 +26,7 @@ from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
 
 DONE = 0
+AT_ONCE = 100  # portfolios, none of them rows, whose chain takes a few seconds
 COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
 
 
@@ -218,7 +220,8 @@ def run_pack(
             "portfolio_snapshots": {"config": _given(portfolio=portfolio)},
         }
     )
-    result = _execute("pack_run", instance, config, watch, pack_id(as_of), past=past)
+    with _opened_once():
+        result = _execute("pack_run", instance, config, watch, pack_id(as_of), past=past)
     if is_record_fault(result):
         return Outcome(FAULT, None, why(result), whole=False)
     # The last stage publishes; a run that stopped before it must be seen too.
@@ -243,6 +246,13 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation
         if not check.passed
         and (check.asset_key.path[-1] == "optimal_weights" or check.check_name == "paper_days_in_order")
     ]
+
+
+def _opened_once() -> AbstractContextManager[None]:
+    """The warehouse kept open, for a run of seconds; a longer one lets others at it between its looks."""
+    portfolios = desk().portfolios
+    short = not portfolios.models and len(portfolios.files) <= AT_ONCE
+    return warehouse().kept_open() if short else nullcontext()
 
 
 def run_backtest(

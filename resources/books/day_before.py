@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from resources.ledger.ledger import Connection
@@ -160,14 +161,15 @@ class OutOfDate:
         return f"packfolio run --as-of {day} --portfolio {self.portfolio}"
 
 
-def out_of_date(con: Connection) -> list[OutOfDate]:
-    """Of each paper book the first day that no longer follows from the day before, by name.
+def out_of_date(con: Connection, since: date = date.min) -> list[OutOfDate]:
+    """Of each paper book the first day after `since` that no longer follows from the day before, by name.
 
     Days that were computed before this was recorded are taken to be right.
     """
+    told = "where pack_id in (select pack_id from pricing_packs where as_of >= $since)"
     found = con.execute(
         f"""
-        with packs as ({CURRENT}), states as ({_states()}), days as (
+        with packs as (from ({CURRENT}) where as_of >= $since), states as ({_states(told)}), days as (
             select s.portfolio_id, s.name, p.as_of, p.pack_id, t.state, s.universe ->> '$.rests_on.pack' as rested_on,
                 s.universe ->> '$.rests_on.state' as rested_state,
                 m.input_hashes ->> 'previous_pack' is not null and rested_on is null as unrecorded
@@ -182,6 +184,15 @@ def out_of_date(con: Connection) -> list[OutOfDate]:
         select portfolio_id, name, pack_id, rested_on, before, later from chained
         where before is not null and not unrecorded and rested_state is distinct from expected
         qualify row_number() over (partition by portfolio_id order by as_of) = 1 order by name
-        """
+        """,
+        {"since": since},
     ).fetchall()
     return [OutOfDate(*row) for row in found]
+
+
+def skipped_before(con: Connection, pack: Pack) -> list[OutOfDate]:
+    """Of each paper book the day that must follow this pack's, where it was computed before this one was there."""
+    later = "select 1 from pricing_packs where verdict = 'fresh' and as_of > ? limit 1"
+    if not con.execute(later, [pack.as_of]).fetchall():  # the newest day, of a run or a backfill
+        return []
+    return [late for late in out_of_date(con, pack.as_of) if late.skipped and late.before == pack.id]

@@ -69,7 +69,7 @@ def open_copy(path: Path, seconds: float) -> Connection:
 
 
 def cursor_of(con: Connection) -> Connection:
-    """A cursor that looks at the file of `open_copy`."""
+    """A cursor that looks at the file of `open_copy` or of `attached`."""
     cursor = con.cursor()
     cursor.execute(f"use {NAME}")
     return cursor

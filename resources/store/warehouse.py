@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import local
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -29,7 +30,7 @@ from resources.store.continuity import (
     refuse_planted,
     unlike_anchor,
 )
-from resources.store.duckdb_engine import attached, connected, damage_told
+from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told
 from resources.store.file_lock import held, shared_lock
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
@@ -80,8 +81,25 @@ class Warehouse:
         Raises RecordError for a warehouse that is lost, damaged, tampered with, or not the one that the anchor
         remembers.
         """
+        if self.path in _KEPT.open:
+            with damage_told(self.path), cursor_of(_KEPT.open[self.path].con) as con:
+                refuse_another(con, self.path, read_end(self.anchor))
+                yield con
+            return
         with self._locked(), self._opened(read_end(self.anchor)) as con:
             yield con
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Until the end of the block, or a publish, all looks and writes of this thread share one opening.
+
+        Each of them still asks the anchor. Other writers, and who proves, wait meanwhile: it is for seconds. Readers
+        have their copy.
+        """
+        with ExitStack() as opened:
+            _KEPT.open[self.path] = _Open(opened.enter_context(self.live()), opened)
+            opened.callback(_KEPT.open.pop, self.path)
+            yield
 
     @contextmanager
     def disputed(self) -> Iterator[Connection]:
@@ -168,6 +186,8 @@ class Warehouse:
         Raises RecordError as `live` does: a good copy is never replaced by a warehouse that is not to be believed.
         """
         fresh = self.home / "published.tmp"
+        if self.path in _KEPT.open:
+            _KEPT.open[self.path].until.close()  # a file is copied when it is closed
         with self._locked():
             if self.scratch or self._is_published():
                 return self.published
@@ -312,6 +332,22 @@ class Warehouse:
             return con
 
 
+@dataclass(frozen=True)
+class _Open:
+    """A database that is kept open, and what closes it."""
+
+    con: Connection
+    until: ExitStack
+
+
+class _Kept(local):
+    """What each thread keeps open, by the path."""
+
+    def __init__(self) -> None:
+        self.open: dict[Path, _Open] = {}
+
+
+_KEPT = _Kept()
 State = tuple[tuple[int, int, int], ...]
 _UNTOUCHED: dict[Path, State] = {}  # the files as this process left them
 

@@ -129,7 +129,12 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position is {least}; it must be a fraction of NAV between 0 and 1 (0.02 for 2%)"
         )
-    if least and policy.max_weight is not None and least > policy.max_weight and not yields(policy, "max_weight"):
+    if (
+        least
+        and policy.max_weight is not None
+        and least > policy.max_weight
+        and not yields(policy, "max_weight")
+    ):
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )

@@ -1,10 +1,12 @@
 """A paper book's days come in order: a day waits for its day before, and one that no longer follows is named."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from book_chain import DAYS, Chain, book_file, flat, shares
 
+from resources.books.day_before import skipped_before
 from resources.books.orders import past_reasons
 from resources.packs.packs import newest_fresh
 
@@ -81,6 +83,22 @@ def test_a_day_that_comes_in_between_names_the_days_that_skipped_it(book: Chain)
     book.day(D3)
     book.day(D4)
     assert book.out_of_date() == []
+
+
+def test_of_a_day_only_what_was_computed_before_it_and_must_follow_it_is_told(book: Chain) -> None:
+    def skipped(day: date) -> list[str]:
+        with book.warehouse.live() as con:
+            return [late.pack_id for late in skipped_before(con, newest_fresh(con, day))]
+
+    book.day(D1, {"AAA": 200})
+    book.day(D3)
+    assert skipped(D1) == skipped(D3) == []
+    book.day(D2)
+    book.order(
+        D1, {"AAA": 100}
+    )  # an earlier day is out of date too: of D2, what follows it is told all the same
+    assert [late.pack_id for late in book.out_of_date()] == [f"PP_{D2}"]
+    assert (skipped(D1), skipped(D2), skipped(D3)) == ([], [f"PP_{D3}"], [])
 
 
 def test_a_day_that_began_with_the_file_before_an_earlier_one_was_there_is_named(book: Chain) -> None:

@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -20,7 +22,9 @@ from resources.audit.backup import accept_break
 from resources.audit.verification import verify
 from resources.ledger.anchor_lines import COMMIT, INTENT
 from resources.ledger.anchors import read_anchors
-from resources.ledger.ledger import GENESIS, head, latest
+from resources.ledger.ledger import GENESIS, Connection, head, latest
+from resources.ledger.record_error import RecordError
+from resources.store.duckdb_engine import attached
 from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
@@ -177,6 +181,61 @@ def test_a_lock_that_is_held_too_long_is_said(warehouse: Warehouse, monkeypatch:
     finally:
         done.set()
         holder.join()
+
+
+def opened_each_time(path: Path, found: list[Path]) -> AbstractContextManager[Connection]:
+    found.append(path)
+    return attached(path)
+
+
+def test_what_is_kept_open_is_opened_once_and_each_look_and_write_still_asks_the_anchor(
+    tmp_path: Path,
+) -> None:
+    opened: list[Path] = []
+    warehouse = Warehouse(tmp_path / "home", connect=lambda path: opened_each_time(path, opened))
+    record(warehouse)
+    opened.clear()
+    with warehouse.kept_open():
+        assert record(Warehouse(warehouse.home), WEIGHTS.assign(weight=0.5))
+        assert latest_weights(Warehouse(warehouse.home)) == [("AAA", 0.5), ("BBB", 0.5)]
+        with pytest.raises(ZeroDivisionError), warehouse.write(STAMP):
+            raise ZeroDivisionError
+        with pytest.raises(duckdb.CatalogException), warehouse.live() as con:
+            con.execute("create temp table own (a integer)")
+            with warehouse.live() as other:  # each look has temporary tables of its own
+                other.execute("from own")
+        kept = warehouse.anchor.read_bytes()
+        warehouse.anchor.unlink()
+        with pytest.raises(RecordError, match="its anchor no line"), warehouse.live():
+            pass
+        with pytest.raises(RecordError, match="its anchor no line"):
+            record(warehouse)
+        warehouse.anchor.write_bytes(kept)
+    assert len(opened) == 1
+    assert latest_weights(warehouse) == [("AAA", 0.5), ("BBB", 0.5)]
+    assert len(opened) == 2
+
+
+def test_what_is_kept_open_keeps_others_out_until_it_is_published(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "LOCK_SECONDS", 0.05)
+
+    def read() -> list[tuple[object, ...]]:
+        with ThreadPoolExecutor(1) as other:  # as another process does: it waits for the lock
+            return other.submit(latest_weights, warehouse).result()
+
+    with warehouse.kept_open():
+        record(warehouse)
+        with pytest.raises(DataError, match="locked by another process"):
+            read()
+        warehouse.publish()
+        assert read() == latest_weights(warehouse) == [("AAA", 0.25), ("BBB", 0.75)]
+    with warehouse.read() as con:
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(2,)]
+    with pytest.raises(ZeroDivisionError), warehouse.kept_open():
+        raise ZeroDivisionError
+    assert read() == [("AAA", 0.25), ("BBB", 0.75)]
 
 
 def test_a_reader_can_write_nothing_and_read_no_other_file(warehouse: Warehouse, tmp_path: Path) -> None:
