@@ -190,7 +190,7 @@ def _published(environment: Environment, store: Warehouse, rows: int) -> Iterato
     if forged:
         return
     if behind := rows - seen[0]:
-        said = f"readers are {behind} ledger row(s) behind: a run was stopped, or one goes on"
+        said = f"readers are {how_many(behind, 'ledger row')} behind: a run was stopped, or one goes on"
         yield Finding("published copy", NOTE, said, "run `packfolio run` again; it ends by publishing")
     else:
         yield Finding("published copy", OK, "readers see the newest state")
@@ -264,7 +264,8 @@ def _runs(environment: Environment) -> Iterator[Finding]:
         yield Finding("runs", FAULT, str(error), "move the file away; the record of the desk is not in it")
         return
     if found:
-        said = f"{len(found)} run(s) never ended, their process is gone: {', '.join(run.run_id for run in found)}"
+        ids = ", ".join(run.run_id for run in found)
+        said = f"{how_many(len(found), 'run')} never ended, the process is gone: {ids}"
         yield Finding("runs", NOTE, said, "any `packfolio run` marks them as failed; their tables are whole")
     for one in found:
         yield Finding(f"run {one.run_id}", NOTE, str(one), "look at what it did in `packfolio ui`")
@@ -280,7 +281,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
 def _history(environment: Environment, runs: int) -> Finding:
     """How much room Dagster's history takes, and for how long it keeps a run."""
     size = sum(file.stat().st_size for file in environment.dagster_home.rglob("*") if file.is_file())
-    said = f"Dagster's history of {runs} run(s) takes {size / 2**20:.1f} MiB"
+    said = f"Dagster's history of {how_many(runs, 'run')} takes {size / 2**20:.1f} MiB"
     with suppress(PackfolioError):  # another finding tells what is wrong with the configuration
         said += f"; weekly_purge ends what is older than {housekeeping(environment.config).history_days} days"
     large = size > LARGE_HISTORY

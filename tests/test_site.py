@@ -86,5 +86,12 @@ def test_the_site_opens_and_searches_from_a_folder(site: Path) -> None:
         page.click(".md-search__input")
         page.type(".md-search__input", "watermark", delay=30)
         page.wait_for_selector(".md-search-result__item", timeout=30_000)
+        page.fill(".md-search__input", "")
+        page.type(".md-search__input", "turnover", delay=30)
+        page.get_by_role("heading", name="Limit a portfolio").wait_for()
+        first = page.locator(".md-search-result__item > a h1").all_inner_texts()[:5]
         browser.close()
+    assert "Limit a portfolio" in first and not [
+        title for title in first if title[0].isdigit()
+    ]  # no decision
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -20,6 +20,15 @@ JOINED = {"README.md": "index.md", "LICENSE": "LICENSE.md"} | {
     if (name := path.relative_to(ROOT).as_posix()) != "README.md"
 }
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+# How much a hit counts in the search: what one does stands before why it was decided and what changed when.
+BOOST = {
+    "how-to/": 4.0,
+    "methods/": 2.0,
+    "decisions/": 0.4,
+    "CHANGELOG": 0.2,
+    "benchmarks/": 0.3,
+    "architecture": 0.5,
+}
 LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s]+)(\))")
 FENCE = re.compile(r"^```(\w+) [^\n]*$", re.MULTILINE)
 
@@ -59,9 +68,12 @@ def _page_of(book: Path) -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as the site has its pages, and fences without what is for the tests."""
+    """Links as the site has its pages, fences without what is for the tests, and the page's place in the search."""
     places = {target: source for source, target in JOINED.items()}
     here = places.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+    for start, boost in BOOST.items():
+        if page.file.src_uri.startswith(start):
+            page.meta["search"] = {"boost": boost}
 
     def moved(found: re.Match[str]) -> str:
         path, mark, anchor = found[2].partition("#")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from optimizer.errors import how_many
 from resources.audit.cell_verification import Line
 from resources.audit.faults import CHANGED, MISSING, Fault
 from resources.ledger.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOKED, ROTATED, Anchor
@@ -41,8 +42,8 @@ def check_anchors(lines: Iterable[Line], anchors: Anchors) -> Found:
         faults += _borne_out(anchors.accepted, by_id.get(anchors.accepted.count))
     if length > last.count:
         notes.append(
-            f"the last {length - last.count} ledger row(s) are not anchored: a run was killed there, or they were "
-            f"added by someone"
+            f"not anchored: the last {how_many(length - last.count, 'ledger row')}; a run was killed there, or "
+            f"somebody added them"
         )
     return faults, notes
 
@@ -144,7 +145,9 @@ def check_signatures(anchors: Anchors, key: PublicKey | None) -> Found:
     """The lines of the anchor against the desk's public key, and the keys that it followed or that followed it."""
     signed = [line for line in anchors.lines if SIGNATURE in line.told]
     if key is None:
-        return [], [f"{len(signed)} anchor line(s) are signed: give --key to check by whom"] if signed else []
+        return [], [
+            f"signed: {how_many(len(signed), 'anchor line')}; give --key to check by whom"
+        ] if signed else []
     if not anchors.lines:
         return [Fault("anchor", MISSING, "there is no line to check against the key")], []
     first = signed[0].place if signed else 0
@@ -152,7 +155,9 @@ def check_signatures(anchors: Anchors, key: PublicKey | None) -> Found:
     said = [(line, f"line {line.place} of {line.at}, ledger row {line.count}, {why}") for line, why in wrong]
     faults = [Fault("anchor", CHANGED, message, ledger_row=line.count) for line, message in said]
     before = sum(line.place < first for line in anchors.lines)
-    return faults, [f"the first {before} anchor line(s) are from before the desk had a key"] if before else []
+    return faults, [
+        f"from before the desk had a key: the first {how_many(before, 'anchor line')}"
+    ] if before else []
 
 
 def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain, combinations
 
+from optimizer.errors import how_many
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
 from resources.ledger.ledger import (
     UNSPECIFIED,
@@ -243,4 +244,6 @@ def _gone(con: Connection, line: Line | None, entry: int, table: str, count: int
         return [
             _row_fault(table, MISSING, "its row is gone", entry, line, {"symbol": name}) for name in likely
         ]
-    return [_row_fault(table, MISSING, f"{count} row(s) of ledger row {entry} are gone", entry, line, {})]
+    return [
+        _row_fault(table, MISSING, f"gone: {how_many(count, 'row')} of ledger row {entry}", entry, line, {})
+    ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from optimizer.errors import how_many
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
 from resources.ledger.ledger import Connection, sha256
 from resources.ledger.tables import LOGS
@@ -134,7 +135,7 @@ class LogCheck:
             message = "its row of that date is gone; it has one on the dates before and after"
             return [self._fault(MISSING, key, day, seq, message) for key in likely]
         named = ", ".join("/".join(key) for key in likely[:NAMED])
-        message = f"{count} row(s) of that date are gone{', likely among ' + named if named else ''}"
+        message = f"gone: {how_many(count, 'row')} of that date{', likely among ' + named if named else ''}"
         return [self._fault(MISSING, (), day, seq, message)]
 
     def _surplus(self, day: date, seq: int, count: int, kept_hash: str) -> list[Fault]:
@@ -149,7 +150,7 @@ class LogCheck:
         for at, row in enumerate(rows if count == 1 else []):
             if sha256("".join(digests[:at] + digests[at + 1 :])) == kept_hash:
                 return [self._fault(ADDED, row[:-1], day, seq, f"ledger row {seq} did not bring this row")]
-        return [self._fault(ADDED, (), day, seq, f"{count} row(s) of that date were added")]
+        return [self._fault(ADDED, (), day, seq, f"added: {how_many(count, 'row')} of that date")]
 
     def _keys_at(self, where: str) -> list[tuple[str, ...]]:
         return self.con.execute(

@@ -12,7 +12,7 @@ WORDS: Mapping[str, str] = {
     "none_required": "must be left out",
     "string_type": "must be text",
     "string_unicode": "must be text in UTF-8",
-    "string_too_short": "must have at least {min_length} character(s)",
+    "string_too_short": "must have a length of {min_length} or more",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must have the form {pattern}",
     "int_type": "must be a whole number",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from service.screen.tables import literal
 
 Row = dict[str, Any]
 WHOLE, ROW = 25, 35  # rows that a table shows without a bar of its own; pixels of one
-RIGHT = "right"  # a column of amounts that are written already
+RIGHT: Final = "right"  # a column of amounts that are written already
 MEANT = {
     "Trade Count": "Lines of the list, those that hold included",
     "Turnover": "Buys and sales, of the portfolio's value",
@@ -27,7 +27,9 @@ def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> N
         for name, form in written.items()
     }
     shown = [{name: _unsigned(cell, written.get(name, "")) for name, cell in row.items()} for row in rows]
-    height = "content" if len(rows) <= WHOLE else ROW * (WHOLE + 1)
+    height: Literal["content"] | int = (
+        "content" if len(rows) <= WHOLE else ROW * (WHOLE + 1) + ROW // 2
+    )  # half a row says that there are more
     st.dataframe(shown, hide_index=True, column_config=columns, placeholder="", height=height)
 
 

@@ -129,12 +129,12 @@ def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: p
         instance.report_dagster_event(started, run_id=run.run_id)
     told = states(desk)
     assert told["note"]["runs"] == (
-        f"1 run(s) never ended, their process is gone: {run.run_id}; "
+        f"1 run never ended, the process is gone: {run.run_id}; "
         "any `packfolio run` marks them as failed; their tables are whole"
     )
     which = told["note"][f"run {run.run_id}"]
     assert which.startswith(f"empty ({run.run_id}) since 20") and "(999999:1) is gone" in which
-    assert told["ok"]["history"].startswith("Dagster's history of 1 run(s) takes ")
+    assert told["ok"]["history"].startswith("Dagster's history of 1 run takes ")
 
 
 def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:
@@ -204,7 +204,7 @@ def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:
         ingest(tx, "prices", price_rows(close=102.0))
     told = found(desk, "note")
     assert "published.duckdb.tmp: a publish was cut short" in told["leftovers"]
-    assert "readers are 1 ledger row(s) behind" in told["published copy"]
+    assert "readers are 1 ledger row behind" in told["published copy"]
     (desk.home / "published.duckdb").unlink()
     assert "readers have no copy yet" in found(desk, "note")["published copy"]
 

@@ -242,4 +242,4 @@ def test_ledger_rows_after_the_last_anchor_are_a_note(small: Path, tmp_path: Pat
         anchors = read_anchors(tmp_path / "anchors.jsonl")
         report = verify(con, replace(anchors, lines=anchors.lines[:-4]))
         assert report.faults == []
-        assert report.notes[0].startswith("the last 2 ledger row(s) are not anchored")
+        assert report.notes[0].startswith("not anchored: the last 2 ledger rows;")

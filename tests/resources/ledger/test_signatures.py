@@ -11,6 +11,7 @@ import pytest
 from bench import BOOK, STAMP, fill, new_warehouse
 
 from optimizer import PolicyError
+from optimizer.errors import how_many
 from resources.audit.verification import verify
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
@@ -91,7 +92,7 @@ def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
             )
     faults, notes = said(warehouse, read_anchors(warehouse.anchor), public)
     assert faults == []
-    assert notes == [f"the first {count} anchor line(s) are from before the desk had a key"]
+    assert notes == [f"from before the desk had a key: the first {how_many(count, 'anchor line')}"]
 
 
 def test_an_accepted_break_is_signed_with_its_reason(tmp_path: Path, public: PublicKey) -> None:

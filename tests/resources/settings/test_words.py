@@ -50,7 +50,7 @@ class Every(Strict):
         ("size: 2", "desk.yaml:1: size: must be less than 2 (it is 2)"),
         ("size: 0.25", "desk.yaml:1: size: must be at least 0.5 (it is 0.25)"),
         ("name: 'A'", "desk.yaml:1: name: must have the form ^[a-z]+$ (it is 'A')"),
-        ("name: ''", "desk.yaml:1: name: must have at least 1 character(s) (it is '')"),
+        ("name: ''", "desk.yaml:1: name: must have a length of 1 or more (it is '')"),
         ("live: 'no'", "desk.yaml:1: live: must be true or false (it is 'no')"),
         ("day: 5", "desk.yaml:1: day: must be a date such as 2024-01-31 (it is 5)"),
         ("kind: three", "desk.yaml:1: kind: must be 'one' or 'two' (it is 'three')"),
