@@ -10,7 +10,7 @@ from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
 from service.answers import Answer
-from service.http.guard import CODES, TooLargeError, code_of, log, problem
+from service.http.guard import CODES, NOBODY, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 
 
@@ -33,7 +33,11 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(PackfolioError)
     async def known(request: Request, error: PackfolioError) -> JSONResponse:
-        return answer(request, code_of(error), reason_of(error))
+        said, state = reason_of(error), request.scope["state"]
+        if state["who"] is NOBODY:  # it may name folders
+            log.warning("%s trace_id=%s", said, state["trace_id"])
+            said = "the log of the service says why, under the trace_id"
+        return answer(request, code_of(error), said)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
