@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from http.client import HTTPException
 
@@ -77,7 +78,7 @@ def prices(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             **answers(OF_PRICES, told, inbox.desk.sources.limits),
-            "set_aside": preview(pd.DataFrame([vars(question) for question in aside[:PREVIEW_ROWS]])),
+            "set_aside": preview(pd.DataFrame([asdict(question) for question in aside[:PREVIEW_ROWS]])),
         },
         description=_believed([str(one["code"]) for one in told], len(aside)),
     )

@@ -15,6 +15,7 @@ from resources.logs.calendars import desk_calendar
 from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
 from resources.store.code_version import code_version
+from resources.store.duckdb_engine import refuse_foreign_log
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
@@ -74,6 +75,7 @@ class PublishedResource(DuckDBResource):
             raise DataError(
                 f"there is no {self.database} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
             )
+        refuse_foreign_log(Path(self.database))
         with super().get_connection() as con, closing(con):
             yield con
 

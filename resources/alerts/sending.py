@@ -12,6 +12,7 @@ import requests
 from optimizer import DataError, PackfolioError
 from resources.alerts.conditions import Alert
 from resources.alerts.settings import MailFile, NotifyFile, WebhookFile, secret
+from resources.ledger.record_error import in_a_line
 
 SECONDS = 20.0
 Send = Callable[[Sequence[Alert]], str]
@@ -49,7 +50,7 @@ def post(hook: WebhookFile, alerts: Sequence[Alert]) -> str:
     """One POST with all alerts; raises DataError without the address, which may be a secret."""
     body = {
         "text": text_of(alerts),
-        "alerts": [{"key": alert.key, "kind": alert.kind, "said": alert.said} for alert in alerts],
+        "alerts": [{"key": alert.key, "kind": alert.kind, "said": in_a_line(alert.said)} for alert in alerts],
     }
     try:
         answer = requests.post(hook.address(), json=body, timeout=SECONDS, allow_redirects=False)
@@ -63,7 +64,7 @@ def post(hook: WebhookFile, alerts: Sequence[Alert]) -> str:
 def write(box: MailFile, alerts: Sequence[Alert]) -> str:
     """One mail with all alerts; raises DataError where the server does not take it."""
     mail = EmailMessage()
-    mail["Subject"] = f"Packfolio: {alerts[0].said[:60]}" + (
+    mail["Subject"] = f"Packfolio: {in_a_line(alerts[0].said)[:60]}" + (
         f" and {len(alerts) - 1} more" if alerts[1:] else ""
     )
     mail["From"], mail["To"] = box.sender, ", ".join(box.to)
@@ -83,5 +84,5 @@ def write(box: MailFile, alerts: Sequence[Alert]) -> str:
 
 
 def text_of(alerts: Sequence[Alert]) -> str:
-    """One line an alert."""
-    return "\n".join(alert.said for alert in alerts)
+    """One line an alert: the names in it are of others, and may hold what would be another line, or a mail's header."""
+    return "\n".join(in_a_line(alert.said) for alert in alerts)

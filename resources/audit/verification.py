@@ -43,6 +43,7 @@ from resources.ledger.timestamps import read_stamps, stamps_beside, wrong_stamps
 from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
 from resources.store.catalog import unlike_release
+from resources.store.duckdb_engine import refuse_foreign_log
 from resources.store.warehouse import Warehouse
 
 COPY = "published copy"
@@ -135,6 +136,10 @@ def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault]
     """The copy that readers see against the digests that were recorded at publishing: (faults, notes)."""
     if not warehouse.published.exists():
         return [], ["there is no published copy: readers see nothing until the next run"]
+    try:
+        refuse_foreign_log(warehouse.published)
+    except RecordError as error:
+        return [Fault(COPY, ADDED, str(error))], []
     for look in (anchors, None, None):
         # A run may publish while this looks: its line comes before its file, so the file is read first then.
         digest = file_sha256(warehouse.published)

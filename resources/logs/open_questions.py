@@ -23,7 +23,7 @@ REMEDIES = {
 RESEND = "send the row again with what is right"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OpenQuestion:
     """Rows of one symbol that are set aside for one reason.
 

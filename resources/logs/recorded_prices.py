@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
@@ -112,17 +113,12 @@ def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
 
     A row set aside that tells another close corrects nothing: what is on record stays.
     """
-    aside = [
-        {"symbol": symbol, "date": day, "close": parsed_row(raw)["close"]}
-        for symbol, day, code, raw in zip(
-            *(delivery.quarantined[name].to_pylist() for name in ("symbol", "date", "code", "raw")),
-            strict=True,
-        )
-        if code in WAITING
-    ]
-    if not aside:
+    aside = delivery.quarantined
+    aside = aside.filter(pc.is_in(aside["code"], pa.array(WAITING)))
+    if not aside.num_rows:
         return PRICE_ROWS.empty_table()
-    con.register("doubted", pa.Table.from_pylist(aside))
+    closes = pa.array([parsed_row(raw)["close"] for raw in aside["raw"].to_pylist()], pa.float64())
+    con.register("doubted", aside.select(["symbol", "date"]).append_column("close", closes))
     rows = con.sql(
         f"""
         select {COLUMNS} from believed_prices(null) p join doubted d on p.symbol = d.symbol and p.date = d.date

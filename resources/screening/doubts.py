@@ -39,7 +39,7 @@ class JumpLimits:
     level: float = 4.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Held:
     """A row set aside: its place in the series, and why."""
 
@@ -48,7 +48,7 @@ class Held:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Move:
     """From a close to a row, with every split and dividend stated on the way: per share of the close before."""
 

@@ -20,6 +20,8 @@ NEWS = (
 )
 LIKE = 0.25  # two moves are alike when their logs differ by this fraction
 
+NOWHERE = np.array([], np.int64), np.array([0.0])  # the days of a symbol that no other source has
+
 Elsewhere = Callable[[str], Mapping[int, tuple[float, float, float]]]
 
 
@@ -145,7 +147,8 @@ class Evidence:
     def _grown_elsewhere(self, symbol: str) -> tuple[Ints, Array]:
         """The days (d,) on which another source has a price, and the log of its growth (d,) since the first of them."""
         if symbol not in self._others:
-            told = sorted(self.elsewhere(symbol).items())
+            if not (told := sorted(self.elsewhere(symbol).items())):
+                return NOWHERE
             steps = [
                 np.log((close * split + paid) / before)
                 for (_, (before, _, _)), (_, (close, split, paid)) in pairwise(told)

@@ -21,7 +21,7 @@ NOT_A_SESSION = "NOT_A_SESSION"
 LINES_TOLD = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A row set aside: its place in the delivery, the code, and the reason."""
 

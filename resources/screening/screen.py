@@ -15,6 +15,8 @@ from resources.screening.price_warnings import watch
 from resources.screening.row_checks import Fault, duplicates, high_low, row_faults
 from resources.screening.settling import lost_rows, settle
 
+AT_ONCE = 10_000  # rows spelled out at a time: of half a million that takes a part of a gigabyte
+
 
 def screen(delivery: Delivery, context: Context) -> Delivery:
     """The delivery with its bad rows in `quarantined`, its good ones in `rows`, and a finding for each kind.
@@ -86,7 +88,11 @@ def kept_beside(rows: pa.Table, codes: list[str], reasons: list[str]) -> pa.Tabl
 
 
 def _quarantined(rows: pa.Table, lines: pa.Array, codes: list[str], reasons: list[str]) -> pa.Table:
-    raw = [",".join("" if cell is None else str(cell) for cell in row.values()) for row in rows.to_pylist()]
+    raw = [
+        ",".join("" if cell is None else str(cell) for cell in row.values())
+        for part in rows.to_batches(AT_ONCE)
+        for row in part.to_pylist()
+    ]
     columns = {"symbol": rows["symbol"].cast(pa.string()), "date": rows["date"], "line": lines}
     told = {"code": codes, "reason": reasons, "raw": raw}
     return pa.table(

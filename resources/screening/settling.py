@@ -227,9 +227,8 @@ def _released(merged: Merged, again: pa.Table) -> Iterator[Finding]:
 
 def lost_rows(rows: pa.Table, faults: Iterable[Fault]) -> dict[str, list[Lost]]:
     """What rows without a usable price say of split and dividend, by symbol."""
-    bad = rows.take(
-        pa.array([fault.place for fault in faults if fault.code in KEEPING], pa.int64())
-    ).to_pylist()
+    places = pa.array([fault.place for fault in faults if fault.code in KEEPING], pa.int64())
+    bad = rows.select(["symbol", "date", "close", "split", "dividend"]).take(places).to_pylist()
     return agreed(
         (str(row["symbol"]), lost(row["date"], row["close"], row["split"], row["dividend"])) for row in bad
     )

@@ -34,11 +34,28 @@ def quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
+def logs_of(path: Path) -> list[Path]:
+    """The files there are beside a database file from which DuckDB reads unfinished writes."""
+    places = [path.with_name(f"{path.name}.wal{more}") for more in ("", ".checkpoint", ".recovery")]
+    return [place for place in places if place.exists()]
+
+
+def refuse_foreign_log(path: Path) -> None:
+    """Raises RecordError for unfinished writes beside a file that nobody writes: readers would see them as its rows."""
+    if logs := logs_of(path):
+        raise RecordError(
+            f"{logs[0]} is not of this program, and would change what readers see: `packfolio ingest` sets it aside "
+            f"as evidence"
+        )
+
+
 def connected(path: Path | None = None) -> Connection:
     """An empty database in memory, or a file that is only read; the caller closes it.
 
-    It has the threads that DUCKDB_THREADS says, or one for each core.
+    It has the threads that DUCKDB_THREADS says, or one for each core. Raises RecordError as `refuse_foreign_log` does.
     """
+    if path is not None:
+        refuse_foreign_log(path)
     con = duckdb.connect() if path is None else duckdb.connect(str(path), read_only=True)
     if (threads := os.environ.get("DUCKDB_THREADS", "")).isdigit() and int(threads):
         con.execute(f"set threads = {int(threads)}")

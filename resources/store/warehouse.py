@@ -30,7 +30,7 @@ from resources.store.continuity import (
     refuse_planted,
     unlike_anchor,
 )
-from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told
+from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told, logs_of
 from resources.store.file_lock import held, shared_lock
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
@@ -210,20 +210,24 @@ class Warehouse:
         last = next(iter(reversed(anchors.published)), None)
         if last is None or anchors.settled is None or not self.published.exists():
             return False
+        if logs_of(self.published):
+            return False
         with self._opened(anchors) as con:
             head = ledger.head(con)
         return last.state == head and file_sha256(self.published) == last.told["sha256"]
 
     def _keep_evidence(self, head: Head, known: Set[str]) -> None:
         """Sets aside what stands in the readers' place and was never published, and puts it on record."""
-        if not known or not self.published.exists():
-            return
-        digest = file_sha256(self.published)
-        if digest not in known:
-            kept = self.home / "evidence" / f"published-{digest[:16]}.duckdb"
+        logs = logs_of(self.published)
+        copy = [self.published] if known and self.published.exists() else []
+        found = {place: file_sha256(place) for place in (*copy, *logs)}
+        for place in (place for place, digest in found.items() if digest not in known):
+            kept = self.home / "evidence" / f"published-{found[place][:16]}{place.suffix}"
             kept.parent.mkdir(exist_ok=True)
-            shutil.copyfile(self.published, kept)
-            append_line(self.anchor, FORGED, *head, _now(), {"sha256": digest, "kept": kept.name})
+            shutil.copyfile(place, kept)
+            append_line(self.anchor, FORGED, *head, _now(), {"sha256": found[place], "kept": kept.name})
+        for log in logs:
+            log.unlink()
 
     def tell_anchor(self, kind: str, told: Mapping[str, str], new_key: Path | None = None) -> int:
         """Write a line about something else than a commit, such as a key; gives its number.

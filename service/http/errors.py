@@ -13,7 +13,7 @@ from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
 from service.answers import Answer
-from service.http.guard import CODES, TooLargeError, code_of, log, problem
+from service.http.guard import CODES, NOBODY, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 
 
@@ -32,9 +32,13 @@ def answer_errors(app: FastAPI) -> None:
     def answering(said: Said) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
         async def answer(request: Request, error: Exception) -> JSONResponse:
             code, message = said(error)
-            trace_id = request.scope["state"]["trace_id"]
+            state = request.scope["state"]
+            trace_id = state["trace_id"]
             if code == "machine_refused":
                 log.exception("refused trace_id=%s", trace_id, exc_info=error)
+            elif isinstance(error, PackfolioError) and state["who"] is NOBODY:  # it may name folders
+                log.warning("%s trace_id=%s", message, trace_id)
+                message = "the log of the service says why, under the trace_id"
             headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else None
             return JSONResponse(problem(code, message, trace_id), CODES[code][0], headers)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 Row = dict[str, Any]
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+WIDE = "\uff1d\uff0b\uff0d\uff20"  # of = + - @, which some spreadsheets take for those
+FORMULA = (*"=+-@\t\r\n", *WIDE)
 
 
 def percent(value: float | None, digits: int = 1) -> str:

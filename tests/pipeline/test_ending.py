@@ -9,7 +9,7 @@ from source_tree import ROOT
 
 PROGRAM = """
 import atexit, os, sys, threading, time
-from pipeline.ending import at_once
+from pipeline.__main__ import at_once
 class Left:
     def __del__(self): os.write(2, b"taken apart")
 left = Left()

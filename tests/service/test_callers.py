@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,6 +102,15 @@ def test_no_part_of_a_lineages_key_leads_to_anothers_portfolio(
     assert told.status_code in (403, 422), told.text
     others = ("seed", "newcomers", "opinions", PORTFOLIO)
     assert not any(name in told.json()["message"] for name in others if name not in asked.values())
+
+
+def test_who_has_no_key_is_told_no_folder(settings: Settings, tmp_path: Path) -> None:
+    keys = Settings.of_process({"PACKFOLIO_API_KEYS": KEYS}).keys
+    lost = replace(settings, home=tmp_path, keys=keys)
+    with TestClient(create_app(lost), raise_server_exceptions=False) as client:
+        answers = [client.get("/ready", headers=given) for given in ({}, {"X-API-Key": "read"})]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert [str(tmp_path) in answer.text for answer in answers] == [False, True]
 
 
 def test_a_lineage_of_a_whole_portfolio_needs_no_symbol(client: TestClient) -> None:

@@ -11,7 +11,7 @@ from terminal import terminal
 from optimizer import DataError, PolicyError
 from pipeline.alerts import send_new
 from resources.alerts.conditions import Alert, disk
-from resources.alerts.sending import TEST, Tried, channels, tried
+from resources.alerts.sending import TEST, Tried, channels, text_of, tried
 from resources.alerts.settings import NotifyFile, load_notify
 
 FULL = Alert("disk", "disk", "the disk is full")
@@ -79,6 +79,26 @@ def test_a_mail_is_handed_over() -> None:
     assert "To: pm@desk.example, ops@desk.example" in text and "the session of 2024-02-29 has no pack" in text
     (reason,) = send_new([FULL], ways, {})[2]
     assert reason.startswith("mail desk was not taken by 127.0.0.1:")
+
+
+def test_a_name_forges_no_line_and_no_header() -> None:
+    """Names of accounts come from files of others."""
+    hostile = "Growth\nBcc: thief@evil.example\r\n\u2028limits hold\x1b[2J"
+    alerts = [Alert("k", "no_answer", f"{hostile} has no answer"), LOST]
+    with socketserver.TCPServer(("127.0.0.1", 0), Mailbox) as server:
+        server.taken = []  # type: ignore[attr-defined]
+        with running(server):
+            box = {
+                "name": "desk", "to": ["pm@desk.example"], "sender": "packfolio@desk.example",
+                "host": "127.0.0.1", "port": server.server_address[1], "starttls": False,
+            }  # fmt: skip
+            ways = channels(NotifyFile.model_validate({"mail": [box]}))
+            assert send_new(alerts, ways, {})[2] == []
+        (text,) = server.taken  # type: ignore[attr-defined]
+    lines = text.splitlines()
+    assert not [line for line in lines if line.startswith(("Bcc", "limits hold"))] and "\x1b" not in text
+    assert "Subject: Packfolio: Growth\\nBcc: thief" in text
+    assert text_of(alerts).count("\n") == 1
 
 
 def test_an_address_that_is_a_secret_is_in_no_message(

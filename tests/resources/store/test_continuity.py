@@ -15,6 +15,7 @@ import resources.store.warehouse as door
 from resources.audit import verification
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import check_published, verify_home
+from resources.dagster_resources import PublishedResource
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import file_sha256
@@ -256,6 +257,34 @@ def test_a_forged_copy_is_named_kept_as_evidence_and_stays_a_fault_until_it_is_a
     accept_break(warehouse, STAMP, "a test of the desk")
     report = verify_home(warehouse)
     assert (report.status, any(kept.name in note for note in report.notes)) == ("accepted", True)
+
+
+@pytest.mark.parametrize("end", ["wal", "wal.checkpoint"])
+def test_unfinished_writes_beside_the_published_copy_are_refused_named_and_kept(
+    warehouse: Warehouse, tmp_path: Path, end: str
+) -> None:
+    """DuckDB would read them into the copy, whose digest stays: readers saw other rows, and nothing was a fault."""
+    other, planted = tmp_path / "other.duckdb", warehouse.published.with_name(f"published.duckdb.{end}")
+    other.write_bytes(warehouse.published.read_bytes())
+    with duckdb.connect(str(other)) as con:
+        con.execute("pragma disable_checkpoint_on_shutdown")
+        con.execute("update prices set close = 99999")
+    assert other.read_bytes() == warehouse.published.read_bytes()
+    planted.write_bytes(other.with_name("other.duckdb.wal").read_bytes())
+    held = planted.read_bytes()
+    for look in (warehouse.read(), PublishedResource.of_home(warehouse.home).get_connection()):
+        with pytest.raises(RecordError, match="would change what readers see"), look:
+            pass
+    (fault,) = verify_home(warehouse).faults
+    assert f"published.duckdb.{end} is not of this program" in str(fault)
+    assert planted.read_bytes() == held  # to look changes nothing
+    warehouse.publish()
+    (kept,) = (warehouse.home / "evidence").iterdir()
+    assert (kept.read_bytes(), planted.exists()) == (held, False)
+    with warehouse.read() as con:
+        assert con.execute("select max(close) < 1000 from prices").fetchall() == [(True,)]
+    (fault,) = verify_home(warehouse).faults
+    assert kept.name in str(fault)
 
 
 def test_an_older_published_copy_is_a_fault_unless_a_publish_was_cut_short(warehouse: Warehouse) -> None:

@@ -35,6 +35,8 @@ def test_a_spreadsheet_takes_no_text_for_a_formula() -> None:
     assert to_csv(rows).splitlines() == [
         "Name,Change", "'=1+1,-1.5", "'+a,-1.5", "'-b,-1.5", "'@c,-1.5", "'\td,-1.5", "plain,-1.5", "a=b,-1.5",
     ]  # fmt: skip
+    for sign in ("\n=", "\r=", *"\uff1d\uff0b\uff0d\uff20"):
+        assert to_csv([{"Name": f"{sign}1+1"}]).splitlines()[1].lstrip('"').startswith("'")
     assert to_csv([]) == ""
 
 
