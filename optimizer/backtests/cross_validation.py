@@ -13,7 +13,7 @@ import pandas as pd
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
 from optimizer.model.sessions import periods_per_year
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import in_time
 from optimizer.typing import Array
 
 LEAST_TRAINING = 2
@@ -167,7 +167,7 @@ def _complete(returns: pd.DataFrame) -> Array:
     """(T, n) the returns; DataError for one that is none."""
     if not isinstance(returns, pd.DataFrame):
         raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
-    values = floats("returns", returns)
+    values = in_time("returns", returns)
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
     return values

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named, exposures_in
-from optimizer.errors import PolicyError
-from optimizer.model.alignment import check_names, named_square, named_vector
+from optimizer.errors import PolicyError, check_one_of, one_of
+from optimizer.model.alignment import by_name, check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
 from optimizer.model.ranges import checked_number
 from optimizer.numerics.counted import floats
@@ -52,7 +52,12 @@ class MarketView:
 
     def __post_init__(self) -> None:
         sides = {"assets": self.assets, "against": () if self.against is None else self.against}
+        sides = {
+            f: by_name(f"view: {f}", side) if hasattr(side, "keys") else side for f, side in sides.items()
+        }
         names = {field: _names(field, side) for field, side in sides.items()}
+        if hasattr(self.weights, "keys"):
+            object.__setattr__(self, "weights", by_name("view: weights", self.weights))
         if own := _own_weights([*names.values()], [*sides.values(), self.weights]):
             object.__setattr__(self, "weights", own)
         for field, side in names.items():
@@ -229,11 +234,12 @@ def _names(field: str, names: object) -> tuple[str, ...]:
 
 
 def _check_view(view: MarketView) -> None:
-    if view.view_type not in VIEW_TYPES:
-        raise PolicyError(f"view type {view.view_type!r} does not exist; use one of {', '.join(VIEW_TYPES)}")
-    if not isinstance(view.weights, Mapping) and view.weights not in VIEW_WEIGHTS:
+    check_one_of("view type", view.view_type, VIEW_TYPES)
+    own = isinstance(view.weights, Mapping) and len(view.weights) > 0
+    if not own and not (isinstance(view.weights, str) and view.weights in VIEW_WEIGHTS):
         raise PolicyError(
-            f"view weights {view.weights!r} do not exist; use one of {', '.join(VIEW_WEIGHTS)}, or symbol -> weight"
+            f"view weights {view.weights!r} do not exist; {one_of(str(view.weights), VIEW_WEIGHTS)}, or give symbol -> "
+            f"weight"
         )
     named = [*view.assets, *view.against]
     if not view.assets or len(set(named)) < len(named):

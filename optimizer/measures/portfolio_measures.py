@@ -146,7 +146,7 @@ def gini_weights(days: int) -> Array:
     return np.asarray(2.0 * (2.0 * np.arange(1, days + 1) - days - 1) / (days * max(days - 1, 1)))
 
 
-@counted()
+@counted(path=True)
 def drawdowns(r: Array) -> Array:
     """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0.
 

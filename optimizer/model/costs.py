@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_holdings, named_vector
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, exact, money
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 BPS = 1e-4
@@ -127,6 +129,7 @@ class CostModel:
         prices   (n,) base currency per share; needed when there is a fee per share
         returns  (n,) base currency, 0 where nothing is traded
         """
+        values = floats("values", named_holdings("values", values, tuple(symbols)))
         if values.shape != (len(symbols),) or not np.isfinite(values).all():
             raise DataError(
                 f"values are {values}; a finite amount is needed for each of {len(symbols)} symbols"
@@ -138,6 +141,7 @@ class CostModel:
         ones = np.ones(len(symbols))
         if not (isfinite(nav) and nav > 0):
             raise DataError(f"nav is {nav}; costs per unit of it need an amount above 0")
+        prices = None if prices is None else floats("prices", named_vector("prices", prices, tuple(symbols)))
         if prices is not None and not (prices.shape == ones.shape and (prices > 0).all()):
             raise DataError(
                 f"prices have shape {prices.shape}; one above 0 is needed for each of {len(ones)} symbols"
@@ -192,6 +196,7 @@ class CostCurve:
 
     def costs(self, trades: Array) -> Array:
         """(n,) costs of (n,) signed trades, NaN where a trade is; DataError for another number of them."""
+        trades = floats("trades", trades)
         if trades.shape[-1:] != self.fixed.shape:
             raise DataError(f"trades have shape {trades.shape}; there are costs of {len(self.fixed)} names")
         if self.nothing:

@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError, meant
+from optimizer.errors import DataError, PolicyError, check_one_of, meant
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01
@@ -285,8 +285,7 @@ class FundExposureMap(Mapping[str, Fund]):
     """
 
     def __init__(self, funds: Mapping[str, Fund] | Iterable[Fund] = (), *, unmapped: str = "error") -> None:
-        if unmapped not in ("error", "unknown"):
-            raise PolicyError(f"unmapped is {unmapped!r}; use 'error' or 'unknown'")
+        check_one_of("unmapped", unmapped, ("error", "unknown"))
         self.unmapped = unmapped
         self.funds: dict[str, Fund] = {}
         for fund in funds.values() if isinstance(funds, Mapping) else funds:

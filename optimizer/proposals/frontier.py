@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -68,8 +68,7 @@ def frontier(
     >>> len(frontier(estimates, policy, universe, points=3))
     3
     """
-    if measure not in RISKS:
-        raise PolicyError(f"measure {measure!r} is not a risk; use one of {', '.join(RISKS)}")
+    check_one_of("measure of risk", measure, RISKS)
     if points < 2:
         raise PolicyError(f"points is {points}; a frontier has two ends, so it needs at least 2")
     mean = mean_of(estimates)

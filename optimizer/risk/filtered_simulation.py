@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.beliefs.estimators.garch import garch_variances
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.factors.factor_model import FactorModel
 from optimizer.measures.tails import mean_of_worst
 from optimizer.model.alignment import named_holdings
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import floats, in_time
 from optimizer.typing import Array
 
 EWMA_DECAY = 0.94
@@ -62,10 +62,9 @@ def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
     >>> filtered_scenarios(prices.pct_change().dropna().to_numpy()).shape
     (300, 3)
     """
-    if volatility not in FILTERS:
-        raise PolicyError(f"filter {volatility!r} does not exist; use one of {', '.join(FILTERS)}")
-    checked = floats("returns", returns)
-    if checked.ndim != 2 or len(checked) < LEAST_DAYS or not _sane(checked):
+    check_one_of("filter", volatility, FILTERS)
+    checked = in_time("returns", returns)
+    if checked.ndim != 2 or len(checked) < LEAST_DAYS or not checked.size or not _sane(checked):
         raise DataError(
             f"returns have shape {checked.shape}; at least {LEAST_DAYS} rows of returns without gaps are needed"
         )
@@ -123,7 +122,7 @@ def over_horizon(scenarios: Array, sessions: int) -> Array:
     >>> over_horizon(np.array([[0.1], [0.0], [-0.5]]), 2).round(3).tolist()
     [[0.1], [-0.5]]
     """
-    scenarios = floats("scenarios", scenarios)
+    scenarios = in_time("scenarios", scenarios)
     if not 1 <= sessions <= len(scenarios):
         raise PolicyError(
             f"a horizon of {sessions} sessions needs 1 to {len(scenarios)}, as many as there are scenarios"

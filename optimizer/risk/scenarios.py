@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
 from optimizer.numerics.counted import floats
@@ -57,7 +57,7 @@ class Scenario:
             )
         for factor, size in self.shocks.items():
             if factor not in FACTORS:
-                raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; use {', '.join(FACTORS)}")
+                raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; {one_of(factor, FACTORS)}")
             if (
                 not isfinite(size)
                 or (factor in PRICES and size <= -1)

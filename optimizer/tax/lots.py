@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 
@@ -179,8 +179,7 @@ def _dispose(lots: Sequence[Lot], taken: Mapping[str, Decimal], sale: _Sale) -> 
 
 
 def _ordered(lots: Sequence[Lot], wanted: Decimal, method: str, sale: _Sale) -> dict[str, Decimal]:
-    if method not in ORDERS:
-        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join([*ORDERS, 'specific'])}")
+    check_one_of("method", method, (*ORDERS, "specific"))
     taken = {}
     for lot in sorted(lots, key=lambda lot: ORDERS[method](lot, sale)):
         taken[lot.lot_id] = min(lot.quantity, wanted)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
 from optimizer.tax.lots import ORDERS, Disposal, Lot, TaxRates, sell
 from optimizer.tax.wash_sales import WASH_DAYS, Loss, Match, WashSale, losses_of, match, told
@@ -191,8 +191,7 @@ def evened(lots: Sequence[Lot], quantity: Decimal) -> Sequence[Lot]:
 def check_method(method: str, harvests: bool) -> None:
     """Raises PolicyError for a method that does not exist, or that a harvest cannot go with."""
     methods = (*ORDERS, "specific")
-    if method not in methods:
-        raise PolicyError(f"tax method {method!r} does not exist; use one of {', '.join(methods)}")
+    check_one_of("tax method", method, methods)
     if harvests and method not in CHEAPEST_FIRST:
         raise PolicyError(
             f"harvest sells the lots that lose, and tax method {method} sells others first; use one of "

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.policies.fields import (
     DoubtShape,
     ForcedCash,
@@ -106,8 +106,7 @@ def check_limits(policy: PolicyFields) -> None:
 def check_beliefs(policy: PolicyFields) -> None:
     """Raises PolicyError for a word that a setting does not know, or a number of beliefs and tails out of its range."""
     for name, known in WORDS.items():
-        if getattr(policy, name) not in known:
-            raise PolicyError(f"{name} is {getattr(policy, name)!r}; use one of {', '.join(known)}")
+        check_one_of(name, getattr(policy, name), known)
     if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
@@ -129,7 +128,12 @@ def check_holdings(policy: PolicyFields) -> None:
         raise PolicyError(
             f"min_position is {least}; it must be a fraction of NAV between 0 and 1 (0.02 for 2%)"
         )
-    if least and policy.max_weight is not None and least > policy.max_weight and not yields(policy, "max_weight"):
+    if (
+        least
+        and policy.max_weight is not None
+        and least > policy.max_weight
+        and not yields(policy, "max_weight")
+    ):
         raise PolicyError(
             f"min_position {told(least)} is above max_weight {told(policy.max_weight)}; lower it, or raise the cap"
         )

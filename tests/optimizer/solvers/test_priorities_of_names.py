@@ -15,7 +15,12 @@ SECTORS = dict(zip(NAMES, "xxyyz", strict=True))
 BOOK = Universe(NAMES, SECTORS)
 HELD = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
 FIELDS = ("max_weight", "max_sector", "max_turnover", "max_volatility")
-CHOICES = ({"max_holdings": 2}, {"max_holdings": 1}, {"min_position": 0.35}, {"max_holdings": 3, "min_position": 0.3})
+CHOICES = (
+    {"max_holdings": 2},
+    {"max_holdings": 1},
+    {"min_position": 0.35},
+    {"max_holdings": 3, "min_position": 0.3},
+)
 
 
 def estimates(seed: int) -> Estimates:
