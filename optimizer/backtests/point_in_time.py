@@ -8,11 +8,13 @@ import pandas as pd
 
 from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
+from optimizer.numerics.argument_types import typed
 
 NEEDED = ("symbol", "date", "known_at", "close")
 DEFAULTS = {"dividend": 0.0, "split": 1.0, "withdrawn": False}
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class Vintages:
     """What became known when.

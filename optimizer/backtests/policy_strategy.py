@@ -21,6 +21,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.model.sessions import Dates
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
 from optimizer.proposals.frontier import free_of_trades
@@ -30,6 +31,7 @@ from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class PolicyStrategy:
     """A policy replayed through the past; views, ratings and restrictions are today's and stay out.

@@ -29,6 +29,7 @@ from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.sessions import as_day, periods_per_year
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 
+@typed
 class OptimizationBacktest:
     """Backtests on a panel of total-return prices.
 
@@ -204,6 +206,7 @@ def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]
     return dict.fromkeys(history.columns, 1 / len(history.columns))
 
 
+@typed
 def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dict[str, Method]:
     """A strategy for every combination of the grid's values, named "key=value, ...", for `compare`.
 

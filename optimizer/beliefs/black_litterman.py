@@ -16,6 +16,7 @@ from optimizer.model.estimates import check_covariance, check_magnitude, check_s
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings, black_litterman_of
 from optimizer.model.ranges import checked_number
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import counted, floats
 from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array
@@ -49,6 +50,7 @@ class Posterior:
     warnings: tuple[str, ...] = ()
 
 
+@typed
 def posterior(
     symbols: Sequence[str],
     market_weights: Array,

@@ -19,6 +19,7 @@ from optimizer.errors import DataError, PolicyError, check_one_of, meant
 from optimizer.model.alignment import named_columns
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
 from optimizer.model.ranges import checked_mapping, checked_number
+from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
@@ -27,6 +28,7 @@ FEW = 0.1
 CVAR_ROUNDS = 200
 
 
+@typed
 @dataclass(frozen=True)
 class ScenarioView:
     """One opinion on the distribution of a portfolio's return.
@@ -88,6 +90,7 @@ class Pooled:
     warnings: tuple[str, ...] = ()
 
 
+@typed
 def pool(
     symbols: Sequence[str],
     scenarios: Array,
@@ -125,6 +128,7 @@ def pool(
     return _described(mixed, start, returns, periods_per_year)
 
 
+@typed
 def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Estimates:
     """The estimates' own scenarios under the views, as estimates: mean and covariance of the weighted days.
 

@@ -12,6 +12,7 @@ from optimizer.errors import PolicyError, check_one_of, one_of
 from optimizer.model.alignment import by_name, check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
 from optimizer.model.ranges import checked_number
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -19,6 +20,7 @@ VIEW_TYPES = ("absolute", "relative")
 VIEW_WEIGHTS = ("market", "equal")
 
 
+@typed
 @dataclass(frozen=True)
 class MarketView:
     """One opinion on returns.
@@ -81,6 +83,7 @@ class MarketView:
         return tuple(self.assets), tuple(self.against)
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class ViewMatrix:
     """Views as the textbook writes them: P mu = q + error, the errors with covariance omega.
@@ -128,6 +131,7 @@ class ViewMatrix:
         return self.P[:, [self.symbols.index(symbol) for symbol in symbols]]
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class JointViews:
     """Several views by name whose errors move together: P mu = q + error, the errors with covariance omega.

@@ -7,6 +7,7 @@ import numpy as np
 
 from optimizer.errors import DataError
 from optimizer.model.portfolio import FactorRisk, Universe
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
@@ -14,6 +15,7 @@ from optimizer.typing import Array
 MARKET, SECTOR, STYLE, SERIES, COMPONENT = "market", "sector", "style", "series", "component"
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class FactorModel:
     """The risk of n names by K factors: covariance = exposures F exposures' + diag(specific).

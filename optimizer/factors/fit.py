@@ -20,9 +20,11 @@ from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, check_
 from optimizer.factors.regression import constrained_wls
 from optimizer.factors.specific import Moments, specific_deviation
 from optimizer.factors.windows import Windows, spread
+from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 
+@typed
 @dataclass(frozen=True)
 class FactorSettings:
     """Half-lives and lags in sessions; the defaults are those of USE4's short-horizon model (USE4S).
@@ -185,6 +187,7 @@ class FactorFit:
 Watch = Callable[[FactorFit, Session], None]
 
 
+@typed
 def fit_factors(
     panel: FactorPanel, settings: FactorSettings = FactorSettings(), watch: Watch | None = None
 ) -> FactorFit:

@@ -13,12 +13,14 @@ from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, per_period
 from optimizer.model.sessions import as_dates, periods_per_year
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
 
 
+@typed
 def performance_metrics(
     returns: pd.Series,
     benchmark: pd.Series | None = None,
@@ -152,6 +154,7 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     return growth
 
 
+@typed
 class PortfolioAnalytics:
     """Analytics of a portfolio on total-return prices, fractions per year.
 
@@ -179,7 +182,9 @@ class PortfolioAnalytics:
         if not len(market_data):
             raise DataError("market_data has no row; give prices by date, two at least")
         self.portfolio = portfolio
-        self.market_data = market_data.astype(np.float64)
+        self.market_data = pd.DataFrame(
+            floats("market_data", market_data), market_data.index, market_data.columns
+        )
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history

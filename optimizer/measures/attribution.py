@@ -9,6 +9,7 @@ from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.returns import carino_links
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, same_labels
 
 ABSURD = 1e6
@@ -47,6 +48,7 @@ def by_exposure(parts: pd.Series, funds: FundExposureMap) -> dict[ExposureType, 
     return {kind: found[kind] for kind in ExposureType if kind in found}
 
 
+@typed
 def brinson(
     weights: pd.DataFrame,
     returns: pd.DataFrame,

@@ -5,6 +5,7 @@ Each raises DataError for a number that is not finite and for arrays that do not
 
 import numpy as np
 
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import counted
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array
@@ -76,6 +77,7 @@ def herfindahl(w: Array) -> float:
     return float(w @ w)
 
 
+@typed
 def growth_rate(mean: float, risk: float) -> float:
     """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean.
 

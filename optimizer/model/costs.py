@@ -13,12 +13,14 @@ from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_holdings, named_vector
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, exact, money
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 BPS = 1e-4
 
 
+@typed
 def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -> Decimal:
     """Commission + |value| x impact_bps / 10,000 in the value's currency; no trade, no cost.
 
@@ -29,6 +31,7 @@ def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -
     return money(exact(commission) + traded * exact(impact_bps) / 10_000) if traded else money(0)
 
 
+@typed
 @dataclass(frozen=True)
 class Liquidity:
     """How one symbol trades: volume in base currency a day (inf: without impact), volatility a day (fraction).
@@ -45,6 +48,7 @@ class Liquidity:
             raise DataError(f"{self}: the volume must be above 0 and the volatility at least 0")
 
 
+@typed
 @dataclass(frozen=True)
 class CostModel:
     """What a trade costs: commission, a fee per share, spread and impact in bps, taxes, square-root impact.
@@ -167,6 +171,7 @@ class CostModel:
         return np.array([self.root_impact * it.daily_volatility / np.sqrt(it.daily_volume) for it in known])
 
 
+@typed
 @dataclass(frozen=True)
 class CostCurve:
     """Cost of a trade t: fixed where t is not 0, + rate x |t| + root x |t|^1.5; all (n,), in t's unit.

@@ -11,12 +11,14 @@ from optimizer.model.alignment import check_names
 from optimizer.model.costs import Liquidity
 from optimizer.model.returns import check_prices, check_table
 from optimizer.model.sessions import as_dates
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 LIQUIDITY_DAYS = 21
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class LiquidityPanel:
     """Volume (base currency a day) and volatility (fraction a day) of the days up to each close, dates x symbols.
@@ -54,6 +56,7 @@ class LiquidityPanel:
         return np.asarray(volatility / np.sqrt(np.where(volume > 0, volume, np.nan)))
 
 
+@typed
 def rolling_liquidity(
     traded: pd.DataFrame, prices: pd.DataFrame, days: int = LIQUIDITY_DAYS
 ) -> LiquidityPanel:

@@ -15,6 +15,8 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+from optimizer.numerics.argument_types import typed
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 Number = int | float | str | Decimal
@@ -70,6 +72,7 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     return number
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class FactorRisk:
     """What makes risk of a universe's loadings: S = X F X' + diag(specific), per year.
@@ -89,7 +92,7 @@ class FactorRisk:
 
     def __post_init__(self) -> None:
         k = len(self.factors)
-        covariance = np.asarray(self.covariance, dtype=float)
+        covariance = floats("the covariance of the factors", self.covariance)
         if covariance.shape != (k, k) or len(self.groups) != k or not np.isfinite(covariance).all():
             raise DataError(
                 f"the factor risk has {k} factors, {len(self.groups)} groups and a covariance {covariance.shape}; all "
@@ -100,6 +103,7 @@ class FactorRisk:
         object.__setattr__(self, "covariance", covariance)
 
 
+@typed
 @dataclass(frozen=True)
 class Universe:
     """What a portfolio may hold, and what is known of it.
@@ -260,6 +264,7 @@ class Trade:
         return self.price
 
 
+@typed
 class Portfolio:
     """A named book of positions and cash in one currency.
 

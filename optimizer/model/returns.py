@@ -8,12 +8,14 @@ import pandas as pd
 
 from optimizer.errors import DataError, check_one_of
 from optimizer.model.sessions import TRADING_DAYS, Dates, Rows
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, in_time, labelled
 from optimizer.typing import Array
 
 SAMPLED = ("daily", "weekly", "monthly")
 
 
+@typed
 def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     """Prices whose ratios are total returns, equal to `close` on each symbol's last row.
 
@@ -78,6 +80,7 @@ def _daily_growth(close: Array, dividend: Array, split: Array) -> tuple[Array, A
     return priced, last, np.where(priced[1:] & np.isfinite(last[:-1]), growth, 1.0)
 
 
+@typed
 def simple_returns(prices: Array) -> Array:
     """(T-1, n) returns from each row of (T, n) prices to the next; NaN where either price is missing.
 
@@ -90,6 +93,7 @@ def simple_returns(prices: Array) -> Array:
     return np.asarray(_ratios(prices) - 1)
 
 
+@typed
 def log_returns(prices: Array) -> Array:
     """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing.
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import inf
 
 from optimizer.errors import PolicyError
+from optimizer.numerics.argument_types import typed
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?)|(?P<name>"[^"]+"|[^\W\d][\w.:]*)
@@ -34,6 +35,7 @@ class _Side:
     constant: float = 0.0
 
 
+@typed
 def parse_limit(text: str) -> TextLimit:
     """The limit that a line says; PolicyError naming the token that cannot be read, and what may stand there.
 

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from optimizer.errors import DataError
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import LowRank, Matrix
 from optimizer.typing import Array
 
@@ -65,7 +66,7 @@ def counted(
                     f"that are too large, too small or alike"
                 ) from error
 
-        return checked
+        return typed(checked)
 
     return guard
 

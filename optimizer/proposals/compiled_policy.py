@@ -15,6 +15,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, price_of
 from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.qp import SMALL
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import goal_of
@@ -36,6 +37,7 @@ MIN_OBSERVATIONS = 30
 PIVOTED = {"min_volatility", "mean_variance", "max_sharpe", "max_diversification", "min_tracking_error"}
 
 
+@typed
 @dataclass(frozen=True)
 class Mandate:
     """What the desk adds to prices and policy.

@@ -16,6 +16,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.argument_types import typed
 from optimizer.problem.policy_limits import exposure_limits, notional
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.proposals.engine_constraints import METHOD_OF, ObjectiveType, OptimizationConstraints
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.measures.analytics import PortfolioAnalytics
 
 
+@typed
 class OptimizationEngine:
     """Optimises weights of funds on what they truly hold.
 

@@ -9,6 +9,7 @@ from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range
+from optimizer.numerics.argument_types import typed
 from optimizer.problem.methods import SCENARIO_COSTS
 
 
@@ -77,6 +78,7 @@ AS_IN_POLICY = (
 )  # fmt: skip
 
 
+@typed
 @dataclass(frozen=True)
 class OptimizationConstraints:
     """Constraints for portfolio optimization; fractions, rates per year; an absent limit is no limit.

@@ -9,6 +9,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
@@ -40,6 +41,7 @@ class ExposureRisk:
         return np.asarray(self.covariance[np.ix_(chosen, chosen)])
 
 
+@typed
 def match_exposures(
     setting: Setting,
     target: Mapping[ExposureType, float],

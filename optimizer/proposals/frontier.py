@@ -9,6 +9,7 @@ from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.argument_types import typed
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.setting import mean_of
 from optimizer.solvers.solve import Solution, solve
@@ -20,7 +21,7 @@ RISKS = (
     "cvar",
     *(name for name in SCENARIO_COSTS if name != "kelly"),
 )
-SLIVER = 1e-6
+SLIVER, MOST_POINTS = 1e-6, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ def free_of_trades(policy: Policy) -> Policy:
     )  # fmt: skip
 
 
+@typed
 def frontier(
     estimates: Estimates,
     policy: Policy,
@@ -69,8 +71,8 @@ def frontier(
     3
     """
     check_one_of("measure of risk", measure, RISKS)
-    if points < 2:
-        raise PolicyError(f"points is {points}; a frontier has two ends, so it needs at least 2")
+    if not 2 <= points <= MOST_POINTS:
+        raise PolicyError(f"points is {points}; a frontier has two ends: give 2 to {MOST_POINTS}")
     mean = mean_of(estimates)
     firm = replace(
         policy,

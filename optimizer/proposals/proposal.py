@@ -16,6 +16,7 @@ from optimizer.factors.premia import split_returns
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.proposals.compiled_policy import CompiledPolicy, Mandate, enough
@@ -180,6 +181,7 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
     return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
 
 
+@typed
 def propose(
     portfolio: Portfolio,
     prices: Mapping[str, Number],

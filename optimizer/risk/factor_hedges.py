@@ -13,6 +13,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import LowRank
 from optimizer.risk.hedges import Instrument
 from optimizer.solvers.solve import solve
@@ -39,6 +40,7 @@ class FactorHedgePlan:
     notes: tuple[str, ...] = ()
 
 
+@typed
 def plan_factor_hedges(
     model: FactorModel,
     held: Mapping[str, float],

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import DataError
+from optimizer.numerics.argument_types import typed
 from optimizer.risk.hedges import BPS, HedgeLimits, Instrument, Market, Offer, Offers, Quote, offers_of
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.risk.stresses import Stress, left_to_right
@@ -68,6 +69,7 @@ class HedgePlan:
         return sum([hedge.cost for hedge in self.hedges])
 
 
+@typed
 def plan_hedges(
     stressed: Stress,
     nav: float,

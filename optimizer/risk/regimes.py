@@ -10,6 +10,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import ZERO, Action, money
+from optimizer.numerics.argument_types import typed
 
 REGIMES = (
     "EARLY_EXPANSION", "MID_EXPANSION", "LATE_EXPANSION", "EARLY_CONTRACTION", "DEEP_CONTRACTION", "RECESSION",
@@ -99,6 +100,7 @@ class Recommendation:
         return sum((order.cost for order in self.orders), ZERO)
 
 
+@typed
 def advise(playbook: Playbook, regime: str, book: Book, costs: CostModel) -> tuple[Recommendation, ...]:
     """The regime's playbook applied to what is held; purchases are paid from cash and the sales before them.
 

@@ -11,6 +11,7 @@ import numpy as np
 from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.risk.factor_regression import FactorFit, Regression
 from optimizer.typing import Array
@@ -25,6 +26,7 @@ MOST_RETURN = 10.0  # of a factor
 STILL = 1e-12  # deviation of a factor's moves: less is none
 
 
+@typed
 @dataclass(frozen=True)
 class Scenario:
     """A jump of markets.
@@ -174,6 +176,7 @@ def _tables(
     return returns, moves, declared
 
 
+@typed
 def estimate_sensitivities(
     symbols: Sequence[str], returns: Array, moves: Array, declared: Array
 ) -> Sensitivities:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import DataError
+from optimizer.numerics.argument_types import typed
 from optimizer.risk.scenarios import ABSURD, FACTORS, YIELDS, Scenario, Sensitivities, applied_moves
 from optimizer.typing import Array
 
@@ -62,6 +63,7 @@ class Stress:
         return causes
 
 
+@typed
 def stress(
     values: Mapping[str, float],
     sensitivities: Sensitivities,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures.performance import expected_shortfall
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import in_time, labelled
 from optimizer.risk.filtered_simulation import ABSURD, EWMA_DECAY, LEAST_DAYS, STILL
 from optimizer.typing import Array
@@ -90,6 +91,7 @@ def acerbi_szekely(
     return TailTest("acerbi_szekely", z, float((1 + (simulated <= z).sum()) / (1 + len(simulated))))
 
 
+@typed
 def backtest_tail(
     returns: Array,
     rng: np.random.Generator,
@@ -135,6 +137,7 @@ def backtest_tail(
     return _tested(actual, shortfalls, hits, level, null)
 
 
+@typed
 def backtest_forecasts(
     returns: Array, values_at_risk: Array, shortfalls: Array, level: float, rng: np.random.Generator
 ) -> TailBacktest:

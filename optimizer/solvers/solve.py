@@ -15,6 +15,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.numerics.counted import floats
 from optimizer.problem.feasible_set import FeasibleSet, plain
@@ -148,6 +149,7 @@ class Solution:
         return dearest_first((*found, *self.left_out))
 
 
+@typed
 def solve(
     estimates: Estimates,
     policy: Policy,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
+from optimizer.numerics.argument_types import typed
 
 
 def long_term(held_since: date, day: date) -> bool:
@@ -48,6 +49,7 @@ class Lot:
         return long_term(self.held_since or self.acquired, day)
 
 
+@typed
 @dataclass(frozen=True)
 class TaxRates:
     """Tax on realised gains, fractions; a loss saves the same.
@@ -127,6 +129,7 @@ ORDERS: dict[str, Order] = {
 }
 
 
+@typed
 def sell(
     lots: Sequence[Lot],
     quantity: Number,
@@ -211,6 +214,7 @@ class Harvest:
     substitute: str | None
 
 
+@typed
 def harvest_losses(
     lots: Sequence[Lot],
     prices: Mapping[str, Number],

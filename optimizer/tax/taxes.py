@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
+from optimizer.numerics.argument_types import typed
 from optimizer.tax.lots import ORDERS, Disposal, Lot, TaxRates, sell
 from optimizer.tax.wash_sales import WASH_DAYS, Loss, Match, WashSale, losses_of, match, told
 
@@ -36,6 +37,7 @@ class TaxLine:
         return sum((one.amount for one in self.washed if one.loss.lot_id == lot_id), ZERO)
 
 
+@typed
 @dataclass(frozen=True)
 class Taxes:
     """The sales of a list, by symbol; negative gains are losses, a negative tax is a saving against other gains.

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from optimizer.model.portfolio import ZERO, Number, exact, money
+from optimizer.numerics.argument_types import typed
 from optimizer.tax.lots import Disposal, Lot, long_term
 
 WASH_DAYS = 30
@@ -148,6 +149,7 @@ def replaced(lots: Sequence[Lot], matches: Sequence[Match]) -> tuple[Lot, ...]:
 Purchase = tuple[str, date] | tuple[str, date, Number]
 
 
+@typed
 def wash_sales(disposal: Disposal, day: date, purchases: Sequence[Purchase]) -> tuple[WashSale, ...]:
     """The losses of a sale that day which purchases of the same symbol disallow.
 

@@ -13,6 +13,7 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
+from optimizer.numerics.argument_types import typed
 from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList
 
@@ -111,6 +112,7 @@ def impact_of(
     )
 
 
+@typed
 def impact(
     before: Mapping[str, float],
     after: Mapping[str, float],

@@ -14,6 +14,7 @@ from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, exact
 from optimizer.model.ranges import checked_number
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
@@ -37,6 +38,7 @@ SMALL_COSTS, COARSE = 0.02, 0.1  # of NAV: all costs, and a lot
 ROUNDINGS = {"tracking_error": round_trades, "money": nearest_money}
 
 
+@typed
 def build_trades(
     portfolio: Portfolio,
     prices: Mapping[str, Number],

@@ -8,11 +8,13 @@ import numpy as np
 from optimizer.errors import DataError
 from optimizer.model.returns import check_values, period_ends, simple_returns
 from optimizer.model.sessions import Dates, Flags, Rows
+from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 MIN_PAIR_ROWS = 30
 
 
+@typed
 def pairwise_moments(
     prices: Array, dates: Dates, symbols: Sequence[str], frequency: str, periods: Callable[[Dates], float]
 ) -> tuple[Array, Array, int]:

@@ -48,6 +48,7 @@ from optimizer.model.returns import (
     simple_returns,
 )
 from optimizer.model.sessions import Dates, common_rows
+from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array
@@ -92,6 +93,7 @@ def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
     return table[name]
 
 
+@typed
 def estimate(
     prices: pd.DataFrame | None = None,
     recipe: Recipe = Recipe(),  # noqa: B008  (frozen)

@@ -11,11 +11,13 @@ from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_prices
 from optimizer.model.sessions import common_rows, periods_per_year
+from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 CENTURY = 100
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class ReturnEstimator:
     """Expected returns and covariances of symbols, per year.

@@ -8,6 +8,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policies.horizon import Horizon
 from optimizer.model.ranges import Range
+from optimizer.numerics.argument_types import typed
 
 OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]
@@ -17,6 +18,7 @@ ReturnsOf = Literal["posterior", "factor_premia", "own_alpha"]
 Rounding = Literal["tracking_error", "money"]
 
 
+@typed
 @dataclass(frozen=True)
 class BlackLittermanSettings:
     """How the equilibrium and the views become a posterior (He & Litterman 1999; Idzorek 2005).
