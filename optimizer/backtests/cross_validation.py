@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
 from optimizer.model.sessions import periods_per_year
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import in_time
 from optimizer.typing import Array
 

@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
-from optimizer.numerics.argument_types import typed
 
 NEEDED = ("symbol", "date", "known_at", "close")
 DEFAULTS = {"dividend": 0.0, "split": 1.0, "withdrawn": False}

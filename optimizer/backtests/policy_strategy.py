@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.backtests.dated_facts import DatedFacts
 from optimizer.backtests.existing_names import policy_among, unrestricted
 from optimizer.backtests.panel import Window
@@ -21,7 +22,6 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.model.returns import check_values
 from optimizer.model.sessions import Dates
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
 from optimizer.proposals.frontier import free_of_trades

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.backtests.decisions import Decisions, Method, Plan, checked_weights, decide
 from optimizer.backtests.execution import Pricing
 from optimizer.backtests.market import Payout, Payouts, make_market
@@ -29,7 +30,6 @@ from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.sessions import as_day, periods_per_year
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

@@ -7,6 +7,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named
 from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix, view_portfolios
@@ -16,7 +17,6 @@ from optimizer.model.estimates import check_covariance, check_magnitude, check_s
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings, black_litterman_of
 from optimizer.model.ranges import checked_number
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import counted, floats
 from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array

@@ -12,6 +12,7 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
 from optimizer.beliefs.exposure_views import exposures_in
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
@@ -19,7 +20,6 @@ from optimizer.errors import DataError, PolicyError, check_one_of, meant
 from optimizer.model.alignment import named_columns
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
 from optimizer.model.ranges import checked_mapping, checked_number
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named, exposures_in
 from optimizer.errors import PolicyError, check_one_of, one_of
 from optimizer.model.alignment import by_name, check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
 from optimizer.model.ranges import checked_number
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.portfolio import FactorRisk, Universe
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array

@@ -7,6 +7,7 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.covariance import (
     decay_weights,
@@ -20,7 +21,6 @@ from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, check_
 from optimizer.factors.regression import constrained_wls
 from optimizer.factors.specific import Moments, specific_deviation
 from optimizer.factors.windows import Windows, spread
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 

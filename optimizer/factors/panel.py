@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import MARKET, SECTOR, STYLE
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 Codes = npt.NDArray[np.intp]

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.regression import weighted_least_squares
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 

@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, check_one_of, how_many
 from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
@@ -13,7 +14,6 @@ from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, per_period
 from optimizer.model.sessions import as_dates, periods_per_year
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.returns import carino_links
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, same_labels
 
 ABSURD = 1e6

@@ -5,7 +5,7 @@ Each raises DataError for a number that is not finite and for arrays that do not
 
 import numpy as np
 
-from optimizer.numerics.argument_types import typed
+from optimizer.arguments import typed
 from optimizer.numerics.counted import counted
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array

@@ -9,11 +9,11 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_holdings, named_vector
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, exact, money
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

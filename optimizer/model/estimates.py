@@ -7,11 +7,11 @@ from typing import overload
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_columns, named_rows, named_square, named_vector
 from optimizer.model.ranges import checked_number
 from optimizer.model.sessions import TRADING_DAYS
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.typing import Array

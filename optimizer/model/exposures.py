@@ -8,8 +8,8 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, check_one_of, meant
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01

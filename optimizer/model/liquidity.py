@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.costs import Liquidity
 from optimizer.model.returns import check_prices, check_table
 from optimizer.model.sessions import as_dates
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

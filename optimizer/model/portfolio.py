@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -55,9 +55,7 @@ def money(value: Number) -> Decimal:
             return value.quantize(MONEY_STEP, ROUND_HALF_UP)
         return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
     except InvalidOperation:
-        raise DataError(
-            f"{value} is more than DECIMAL(18,4) holds; give an amount in the base currency"
-        ) from None
+        raise DataError(f"{value} is more than DECIMAL(18,4) holds; give it in base currency") from None
 
 
 def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
@@ -72,7 +70,6 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     return number
 
 
-@typed
 @dataclass(frozen=True, eq=False)
 class FactorRisk:
     """What makes risk of a universe's loadings: S = X F X' + diag(specific), per year.
@@ -95,8 +92,7 @@ class FactorRisk:
         covariance = floats("the covariance of the factors", self.covariance)
         if covariance.shape != (k, k) or len(self.groups) != k or not np.isfinite(covariance).all():
             raise DataError(
-                f"the factor risk has {k} factors, {len(self.groups)} groups and a covariance {covariance.shape}; all "
-                f"must be of the same factors, and finite"
+                f"factor risk has {k} factors, {len(self.groups)} groups, a covariance {covariance.shape}; make it fit"
             )
         if wrong := [s for s, variance in self.specific.items() if not 0 <= variance < np.inf]:
             raise DataError(f"the specific variance of {', '.join(wrong)} must be a number >= 0 per year")
@@ -264,7 +260,6 @@ class Trade:
         return self.price
 
 
-@typed
 class Portfolio:
     """A named book of positions and cash in one currency.
 

@@ -6,9 +6,9 @@ from typing import Literal, overload
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, check_one_of
 from optimizer.model.sessions import TRADING_DAYS, Dates, Rows
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, in_time, labelled
 from optimizer.typing import Array
 

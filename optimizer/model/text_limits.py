@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.numerics.argument_types import typed
 
 TOKEN = re.compile(
     r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?)|(?P<name>"[^"]+"|[^\W\d][\w.:]*)

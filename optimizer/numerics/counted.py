@@ -7,8 +7,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import LowRank, Matrix
 from optimizer.typing import Array
 

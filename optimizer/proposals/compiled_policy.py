@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import JointViews, MarketView
 from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError
@@ -15,7 +16,6 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, price_of
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.qp import SMALL
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import goal_of

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.black_litterman import posterior
 from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix
 from optimizer.errors import InfeasibleError, PolicyError, SolverError, one_of
@@ -16,7 +17,6 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings
 from optimizer.model.portfolio import Universe
-from optimizer.numerics.argument_types import typed
 from optimizer.problem.policy_limits import exposure_limits, notional
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.proposals.engine_constraints import METHOD_OF, ObjectiveType, OptimizationConstraints

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.convex_limits import Linear, Norm
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError, check_one_of
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
-from optimizer.numerics.argument_types import typed
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.setting import mean_of
 from optimizer.solvers.solve import Solution, solve

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
@@ -16,7 +17,6 @@ from optimizer.factors.premia import split_returns
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.proposals.compiled_policy import CompiledPolicy, Mandate, enough

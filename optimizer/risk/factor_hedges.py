@@ -6,6 +6,7 @@ from math import floor, isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.factors.attribution import predicted_risk
 from optimizer.factors.factor_model import FactorModel
@@ -13,7 +14,6 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.matrices import LowRank
 from optimizer.risk.hedges import Instrument
 from optimizer.solvers.solve import solve

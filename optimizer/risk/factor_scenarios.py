@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
-from optimizer.numerics.argument_types import typed
 from optimizer.risk.filtered_simulation import usual_moves
 from optimizer.risk.scenarios import ABSURD, Scenario
 from optimizer.risk.stresses import Stress

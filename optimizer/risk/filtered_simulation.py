@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.garch import garch_variances
 from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.factors.factor_model import FactorModel
 from optimizer.measures.tails import mean_of_worst
 from optimizer.model.alignment import named_holdings
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats, in_time
 from optimizer.typing import Array
 

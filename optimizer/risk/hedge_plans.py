@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
-from optimizer.numerics.argument_types import typed
 from optimizer.risk.hedges import BPS, HedgeLimits, Instrument, Market, Offer, Offers, Quote, offers_of
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.risk.stresses import Stress, left_to_right

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.numerics.argument_types import typed
 from optimizer.risk.scenarios import FACTORS, Sensitivities
 from optimizer.risk.stresses import standard_error
 from optimizer.typing import Array

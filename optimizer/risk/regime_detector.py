@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.numerics.argument_types import typed
 from optimizer.risk.regimes import REGIMES
 
 ABSURD, TINY = 1e15, 1e-100

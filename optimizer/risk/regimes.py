@@ -6,11 +6,11 @@ from decimal import Decimal
 from math import floor
 from typing import Literal
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import ZERO, Action, money
-from optimizer.numerics.argument_types import typed
 
 REGIMES = (
     "EARLY_EXPANSION", "MID_EXPANSION", "LATE_EXPANSION", "EARLY_CONTRACTION", "DEEP_CONTRACTION", "RECESSION",

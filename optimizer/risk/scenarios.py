@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, one_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.risk.factor_regression import FactorFit, Regression
 from optimizer.typing import Array

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
-from optimizer.numerics.argument_types import typed
 from optimizer.risk.scenarios import ABSURD, FACTORS, YIELDS, Scenario, Sensitivities, applied_moves
 from optimizer.typing import Array
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures.performance import expected_shortfall
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import in_time, labelled
 from optimizer.risk.filtered_simulation import ABSURD, EWMA_DECAY, LEAST_DAYS, STILL
 from optimizer.typing import Array

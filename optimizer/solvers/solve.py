@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import InfeasibleError, PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.alignment import as_series, named_holdings
@@ -15,7 +16,6 @@ from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.numerics.counted import floats
 from optimizer.problem.feasible_set import FeasibleSet, plain

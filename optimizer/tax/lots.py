@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
-from optimizer.numerics.argument_types import typed
 
 
 def long_term(held_since: date, day: date) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
-from optimizer.numerics.argument_types import typed
 from optimizer.tax.lots import ORDERS, Disposal, Lot, TaxRates, sell
 from optimizer.tax.wash_sales import WASH_DAYS, Loss, Match, WashSale, losses_of, match, told
 

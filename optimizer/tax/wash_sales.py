@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from optimizer.arguments import typed
 from optimizer.model.portfolio import ZERO, Number, exact, money
-from optimizer.numerics.argument_types import typed
 from optimizer.tax.lots import Disposal, Lot, long_term
 
 WASH_DAYS = 30

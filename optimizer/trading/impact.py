@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.measures.performance import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
-from optimizer.numerics.argument_types import typed
 from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
 from optimizer.model.alignment import by_name
 from optimizer.model.costs import CostModel
@@ -14,7 +15,6 @@ from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, exact
 from optimizer.model.ranges import checked_number
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
-from optimizer.numerics.argument_types import typed
 
 
 @typed

@@ -5,10 +5,10 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.returns import check_values, period_ends, simple_returns
 from optimizer.model.sessions import Dates, Flags, Rows
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 MIN_PAIR_ROWS = 30

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators import means
 from optimizer.beliefs.estimators.covariances import (
     ewma_covariance,
@@ -48,7 +49,6 @@ from optimizer.model.returns import (
     simple_returns,
 )
 from optimizer.model.sessions import Dates, common_rows
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import Matrix, scaled
 from optimizer.typing import Array

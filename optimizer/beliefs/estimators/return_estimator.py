@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import check_prices
 from optimizer.model.sessions import common_rows, periods_per_year
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 CENTURY = 100

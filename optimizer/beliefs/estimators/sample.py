@@ -7,8 +7,8 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
-from optimizer.numerics.argument_types import typed
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policies.horizon import Horizon
 from optimizer.model.ranges import Range
-from optimizer.numerics.argument_types import typed
 
 OnConflict = Literal["fail", "transition"]
 ForcedCash = Literal["fail", "hold"]

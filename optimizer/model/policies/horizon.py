@@ -6,8 +6,8 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.numerics.argument_types import typed
 from optimizer.typing import Array
 
 MOST_STEPS = 250

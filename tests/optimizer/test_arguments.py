@@ -31,7 +31,7 @@ from optimizer import (
     portfolio_measures,
     solve,
 )
-from optimizer.numerics.argument_types import fits, said, typed
+from optimizer.arguments import fits, said, typed
 from optimizer.typing import Array
 
 IT = Estimates(("A", "B"), np.array([0.05, 0.06]), np.diag([0.04, 0.05]))
