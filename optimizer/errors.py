@@ -110,6 +110,16 @@ class PolicyError(PackfolioError, ValueError):
     """
 
 
+def check_one_of(what: str, value: object, known: Iterable[str]) -> None:
+    """Raises PolicyError where a value is none of a closed list of names.
+
+    >>> check_one_of('method', 'ewma', ['sample', 'ewma'])
+    """
+    names = list(known)
+    if not (isinstance(value, str) and value in names):
+        raise PolicyError(f"{what} {value!r} does not exist; {one_of(str(value), names)}")
+
+
 class DataError(PackfolioError, ValueError):
     """Prices, rates or estimates are wrong or missing; their supplier must act (HTTP 409).
 

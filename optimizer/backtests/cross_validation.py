@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
 from optimizer.model.sessions import periods_per_year
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import in_time
 from optimizer.typing import Array
 
 LEAST_TRAINING = 2
-ABSURD = 1e6
+ABSURD, MOST_ROWS = 1e6, 10**8
 Rows = npt.NDArray[np.intp]
 Fit = Callable[[pd.DataFrame], Mapping[str, float] | pd.Series]
 
@@ -30,6 +31,7 @@ class Split:
     tests: tuple[tuple[int, Rows], ...]
 
 
+@typed
 def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, embargo: int) -> Iterator[Split]:
     """Every choice of `tested` of `groups` consecutive blocks (Lopez de Prado 2018, chapter 12).
 
@@ -41,9 +43,9 @@ def combinatorial_splits(rows: int, groups: int, tested: int, *, purge: int, emb
     15
     """
     whole = all(isinstance(count, Integral) for count in (rows, groups, tested, purge, embargo))
-    if not whole or not 1 <= tested < groups <= rows or min(purge, embargo) < 0:
+    if not whole or not 1 <= tested < groups <= rows <= MOST_ROWS or min(purge, embargo) < 0:
         raise PolicyError(
-            f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows, "
+            f"{tested} of {groups} groups of {rows} rows; use 1 <= tested < groups <= rows <= {MOST_ROWS}, "
             f"purge and embargo from 0, all whole numbers"
         )
     blocks = np.array_split(np.arange(rows), groups)
@@ -66,6 +68,7 @@ class CrossValidation:
     sharpe: pd.Series
 
 
+@typed
 def cross_validate(
     returns: pd.DataFrame,
     fit: Fit,
@@ -93,7 +96,7 @@ def cross_validate(
         raise PolicyError(
             f"fit is a {type(fit).__name__}; give a function of a table of returns: symbol -> weight"
         )
-    if not 1 <= tested < groups:
+    if not 1 <= tested < groups <= len(returns):
         raise PolicyError(f"{tested} of {groups} groups are tested; use 1 <= tested < groups <= rows")
     count = comb(groups, tested) * tested // groups
     paths = np.full((len(returns), count), np.nan)
@@ -129,6 +132,7 @@ def _weights(found: Mapping[str, float] | pd.Series, symbols: pd.Index) -> Array
     return np.array([weights.get(str(symbol), 0.0) for symbol in symbols])
 
 
+@typed
 def probability_of_overfitting(returns: pd.DataFrame, blocks: int = 10) -> float:
     """How often the best strategy in half of the blocks is below the median in the other half.
 
@@ -167,7 +171,7 @@ def _complete(returns: pd.DataFrame) -> Array:
     """(T, n) the returns; DataError for one that is none."""
     if not isinstance(returns, pd.DataFrame):
         raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
-    values = floats("returns", returns)
+    values = in_time("returns", returns)
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
     return values

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.backtests.market import Flags, Rows
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
 from optimizer.model.ranges import checked_number
@@ -204,8 +204,7 @@ class History:
 
 def decision_days(dates: pd.DatetimeIndex, frequency: str, first: int) -> list[int]:
     """The first row, then the last row of each period; a row needs a next one, at which it is executed."""
-    if frequency not in PERIOD_CODES:
-        raise PolicyError(f"rebalance_frequency {frequency!r} does not exist; use {', '.join(PERIOD_CODES)}")
+    check_one_of("rebalance_frequency", frequency, PERIOD_CODES)
     period = dates.to_period(PERIOD_CODES[frequency])
     ends = np.flatnonzero(np.diff(period.asi8))
     return [first, *(int(day) for day in ends if day > first)]

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.returns import total_return_index
 
@@ -13,6 +14,7 @@ NEEDED = ("symbol", "date", "known_at", "close")
 DEFAULTS = {"dividend": 0.0, "split": 1.0, "withdrawn": False}
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class Vintages:
     """What became known when.

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.backtests.dated_facts import DatedFacts
 from optimizer.backtests.existing_names import policy_among, unrestricted
 from optimizer.backtests.panel import Window
@@ -30,6 +31,7 @@ from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class PolicyStrategy:
     """A policy replayed through the past; views, ratings and restrictions are today's and stay out.

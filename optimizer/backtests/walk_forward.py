@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.backtests.decisions import Decisions, Method, Plan, checked_weights, decide
 from optimizer.backtests.execution import Pricing
 from optimizer.backtests.market import Payout, Payouts, make_market
@@ -17,11 +18,19 @@ from optimizer.backtests.panel import BacktestSettings, History, decision_days, 
 from optimizer.backtests.point_in_time import Vintages
 from optimizer.backtests.report import KNOWLEDGE, BacktestResult, deflated, report
 from optimizer.backtests.simulation import Account
-from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
+from optimizer.errors import (
+    DataError,
+    InfeasibleError,
+    PackfolioError,
+    PolicyError,
+    SolverError,
+    check_one_of,
+)
 from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.sessions import as_day, periods_per_year
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 UNDECIDED = (InfeasibleError, SolverError, DataError)
@@ -36,6 +45,7 @@ __all__ = [
 ]
 
 
+@typed
 class OptimizationBacktest:
     """Backtests on a panel of total-return prices.
 
@@ -54,6 +64,10 @@ class OptimizationBacktest:
         fund_map: FundExposureMap | None = None,
         vintages: Vintages | None = None,
     ) -> None:
+        if not isinstance(market_data, pd.DataFrame):
+            raise DataError(
+                f"market_data is a {type(market_data).__name__}; give a DataFrame, dates x symbols"
+            )
         index = market_data.index
         if not isinstance(index, pd.DatetimeIndex):
             raise DataError(f"market_data is indexed by {index.dtype}; dates are needed")
@@ -61,7 +75,9 @@ class OptimizationBacktest:
             market_data = market_data.tz_localize(None)
         if not index.is_monotonic_increasing or not index.is_unique or not market_data.columns.is_unique:
             raise DataError("market_data needs ascending dates and unique symbols; sort it, drop duplicates")
-        self.market_data = market_data.astype(np.float64)
+        self.market_data = pd.DataFrame(
+            floats("market_data", market_data), market_data.index, market_data.columns
+        )
         self.fund_map = fund_map
         self.vintages = vintages
 
@@ -123,8 +139,7 @@ class OptimizationBacktest:
         self, knowledge: str, settings: BacktestSettings, start: pd.Timestamp | None
     ) -> tuple[BacktestSettings, pd.Timestamp | None]:
         """The settings with what decisions see, and the first day on which anything was known."""
-        if knowledge not in KNOWLEDGE:
-            raise PolicyError(f"knowledge {knowledge!r} does not exist; use one of {', '.join(KNOWLEDGE)}")
+        check_one_of("knowledge", knowledge, KNOWLEDGE)
         if knowledge == "final":
             if settings.known is not None:
                 raise PolicyError("settings.known tells what was known when; say knowledge='vintage' with it")
@@ -186,6 +201,7 @@ def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]
     return dict.fromkeys(history.columns, 1 / len(history.columns))
 
 
+@typed
 def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dict[str, Method]:
     """A strategy for every combination of the grid's values, named "key=value, ...", for `compare`.
 

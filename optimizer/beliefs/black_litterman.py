@@ -7,10 +7,11 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named
 from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix, view_portfolios
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.alignment import named_holdings, named_square, named_vector
 from optimizer.model.estimates import check_covariance, check_magnitude, check_symbols, finite
 from optimizer.model.exposures import FundExposureMap
@@ -49,6 +50,7 @@ class Posterior:
     warnings: tuple[str, ...] = ()
 
 
+@typed
 def posterior(
     symbols: Sequence[str],
     market_weights: Array,
@@ -309,8 +311,7 @@ def _check_settings(settings: BlackLittermanSettings) -> None:
         ("confidence", settings.confidence, CONFIDENCES),
         ("covariance", settings.covariance, COVARIANCES),
     ):
-        if value not in valid:
-            raise PolicyError(f"black_litterman.{name} is {value!r}; use one of {', '.join(valid)}")
+        check_one_of(f"black_litterman.{name}", value, valid)
     if isinstance(settings.delta, str) and settings.delta != IMPLIED:
         raise PolicyError(
             f"black_litterman.delta is {settings.delta!r}; use a number above 0, or {IMPLIED!r}"

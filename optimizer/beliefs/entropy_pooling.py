@@ -12,10 +12,11 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
 from optimizer.beliefs.exposure_views import exposures_in
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of, meant
 from optimizer.model.alignment import named_columns
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
 from optimizer.model.ranges import checked_mapping, checked_number
@@ -27,6 +28,7 @@ FEW = 0.1
 CVAR_ROUNDS = 200
 
 
+@typed
 @dataclass(frozen=True)
 class ScenarioView:
     """One opinion on the distribution of a portfolio's return.
@@ -88,6 +90,7 @@ class Pooled:
     warnings: tuple[str, ...] = ()
 
 
+@typed
 def pool(
     symbols: Sequence[str],
     scenarios: Array,
@@ -125,6 +128,7 @@ def pool(
     return _described(mixed, start, returns, periods_per_year)
 
 
+@typed
 def pooled_estimates(estimates: Estimates, views: Sequence[ScenarioView]) -> Estimates:
     """The estimates' own scenarios under the views, as estimates: mean and covariance of the weighted days.
 
@@ -220,16 +224,14 @@ class _Case:
         for symbol in view.assets:
             if symbol not in self.symbols:
                 raise PolicyError(
-                    f"view {view} names {symbol}, which is not estimated; use one of {_few(self.symbols)}"
+                    f"view {view} names {symbol}, which is not estimated; {meant(symbol, self.symbols)}"
                 )
         columns = [self.symbols.index(symbol) for symbol in view.assets]
         return np.asarray(self.returns[:, columns] @ np.array(list(view.assets.values())))
 
     def _standard(self, symbol: str, now: Array) -> Array:
         if symbol not in self.symbols:
-            raise PolicyError(
-                f"a view names {symbol}, which is not estimated; use one of {_few(self.symbols)}"
-            )
+            raise PolicyError(f"a view names {symbol}, which is not estimated; {meant(symbol, self.symbols)}")
         deviation = self.returns[:, self.symbols.index(symbol)].copy()
         deviation -= now @ deviation
         spread = float(np.sqrt(now @ deviation**2))
@@ -303,10 +305,8 @@ def _prior(prior: Array | None, count: int) -> Array:
 
 def _check_view(view: ScenarioView) -> None:
     kinds = [kind for stage in STAGES for kind in stage]
-    if view.kind not in kinds:
-        raise PolicyError(f"view kind {view.kind!r} does not exist; use one of {', '.join(kinds)}")
-    if view.sense not in SENSES:
-        raise PolicyError(f"view {view}: sense {view.sense!r} does not exist; use one of {', '.join(SENSES)}")
+    check_one_of("view kind", view.kind, kinds)
+    check_one_of(f"view {view}: sense", view.sense, SENSES)
     if not view.assets or not all(isfinite(weight) for weight in view.assets.values()):
         raise PolicyError(
             f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights"
@@ -333,7 +333,3 @@ def _range(kind: str) -> tuple[float, float]:
     if kind == "correlation":
         return -1.0, 1.0
     return (0.0, ABSURD_RETURN) if kind == "volatility" else (-ABSURD_RETURN, ABSURD_RETURN)
-
-
-def _few(symbols: tuple[str, ...]) -> str:
-    return ", ".join(symbols[:8]) + (", ..." if len(symbols) > 8 else "")

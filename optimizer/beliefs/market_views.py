@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.exposure_views import ABSURD_GROSS, Named, exposures_in
-from optimizer.errors import PolicyError
-from optimizer.model.alignment import check_names, named_square, named_vector
+from optimizer.errors import PolicyError, check_one_of, one_of
+from optimizer.model.alignment import by_name, check_names, named_square, named_vector
 from optimizer.model.estimates import check_covariance, finite
 from optimizer.model.ranges import checked_number
 from optimizer.numerics.counted import floats
@@ -19,6 +20,7 @@ VIEW_TYPES = ("absolute", "relative")
 VIEW_WEIGHTS = ("market", "equal")
 
 
+@typed
 @dataclass(frozen=True)
 class MarketView:
     """One opinion on returns.
@@ -52,7 +54,12 @@ class MarketView:
 
     def __post_init__(self) -> None:
         sides = {"assets": self.assets, "against": () if self.against is None else self.against}
+        sides = {
+            f: by_name(f"view: {f}", side) if hasattr(side, "keys") else side for f, side in sides.items()
+        }
         names = {field: _names(field, side) for field, side in sides.items()}
+        if hasattr(self.weights, "keys"):
+            object.__setattr__(self, "weights", by_name("view: weights", self.weights))
         if own := _own_weights([*names.values()], [*sides.values(), self.weights]):
             object.__setattr__(self, "weights", own)
         for field, side in names.items():
@@ -76,6 +83,7 @@ class MarketView:
         return tuple(self.assets), tuple(self.against)
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class ViewMatrix:
     """Views as the textbook writes them: P mu = q + error, the errors with covariance omega.
@@ -123,6 +131,7 @@ class ViewMatrix:
         return self.P[:, [self.symbols.index(symbol) for symbol in symbols]]
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class JointViews:
     """Several views by name whose errors move together: P mu = q + error, the errors with covariance omega.
@@ -229,11 +238,12 @@ def _names(field: str, names: object) -> tuple[str, ...]:
 
 
 def _check_view(view: MarketView) -> None:
-    if view.view_type not in VIEW_TYPES:
-        raise PolicyError(f"view type {view.view_type!r} does not exist; use one of {', '.join(VIEW_TYPES)}")
-    if not isinstance(view.weights, Mapping) and view.weights not in VIEW_WEIGHTS:
+    check_one_of("view type", view.view_type, VIEW_TYPES)
+    own = isinstance(view.weights, Mapping) and len(view.weights) > 0
+    if not own and not (isinstance(view.weights, str) and view.weights in VIEW_WEIGHTS):
         raise PolicyError(
-            f"view weights {view.weights!r} do not exist; use one of {', '.join(VIEW_WEIGHTS)}, or symbol -> weight"
+            f"view weights {view.weights!r} do not exist; {one_of(str(view.weights), VIEW_WEIGHTS)}, or give symbol -> "
+            f"weight"
         )
     named = [*view.assets, *view.against]
     if not view.assets or len(set(named)) < len(named):

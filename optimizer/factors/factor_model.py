@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.portfolio import FactorRisk, Universe
 from optimizer.numerics.counted import floats
@@ -14,6 +15,7 @@ from optimizer.typing import Array
 MARKET, SECTOR, STYLE, SERIES, COMPONENT = "market", "sector", "style", "series", "component"
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class FactorModel:
     """The risk of n names by K factors: covariance = exposures F exposures' + diag(specific).

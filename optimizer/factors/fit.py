@@ -7,6 +7,7 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.covariance import (
     decay_weights,
@@ -23,6 +24,7 @@ from optimizer.factors.windows import Windows, spread
 from optimizer.typing import Array
 
 
+@typed
 @dataclass(frozen=True)
 class FactorSettings:
     """Half-lives and lags in sessions; the defaults are those of USE4's short-horizon model (USE4S).
@@ -185,6 +187,7 @@ class FactorFit:
 Watch = Callable[[FactorFit, Session], None]
 
 
+@typed
 def fit_factors(
     panel: FactorPanel, settings: FactorSettings = FactorSettings(), watch: Watch | None = None
 ) -> FactorFit:

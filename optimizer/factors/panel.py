@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import MARKET, SECTOR, STYLE
 from optimizer.typing import Array
@@ -29,6 +30,7 @@ NEEDS = {  # style -> sessions of returns before the first regression that its d
 LOGS = {"caps": "market_caps", "sectors": "securities", "traded": "prices (volume)"}
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class FactorPanel:
     """n names over T sessions, every value as it was known at the close of its session.

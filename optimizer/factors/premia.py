@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.regression import weighted_least_squares
 from optimizer.typing import Array
 
 
+@typed
 def split_returns(model: FactorModel, excess: Array) -> tuple[Array, Array, Array]:
     """Factor premia (K,), the part of the excess returns that exposures span (n,), and the names' own part (n,).
 

@@ -6,19 +6,21 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError, PolicyError, how_many
+from optimizer.arguments import typed
+from optimizer.errors import DataError, PolicyError, check_one_of, how_many
 from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, per_period
 from optimizer.model.sessions import as_dates, periods_per_year
-from optimizer.numerics.counted import floats, same_labels
+from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
 
 
+@typed
 def performance_metrics(
     returns: pd.Series,
     benchmark: pd.Series | None = None,
@@ -47,9 +49,11 @@ def performance_metrics(
         )
     if isinstance(risk_free_rate, pd.Series):
         risk_free_rate = annual_rates(returns.index, risk_free_rate)
+    elif not isinstance(risk_free_rate, float | int):
+        risk_free_rate = floats("risk_free_rate", risk_free_rate)
     if not returns.index.is_monotonic_increasing:
         raise DataError("the returns' dates must ascend; sort them: returns.sort_index()")
-    r = p.checked(floats("returns", returns))
+    r = p.checked(in_time("returns", returns))
     periods = periods_per_year(returns.index) if periods is None else periods
     test = p.sharpe_test(r, risk_free_rate, periods, trials=trials, trial_variance=trial_variance)
     found = _of_itself(r, risk_free_rate, periods, test)
@@ -155,6 +159,7 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     return growth
 
 
+@typed
 class PortfolioAnalytics:
     """Analytics of a portfolio on total-return prices, fractions per year.
 
@@ -182,7 +187,9 @@ class PortfolioAnalytics:
         if not len(market_data):
             raise DataError("market_data has no row; give prices by date, two at least")
         self.portfolio = portfolio
-        self.market_data = market_data.astype(np.float64)
+        self.market_data = pd.DataFrame(
+            floats("market_data", market_data), market_data.index, market_data.columns
+        )
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history
@@ -203,8 +210,7 @@ class PortfolioAnalytics:
 
         "daily" are those from each row of the prices to the next, at whatever frequency they come.
         """
-        if frequency not in (*SAMPLED, "annual"):
-            raise PolicyError(f"frequency {frequency!r} does not exist; use daily, weekly, monthly or annual")
+        check_one_of("frequency", frequency, (*SAMPLED, "annual"))
         shares, prices = self._shares.to_numpy(), self._prices().to_numpy()
         before = (shares * prices).sum(axis=1)[:-1] + self._cash.to_numpy()[:-1]
         gain = (shares[:-1] * np.diff(prices, axis=0)).sum(axis=1)
@@ -271,8 +277,7 @@ class PortfolioAnalytics:
     def calculate_var(self, level: float = 0.95, method: str = "historical") -> float:
         """One-day loss not exceeded with that probability; positive is a loss."""
         measures = {"historical": p.value_at_risk, "parametric": p.normal_value_at_risk}
-        if method not in measures:
-            raise PolicyError(f"method {method!r} does not exist; use one of {', '.join(measures)}")
+        check_one_of("method", method, measures)
         return measures[method](self.calculate_returns().to_numpy(), level)
 
     def calculate_cvar(self, level: float = 0.95) -> float:

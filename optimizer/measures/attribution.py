@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.returns import carino_links
-from optimizer.numerics.counted import same_labels
+from optimizer.numerics.counted import floats, same_labels
 
 ABSURD = 1e6
 Groups = Mapping[str, str] | pd.DataFrame  # symbol -> group, or by date from which on it holds and symbol
@@ -47,6 +48,7 @@ def by_exposure(parts: pd.Series, funds: FundExposureMap) -> dict[ExposureType, 
     return {kind: found[kind] for kind in ExposureType if kind in found}
 
 
+@typed
 def brinson(
     weights: pd.DataFrame,
     returns: pd.DataFrame,
@@ -77,8 +79,7 @@ def brinson(
         )
     names = ("weights", "returns", "benchmark_weights", "benchmark_returns", "earned")
     w, r, b, s, *rest = (
-        placed(name, table, weights).to_numpy(dtype=np.float64)
-        for name, table in zip(names, tables, strict=False)
+        floats(name, placed(name, table, weights)) for name, table in zip(names, tables, strict=False)
     )
     r, s = np.where(np.abs(w) > HELD, r, 0.0), np.where(np.abs(b) > HELD, s, 0.0)
     if not all((np.abs(table) < ABSURD).all() for table in (w, r, b, s, *rest)):

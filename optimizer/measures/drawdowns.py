@@ -28,7 +28,7 @@ class Drawdown:
     duration: int
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def drawdowns(returns: Array) -> Array:
     """(T + 1,) value / running peak - 1, with the start value in front.
 
@@ -39,7 +39,7 @@ def drawdowns(returns: Array) -> Array:
     return np.asarray(value / np.maximum.accumulate(value) - 1)
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def max_drawdown(returns: Array) -> Drawdown:
     """The deepest drawdown with its peak, trough and recovery.
 
@@ -50,7 +50,7 @@ def max_drawdown(returns: Array) -> Drawdown:
     return _fall_around(falls, int(np.argmin(falls)))
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def longest_drawdown(returns: Array) -> Drawdown:
     """The drawdown that took longest from its peak to its recovery, or to the end; of equal ones the first.
 
@@ -67,7 +67,7 @@ def longest_drawdown(returns: Array) -> Drawdown:
     return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def worst_drawdowns(returns: Array, count: int = 5) -> list[Drawdown]:
     """The deepest drawdowns, one a stay below a peak, the deepest first; of equal ones the first in time.
 
@@ -95,7 +95,7 @@ def _fall_around(falls: Array, trough: int) -> Drawdown:
     return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def ulcer_index(returns: Array) -> float:
     """Root mean square of the drawdowns (Martin & McCann 1989).
 

@@ -13,7 +13,7 @@ ROUNDED = 1e-13  # of what was paid: what the last bits of a sum may be off by
 GROWTHS, GROWTH_STEPS = (-20.0, 27.0), 4703  # log growth a year, from a loss of all but nothing; a step is 1%
 
 
-@counted(1)
+@counted(1, path=True)
 def time_weighted_return(values: Array, flows: Array) -> float:
     """Chained return between external flows; a span in which nothing was held earns nothing.
 
@@ -30,7 +30,7 @@ def time_weighted_return(values: Array, flows: Array) -> float:
     return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
 
 
-@counted(1)
+@counted(1, path=True)
 def money_weighted_return(values: Array, flows: Array, years: Array) -> float:
     """Annual internal rate of return: the rate at which the flows grow to the last value; -1 where all was lost.
 

@@ -273,7 +273,7 @@ def normal_value_at_risk(returns: Array, level: float = 0.95) -> float:
     return float(-(returns.mean() + NORMAL.inv_cdf(1 - level) * np.std(returns, ddof=1)))
 
 
-@counted(1, lowest=-1.0)
+@counted(1, lowest=-1.0, path=True)
 def calmar(returns: Array, periods: float = TRADING_DAYS) -> float:
     """Compound annual return / depth of the deepest drawdown; NaN without one.
 

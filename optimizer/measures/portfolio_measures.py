@@ -5,6 +5,7 @@ Each raises DataError for a number that is not finite and for arrays that do not
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.numerics.counted import counted, uncounted
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.typing import Array
@@ -76,6 +77,7 @@ def herfindahl(w: Array) -> float:
     return float(w @ w)
 
 
+@typed
 def growth_rate(mean: float, risk: float) -> float:
     """Expected compound growth mu - s^2/2 per year, NaN without a mean; beside, never inside, the arithmetic mean.
 
@@ -146,7 +148,7 @@ def gini_weights(days: int) -> Array:
     return np.asarray(2.0 * (2.0 * np.arange(1, days + 1) - days - 1) / (days * max(days - 1, 1)))
 
 
-@counted()
+@counted(path=True)
 def drawdowns(r: Array) -> Array:
     """(T,) fall of the uncompounded sum of returns from its highest, the start included; >= 0.
 

@@ -13,7 +13,7 @@ from optimizer.numerics.counted import counted
 from optimizer.typing import Array
 
 
-@counted(1)
+@counted(1, path=True)
 def rolling_volatility(returns: Array, window: int = 126, periods: float = TRADING_DAYS) -> Array:
     """(T,) sample standard deviation of the last `window` (T,) returns, per year.
 
@@ -25,7 +25,7 @@ def rolling_volatility(returns: Array, window: int = 126, periods: float = TRADI
     return _filled(returns, window, lambda found: np.std(found[0], axis=1, ddof=1) * sqrt(periods))
 
 
-@counted(1)
+@counted(1, path=True)
 def rolling_sharpe(
     returns: Array, risk_free_rate: float | Array = 0.0, window: int = 126, periods: float = TRADING_DAYS
 ) -> Array:
@@ -45,7 +45,7 @@ def rolling_sharpe(
     return _filled(excess_returns(returns, risk_free_rate, periods), window, ratio)
 
 
-@counted(1)
+@counted(1, path=True)
 def rolling_beta(returns: Array, benchmark: Array, window: int = 126) -> Array:
     """(T,) regression slope of the last `window` (T,) returns on the benchmark's; NaN also where that stands still.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import DataError
+from optimizer.errors import DataError, PolicyError
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Weights = Array | Mapping[str, float] | pd.Series
+
+
+def by_name(what: str, given: Any) -> Mapping[str, Any]:
+    """A mapping, or a Series as one; PolicyError for what carries no names, or one twice."""
+    if isinstance(given, Mapping):
+        return given
+    if not hasattr(given, "keys") or not hasattr(given, "items") or hasattr(given, "columns"):
+        raise PolicyError(f"{what}: that is a {type(given).__name__}; give it by name: {{'A': ...}}")
+    names = list(given.keys())
+    if len(set(names)) < len(names):
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        raise PolicyError(f"{what}: {', '.join(twice)} stands more than once; keep each once")
+    return dict(given.items())
 
 
 def named_vector(what: str, values: Any, symbols: tuple[str, ...]) -> Any:

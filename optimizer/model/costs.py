@@ -9,14 +9,18 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_holdings, named_vector
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, exact, money
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 BPS = 1e-4
 
 
+@typed
 def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -> Decimal:
     """Commission + |value| x impact_bps / 10,000 in the value's currency; no trade, no cost.
 
@@ -27,6 +31,7 @@ def trade_cost(value: Number, commission: Number = 5, impact_bps: Number = 15) -
     return money(exact(commission) + traded * exact(impact_bps) / 10_000) if traded else money(0)
 
 
+@typed
 @dataclass(frozen=True)
 class Liquidity:
     """How one symbol trades: volume in base currency a day (inf: without impact), volatility a day (fraction).
@@ -43,6 +48,7 @@ class Liquidity:
             raise DataError(f"{self}: the volume must be above 0 and the volatility at least 0")
 
 
+@typed
 @dataclass(frozen=True)
 class CostModel:
     """What a trade costs: commission, a fee per share, spread and impact in bps, taxes, square-root impact.
@@ -127,6 +133,7 @@ class CostModel:
         prices   (n,) base currency per share; needed when there is a fee per share
         returns  (n,) base currency, 0 where nothing is traded
         """
+        values = floats("values", named_holdings("values", values, tuple(symbols)))
         if values.shape != (len(symbols),) or not np.isfinite(values).all():
             raise DataError(
                 f"values are {values}; a finite amount is needed for each of {len(symbols)} symbols"
@@ -138,6 +145,7 @@ class CostModel:
         ones = np.ones(len(symbols))
         if not (isfinite(nav) and nav > 0):
             raise DataError(f"nav is {nav}; costs per unit of it need an amount above 0")
+        prices = None if prices is None else floats("prices", named_vector("prices", prices, tuple(symbols)))
         if prices is not None and not (prices.shape == ones.shape and (prices > 0).all()):
             raise DataError(
                 f"prices have shape {prices.shape}; one above 0 is needed for each of {len(ones)} symbols"
@@ -163,6 +171,7 @@ class CostModel:
         return np.array([self.root_impact * it.daily_volatility / np.sqrt(it.daily_volume) for it in known])
 
 
+@typed
 @dataclass(frozen=True)
 class CostCurve:
     """Cost of a trade t: fixed where t is not 0, + rate x |t| + root x |t|^1.5; all (n,), in t's unit.
@@ -192,6 +201,7 @@ class CostCurve:
 
     def costs(self, trades: Array) -> Array:
         """(n,) costs of (n,) signed trades, NaN where a trade is; DataError for another number of them."""
+        trades = floats("trades", trades)
         if trades.shape[-1:] != self.fixed.shape:
             raise DataError(f"trades have shape {trades.shape}; there are costs of {len(self.fixed)} names")
         if self.nothing:

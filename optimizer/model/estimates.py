@@ -7,6 +7,7 @@ from typing import overload
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_columns, named_rows, named_square, named_vector
 from optimizer.model.ranges import checked_number
@@ -43,6 +44,7 @@ class _Covariance:
             estimates.__dict__["covariance"] = named_square("covariance", value, tuple(estimates.symbols))
 
 
+@typed
 @dataclass(frozen=True, eq=False, repr=False)
 class Estimates:
     """Expected returns and risk of n symbols.
@@ -141,6 +143,7 @@ class Estimates:
         return self.mean - self.variances / 2
 
 
+@typed
 @dataclass(frozen=True)
 class Recipe:
     """How estimates are made from prices; equal recipes on equal prices give equal estimates.

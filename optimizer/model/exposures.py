@@ -8,7 +8,8 @@ from math import isfinite
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError, meant
+from optimizer.arguments import typed
+from optimizer.errors import DataError, PolicyError, check_one_of, meant
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01
@@ -175,6 +176,7 @@ def _nearest(own: ExposureType, kinds: tuple[ExposureType, ...]) -> tuple[Exposu
     return lowest
 
 
+@typed
 @dataclass(frozen=True)
 class Fund:
     """One tradable symbol and what it holds.
@@ -275,6 +277,7 @@ def _check_fund(fund: Fund) -> None:
         )
 
 
+@typed
 class FundExposureMap(Mapping[str, Fund]):
     """The funds by symbol; reads like a mapping.
 
@@ -285,8 +288,7 @@ class FundExposureMap(Mapping[str, Fund]):
     """
 
     def __init__(self, funds: Mapping[str, Fund] | Iterable[Fund] = (), *, unmapped: str = "error") -> None:
-        if unmapped not in ("error", "unknown"):
-            raise PolicyError(f"unmapped is {unmapped!r}; use 'error' or 'unknown'")
+        check_one_of("unmapped", unmapped, ("error", "unknown"))
         self.unmapped = unmapped
         self.funds: dict[str, Fund] = {}
         for fund in funds.values() if isinstance(funds, Mapping) else funds:
@@ -364,6 +366,7 @@ class FundExposureMap(Mapping[str, Fund]):
         return np.array([fund.notional for fund in self.select(symbols)])
 
 
+@typed
 @dataclass(frozen=True)
 class ExposureCalculator:
     """Looks through a book of funds to what it holds.

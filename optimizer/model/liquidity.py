@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
 from optimizer.model.costs import Liquidity
@@ -17,6 +18,7 @@ from optimizer.typing import Array
 LIQUIDITY_DAYS = 21
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class LiquidityPanel:
     """Volume (base currency a day) and volatility (fraction a day) of the days up to each close, dates x symbols.
@@ -54,6 +56,7 @@ class LiquidityPanel:
         return np.asarray(volatility / np.sqrt(np.where(volume > 0, volume, np.nan)))
 
 
+@typed
 def rolling_liquidity(
     traded: pd.DataFrame, prices: pd.DataFrame, days: int = LIQUIDITY_DAYS
 ) -> LiquidityPanel:

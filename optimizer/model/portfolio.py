@@ -13,8 +13,10 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 Number = int | float | str | Decimal
@@ -53,9 +55,7 @@ def money(value: Number) -> Decimal:
             return value.quantize(MONEY_STEP, ROUND_HALF_UP)
         return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
     except InvalidOperation:
-        raise DataError(
-            f"{value} is more than DECIMAL(18,4) holds; give an amount in the base currency"
-        ) from None
+        raise DataError(f"{value} is more than DECIMAL(18,4) holds; give it in base currency") from None
 
 
 def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
@@ -89,17 +89,17 @@ class FactorRisk:
 
     def __post_init__(self) -> None:
         k = len(self.factors)
-        covariance = np.asarray(self.covariance, dtype=float)
+        covariance = floats("the covariance of the factors", self.covariance)
         if covariance.shape != (k, k) or len(self.groups) != k or not np.isfinite(covariance).all():
             raise DataError(
-                f"the factor risk has {k} factors, {len(self.groups)} groups and a covariance {covariance.shape}; all "
-                f"must be of the same factors, and finite"
+                f"factor risk has {k} factors, {len(self.groups)} groups, a covariance {covariance.shape}; make it fit"
             )
         if wrong := [s for s, variance in self.specific.items() if not 0 <= variance < np.inf]:
             raise DataError(f"the specific variance of {', '.join(wrong)} must be a number >= 0 per year")
         object.__setattr__(self, "covariance", covariance)
 
 
+@typed
 @dataclass(frozen=True)
 class Universe:
     """What a portfolio may hold, and what is known of it.

@@ -5,6 +5,7 @@ from math import inf
 from numbers import Integral, Real
 
 from optimizer.errors import PolicyError, asked, nearest
+from optimizer.model.alignment import by_name
 from optimizer.model.exposures import ExposureType
 
 LOWEST_PRIORITY = 9
@@ -61,9 +62,9 @@ def checked_mapping(name: str, limits: object) -> Mapping[str, object]:
     """The limits by name; raises PolicyError for anything but a mapping, None being an empty one."""
     if limits is None:
         return {}
-    if not isinstance(limits, Mapping):
+    if not hasattr(limits, "keys"):
         raise PolicyError(f"{name} is {limits!r}; it must be a mapping of names: {{'NAME': ...}}")
-    return limits
+    return by_name(name, limits)
 
 
 def checked_ranges(name: str, limits: object) -> Mapping[str, Range]:

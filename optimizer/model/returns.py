@@ -6,14 +6,16 @@ from typing import Literal, overload
 import numpy as np
 import pandas as pd
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.arguments import typed
+from optimizer.errors import DataError, check_one_of
 from optimizer.model.sessions import TRADING_DAYS, Dates, Rows
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import floats, in_time, labelled
 from optimizer.typing import Array
 
 SAMPLED = ("daily", "weekly", "monthly")
 
 
+@typed
 def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     """Prices whose ratios are total returns, equal to `close` on each symbol's last row.
 
@@ -28,12 +30,17 @@ def total_return_index(close: Array, dividend: Array, split: Array) -> Array:
     >>> total_return_index(np.array([100.0, 99.0]), np.array([0.0, 2.0]), np.ones(2)).round(3).tolist()
     [98.02, 99.0]
     """
-    close, dividend, split = floats("close", close), floats("dividend", dividend), floats("split", split)
+    given = labelled([("close", close), ("dividend", dividend), ("split", split)])
+    close, dividend, split = (in_time(name, value) for name, value in given)
     _check_events(close, dividend, split)
     priced, last, growth = _daily_growth(close, dividend, split)
     later = np.ones_like(close)
-    later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
-    return np.where(priced, last[-1:] / later, np.nan)
+    with np.errstate(over="ignore", divide="ignore"):
+        later[:-1] = np.cumprod(growth[::-1], axis=0)[::-1]
+        found = np.where(priced, last[-1:] / later, np.nan)
+    if np.isinf(found).any() or (priced & (found == 0)).any():
+        raise DataError("the index leaves the range of numbers; correct the splits, each a multiplier near 1")
+    return found
 
 
 def _check_events(close: Array, dividend: Array, split: Array) -> None:
@@ -73,6 +80,7 @@ def _daily_growth(close: Array, dividend: Array, split: Array) -> tuple[Array, A
     return priced, last, np.where(priced[1:] & np.isfinite(last[:-1]), growth, 1.0)
 
 
+@typed
 def simple_returns(prices: Array) -> Array:
     """(T-1, n) returns from each row of (T, n) prices to the next; NaN where either price is missing.
 
@@ -85,6 +93,7 @@ def simple_returns(prices: Array) -> Array:
     return np.asarray(_ratios(prices) - 1)
 
 
+@typed
 def log_returns(prices: Array) -> Array:
     """(T-1, n) log returns from each row of (T, n) prices to the next; NaN where either price is missing.
 
@@ -98,7 +107,7 @@ def log_returns(prices: Array) -> Array:
 
 def _ratios(prices: Array) -> Array:
     """(T-1, n) each price / the one before."""
-    prices = floats("prices", prices)
+    prices = in_time("prices", prices)
     with np.errstate(all="ignore"):
         ratios = prices[1:] / prices[:-1]
     if np.fmin.reduce(prices, axis=None, initial=1.0) <= 0 or np.isinf(ratios).any():
@@ -124,6 +133,8 @@ def check_table(table: pd.DataFrame) -> None:
 
 def check_labels(table: pd.DataFrame) -> None:
     """Raises DataError unless rows and columns have one level of labels, none of them missing."""
+    if not isinstance(table, pd.DataFrame):
+        raise DataError(f"that is a {type(table).__name__}; give a DataFrame, dates x symbols")
     for what, axis, take in (
         ("rows", table.index, "table.xs(NAME)"),
         ("columns", table.columns, "table[NAME]"),
@@ -156,17 +167,17 @@ def period_ends(dates: Dates, frequency: str) -> Rows:
     "daily" takes the rows as they come, whatever lies between them. Raises PolicyError for an unknown frequency,
     DataError where dates are needed and there are none.
     """
-    if frequency not in SAMPLED:
-        raise PolicyError(f"frequency {frequency!r} does not exist; use one of {', '.join(SAMPLED)}")
+    check_one_of("frequency", frequency, SAMPLED)
     if frequency == "daily" or not len(dates):
         return np.arange(len(dates))
     index = pd.Index(dates)
     if not isinstance(index, pd.DatetimeIndex):
         raise DataError(f"{frequency} returns need prices by date; the index holds {index.dtype}")
     code: Literal["W-FRI", "M"] = "W-FRI" if frequency == "weekly" else "M"
-    periods = pd.DatetimeIndex(dates).tz_localize(None).to_period(code)
+    days = pd.DatetimeIndex(dates).tz_localize(None)
+    periods = days.to_period(code)
     ends = np.flatnonzero(~periods.duplicated(keep="last"))
-    weekdays_left = pd.bdate_range(index.max() + pd.Timedelta(days=1), periods.max().end_time)
+    weekdays_left = pd.bdate_range(days.max() + pd.Timedelta(days=1), periods.max().end_time)
     return ends[:-1] if len(weekdays_left) else ends
 
 

@@ -30,14 +30,15 @@ def periods_per_year(dates: Dates, undated: float = TRADING_DAYS) -> float:
 
     The standard number (252 sessions, 365 days, 52 weeks, 12 months, 4 quarters, 1 year) whose T - 1 periods would
     take as long as the dates do, within 5% or four and a half days; of several the nearest. Else what the dates count.
-    Raises DataError for dates that descend.
+    Raises DataError for dates that descend, or are all the same.
     """
     ends = _days(dates[[0, -1]]) if len(dates) > 1 else None
     if ends is None:
         return float(undated)
     periods, span = len(dates) - 1, float(ends[1] - ends[0])
-    if span < 0:
-        raise DataError("the dates descend; sort them: sort_index()")
+    if span <= 0:
+        told = "descend; sort them: sort_index()" if span else "are all the same; give each row its own"
+        raise DataError(f"the dates {told}")
     away, nearest = min((abs(span - periods * YEAR / number), number) for number in FREQUENCIES.values())
     if nearest == 365 and not _weekend(_days(dates)).any():  # from Monday to Friday
         away, nearest = abs(span - periods * YEAR / TRADING_DAYS), TRADING_DAYS
@@ -115,6 +116,9 @@ def as_dates(what: str, labels: pd.Index) -> pd.DatetimeIndex:
     >>> as_dates('rates', pd.period_range('2024-01', periods=2, freq='M')).strftime('%m-%d').tolist()
     ['01-01', '02-01']
     """
+    if labels.hasnans:
+        at = int(np.flatnonzero(labels.isna())[0])
+        raise DataError(f"{what}: the label at place {at} is missing; give its date")
     found = _plain_dates(labels)
     if not isinstance(found, pd.DatetimeIndex):
         raise DataError(

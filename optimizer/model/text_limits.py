@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 
 TOKEN = re.compile(
@@ -34,6 +35,7 @@ class _Side:
     constant: float = 0.0
 
 
+@typed
 def parse_limit(text: str) -> TextLimit:
     """The limit that a line says; PolicyError naming the token that cannot be read, and what may stand there.
 

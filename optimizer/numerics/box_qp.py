@@ -47,18 +47,29 @@ def _piqp(
 ) -> tuple[Array, Array]:
     import piqp
 
+    bound = limits < np.inf  # PIQP prints of rows without an end
     solver = piqp.DenseSolver()
     solver.settings.eps_abs = solver.settings.eps_rel = 1e-10
     # its own settings, 1e-8 by default: the objective of a trade list is 1e-4
     solver.settings.eps_duality_gap_abs = solver.settings.eps_duality_gap_rel = 1e-12
     solver.settings.max_iter = 100
     solver.setup(
-        np.asfortranarray(square), linear, None, None, np.asfortranarray(rows), None, limits, low, high
+        np.asfortranarray(square),
+        linear,
+        None,
+        None,
+        np.asfortranarray(rows[bound]),
+        None,
+        limits[bound],
+        low,
+        high,
     )
     status = solver.solve()
     if status != piqp.PIQP_SOLVED:
         raise NoAnswerError("PIQP", str(status), infeasible=status == piqp.PIQP_PRIMAL_INFEASIBLE)
-    return solver.result.x, solver.result.z_u
+    prices = np.zeros(len(limits))
+    prices[bound] = solver.result.z_u
+    return solver.result.x, prices
 
 
 def least_of_factors(

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from inspect import signature
+from inspect import signature, unwrap
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.numerics.matrices import LowRank, Matrix
 from optimizer.typing import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
+DATED = ("datetime64", "datetime", "date", "period")
 # Between what a parameter of that name must lie, and whether the lower end itself will do.
 RANGES: Mapping[str, tuple[float, float, bool]] = {
     "periods": (0.0, np.inf, False), "level": (0.0, 1.0, False), "risk_free_rate": (-1.0, np.inf, False),
@@ -20,10 +22,13 @@ RANGES: Mapping[str, tuple[float, float, bool]] = {
 }  # fmt: skip
 
 
-def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def counted(
+    least: int = 1, lowest: float = -np.inf, *, path: bool = False
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A function that raises DataError, by name, where it could only answer with a NaN or a warning of numpy.
 
     least   length that its first row must have;  lowest  what no number of that row may be below
+    path    whether the answer depends on the order in time, so that rows by date must ascend
     All its arrays must be as long as the first row, and every number in them finite; a matrix must be square. Lists are
     taken as arrays; what carries labels (Series, DataFrames) is put in the order of the first that does. Numbers must
     be finite and within RANGES.
@@ -32,14 +37,19 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
     def guard(function: Callable[P, R]) -> Callable[P, R]:
         parameters = signature(function).parameters
         names = tuple(parameters)
-        arrays = {name for name in names if parameters[name].annotation in (Array, Matrix, "Array", "Matrix")}
+        kinds = {name: parameters[name].annotation for name in names}
+        arrays = {name for name in names if kinds[name] in (Array, Matrix, "Array", "Matrix")}
+        optional = {name for name in names if kinds[name] in (Array | None, "Array | None")}
         squares = {name for name in names if parameters[name].annotation in (Matrix, "Matrix")}
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             try:
-                told = _labelled([*zip(names, args, strict=False), *kwargs.items()])
-                values = [_checked(name, value, name in arrays) for name, value in told]
+                told = labelled([*zip(names, args, strict=False), *kwargs.items()])
+                for name, value in told if path else ():
+                    check_in_time(name, value)
+                rows = [n in arrays or (n in optional and value is not None) for n, value in told]
+                values = [_checked(name, value, row) for (name, value), row in zip(told, rows, strict=True)]
                 _check_lengths(told, values, least, lowest)
                 for (name, _), value in zip(told, values, strict=True):
                     if name in squares and getattr(value, "ndim", 2) != 2:
@@ -56,7 +66,7 @@ def counted(least: int = 1, lowest: float = -np.inf) -> Callable[[Callable[P, R]
                     f"that are too large, too small or alike"
                 ) from error
 
-        return checked
+        return typed(checked)
 
     return guard
 
@@ -66,11 +76,10 @@ def uncounted(function: Callable[P, R]) -> Callable[P, R]:
 
     For what was checked before: the arrays of estimates and of certified answers.
     """
-    plain: Callable[P, R] = getattr(function, "__wrapped__")  # noqa: B009, set by `wraps`
-    return plain
+    return unwrap(function)
 
 
-def _labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
+def labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """The arguments, those with labels in the order of the first that has some; DataError for other labels.
 
     Rows that are only counted (0, 1, 2) are no labels.
@@ -91,6 +100,21 @@ def _labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
             value = value[list(value.index)]
         found.append((name, value))
     return found
+
+
+def check_in_time(name: str, value: Any) -> None:
+    """DataError where a Series or table is by date and its dates do not ascend, or one stands twice."""
+    index: Any = getattr(value, "index", None)
+    if getattr(index, "inferred_type", "") in DATED and not (
+        index.is_monotonic_increasing and index.is_unique
+    ):
+        raise DataError(f"{name}: the dates must ascend without repeats; sort them and drop duplicates")
+
+
+def in_time(name: str, value: Any) -> Array:
+    """What `floats` and `check_in_time` say."""
+    check_in_time(name, value)
+    return floats(name, value)
 
 
 def same_labels(one: Any, other: Any) -> bool:

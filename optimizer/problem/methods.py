@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError, one_of
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policy import Policy
@@ -267,8 +267,7 @@ def reads_means(policy: Policy) -> bool:
 def before_costs(setting: Setting) -> Goal:
     """The goal of the policy's method, trading costs left out; PolicyError with the valid names for an unknown one."""
     method = setting.policy.method
-    if method not in METHODS:
-        raise PolicyError(f"method {method!r} does not exist; {one_of(method, sorted(METHODS))}")
+    check_one_of("method", method, sorted(METHODS))
     goal = METHODS[method](setting)
     if setting.policy.l2_penalty:
         goal = spread_out(goal, setting.policy)

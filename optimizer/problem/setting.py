@@ -65,13 +65,13 @@ class Setting:
 def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -> Array:
     """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
     if tuple(weights) == symbols:
-        return np.fromiter(weights.values(), float, len(symbols))
-    outside = sorted(set(weights) - set(symbols))
+        return floats(what, [*weights.values()])
+    outside = sorted(map(str, set(weights) - set(symbols)))
     if outside:
         raise PolicyError(
             f"{what} holds {', '.join(outside)}, not among the {len(symbols)} symbols; add them"
         )
-    return np.array([weights.get(symbol, 0.0) for symbol in symbols])
+    return floats(what, [weights.get(symbol, 0.0) for symbol in symbols])
 
 
 def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> None:

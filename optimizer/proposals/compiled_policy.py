@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import JointViews, MarketView
 from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError
@@ -36,6 +37,7 @@ MIN_OBSERVATIONS = 30
 PIVOTED = {"min_volatility", "mean_variance", "max_sharpe", "max_diversification", "min_tracking_error"}
 
 
+@typed
 @dataclass(frozen=True)
 class Mandate:
     """What the desk adds to prices and policy.

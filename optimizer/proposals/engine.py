@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.black_litterman import posterior
 from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix
-from optimizer.errors import InfeasibleError, PolicyError, SolverError
+from optimizer.errors import InfeasibleError, PolicyError, SolverError, one_of
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from optimizer.measures.analytics import PortfolioAnalytics
 
 
+@typed
 class OptimizationEngine:
     """Optimises weights of funds on what they truly hold.
 
@@ -75,9 +77,9 @@ class OptimizationEngine:
         observations       returns that the expected ones rest on, for mean_doubt; those of the scenarios by default
         costs              of trades by symbol in the order of the symbols, for cost_horizon_years; else impact_bps
         """
-        if objective not in METHOD_OF:
+        if not isinstance(objective, ObjectiveType):
             raise PolicyError(
-                f"objective {objective!r} does not exist; use one of {[o.name for o in METHOD_OF]}"
+                f"objective {objective!r} does not exist; {one_of(str(objective), [o.name for o in METHOD_OF])}"
             )
         estimates, order = ordered(symbols, expected_returns, covariance_matrix, scenarios)
         policy = constraints.to_policy(METHOD_OF[objective], risk_free_rate)

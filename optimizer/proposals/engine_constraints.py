@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
+from optimizer.arguments import typed
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
 from optimizer.model.policy import Policy
@@ -77,6 +78,7 @@ AS_IN_POLICY = (
 )  # fmt: skip
 
 
+@typed
 @dataclass(frozen=True)
 class OptimizationConstraints:
     """Constraints for portfolio optimization; fractions, rates per year; an absent limit is no limit.

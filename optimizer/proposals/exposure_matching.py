@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
@@ -40,6 +41,7 @@ class ExposureRisk:
         return np.asarray(self.covariance[np.ix_(chosen, chosen)])
 
 
+@typed
 def match_exposures(
     setting: Setting,
     target: Mapping[ExposureType, float],

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.arguments import typed
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -20,7 +21,7 @@ RISKS = (
     "cvar",
     *(name for name in SCENARIO_COSTS if name != "kelly"),
 )
-SLIVER = 1e-6
+SLIVER, MOST_POINTS = 1e-6, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ def free_of_trades(policy: Policy) -> Policy:
     )  # fmt: skip
 
 
+@typed
 def frontier(
     estimates: Estimates,
     policy: Policy,
@@ -68,10 +70,9 @@ def frontier(
     >>> len(frontier(estimates, policy, universe, points=3))
     3
     """
-    if measure not in RISKS:
-        raise PolicyError(f"measure {measure!r} is not a risk; use one of {', '.join(RISKS)}")
-    if points < 2:
-        raise PolicyError(f"points is {points}; a frontier has two ends, so it needs at least 2")
+    check_one_of("measure of risk", measure, RISKS)
+    if not 2 <= points <= MOST_POINTS:
+        raise PolicyError(f"points is {points}; a frontier has two ends: give 2 to {MOST_POINTS}")
     mean = mean_of(estimates)
     firm = replace(
         policy,

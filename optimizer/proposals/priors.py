@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 
 from optimizer.beliefs.black_litterman import IMPLIED, implied_risk_aversion
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.fields import BlackLittermanSettings
 from optimizer.model.policy import Policy
@@ -22,8 +22,7 @@ def starting_point(prior: str, estimates: Estimates, universe: Universe, rate: f
 
     Raises PolicyError for an unknown prior, or one whose weights are missing.
     """
-    if prior not in PRIORS:
-        raise PolicyError(f"prior {prior!r} does not exist; use one of {list(PRIORS)}")
+    check_one_of("prior", prior, PRIORS)
     return PRIORS[prior](estimates, universe, rate)
 
 

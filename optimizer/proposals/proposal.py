@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.black_litterman import delta_of, posterior
 from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
@@ -180,6 +181,7 @@ def _pooled(estimates: Estimates, prior: Array, policy: Policy, mandate: Mandate
     return Beliefs(symbols, prior, found.mean, found.covariance, warnings)
 
 
+@typed
 def propose(
     portfolio: Portfolio,
     prices: Mapping[str, Number],

@@ -6,7 +6,7 @@ from datetime import date
 from math import isfinite
 from typing import Any, Literal, get_args
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, one_of
 from optimizer.model.policy import Policy
 
 Period = Literal["weekly", "monthly", "quarterly", "yearly"]
@@ -61,7 +61,9 @@ class RebalanceRules:
         days = (self.calendar,) if isinstance(self.calendar, str) else self.calendar or ()
         known = PERIODS if isinstance(self.calendar, str) else WEEKDAYS
         if wrong := [day for day in days if day not in known]:
-            raise PolicyError(f"rebalance: calendar {wrong} is none of {', '.join((*PERIODS, *WEEKDAYS))}")
+            raise PolicyError(
+                f"rebalance: calendar {wrong} does not exist; {one_of(str(wrong[0]), (*PERIODS, *WEEKDAYS))}"
+            )
         if self.cool_down_days < 0:
             raise PolicyError(f"rebalance: cool_down_days is {self.cool_down_days}; it must be 0 or more")
 

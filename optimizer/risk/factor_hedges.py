@@ -6,6 +6,7 @@ from math import floor, isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import InfeasibleError, PolicyError
 from optimizer.factors.attribution import predicted_risk
 from optimizer.factors.factor_model import FactorModel
@@ -39,6 +40,7 @@ class FactorHedgePlan:
     notes: tuple[str, ...] = ()
 
 
+@typed
 def plan_factor_hedges(
     model: FactorModel,
     held: Mapping[str, float],

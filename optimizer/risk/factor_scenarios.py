@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.risk.filtered_simulation import usual_moves
@@ -13,6 +14,7 @@ from optimizer.risk.stresses import Stress
 MOST_GROWTH = 20.0  # of a logarithm: 500 million times as much
 
 
+@typed
 def stress_factors(values: Mapping[str, float], model: FactorModel, scenario: Scenario) -> Stress:
     """The effect of a scenario's `factors` on holdings: value x (exp(exposures x log moves) - 1).
 

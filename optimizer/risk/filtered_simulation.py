@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.garch import garch_variances
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.factors.factor_model import FactorModel
 from optimizer.measures.tails import mean_of_worst
 from optimizer.model.alignment import named_holdings
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import floats, in_time
 from optimizer.typing import Array
 
 EWMA_DECAY = 0.94
@@ -50,6 +51,7 @@ def ewma_variances(returns: Array, decay: float = EWMA_DECAY) -> Array:
 FILTERS: Mapping[str, Callable[[Array], Array]] = {"ewma": ewma_variances, "garch": garch_variances}
 
 
+@typed
 def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
     """(T, n) past returns, each divided by its volatility of that day and multiplied by the forecast of the next.
 
@@ -62,10 +64,9 @@ def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
     >>> filtered_scenarios(prices.pct_change().dropna().to_numpy()).shape
     (300, 3)
     """
-    if volatility not in FILTERS:
-        raise PolicyError(f"filter {volatility!r} does not exist; use one of {', '.join(FILTERS)}")
-    checked = floats("returns", returns)
-    if checked.ndim != 2 or len(checked) < LEAST_DAYS or not _sane(checked):
+    check_one_of("filter", volatility, FILTERS)
+    checked = in_time("returns", returns)
+    if checked.ndim != 2 or len(checked) < LEAST_DAYS or not checked.size or not _sane(checked):
         raise DataError(
             f"returns have shape {checked.shape}; at least {LEAST_DAYS} rows of returns without gaps are needed"
         )
@@ -77,6 +78,7 @@ def filtered_scenarios(returns: Array, volatility: str = "ewma") -> Array:
     return np.asarray(mean + shocks * np.sqrt(variances[-1] / variances[:-1]))
 
 
+@typed
 def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk:
     """Value at risk and expected shortfall of weights (n,) over scenarios (T, n) of one period, all alike.
 
@@ -114,6 +116,7 @@ def tail_risks(scenarios: Array, weights: Array, levels: Sequence[float]) -> tup
     )
 
 
+@typed
 def over_horizon(scenarios: Array, sessions: int) -> Array:
     """(T - sessions + 1, n) compound returns of each run of so many scenarios (T, n) in a row.
 
@@ -123,7 +126,7 @@ def over_horizon(scenarios: Array, sessions: int) -> Array:
     >>> over_horizon(np.array([[0.1], [0.0], [-0.5]]), 2).round(3).tolist()
     [[0.1], [-0.5]]
     """
-    scenarios = floats("scenarios", scenarios)
+    scenarios = in_time("scenarios", scenarios)
     if not 1 <= sessions <= len(scenarios):
         raise PolicyError(
             f"a horizon of {sessions} sessions needs 1 to {len(scenarios)}, as many as there are scenarios"
@@ -142,6 +145,7 @@ def over_horizon(scenarios: Array, sessions: int) -> Array:
     return compound
 
 
+@typed
 def factor_tail(scenarios: Array, exposures: Array, specific: float, level: float = 0.99) -> TailRisk:
     """Tail of a book by scenarios of factors (T, K) through its exposures (K,), and a normal risk of its own names.
 
@@ -171,6 +175,7 @@ def factor_tail(scenarios: Array, exposures: Array, specific: float, level: floa
     return TailRisk(level, high, shortfall)
 
 
+@typed
 def shocked_returns(model: FactorModel, shocks: Mapping[str, float]) -> Array:
     """(n,) expected returns of the names when some factors move so and the others as they usually do with them.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.risk.hedges import BPS, HedgeLimits, Instrument, Market, Offer, Offers, Quote, offers_of
 from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
@@ -68,6 +69,7 @@ class HedgePlan:
         return sum([hedge.cost for hedge in self.hedges])
 
 
+@typed
 def plan_hedges(
     stressed: Stress,
     nav: float,

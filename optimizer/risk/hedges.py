@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.risk.scenarios import FACTORS, Sensitivities
 from optimizer.risk.stresses import standard_error
@@ -38,6 +39,7 @@ def black_scholes(
     return sign * (spot * NORMAL.cdf(sign * d1) - strike * discount * NORMAL.cdf(sign * (d1 - spread)))
 
 
+@typed
 @dataclass(frozen=True)
 class Instrument:
     """Something the desk may use as a hedge.
@@ -89,6 +91,7 @@ class Market:
     rate: float
 
 
+@typed
 @dataclass(frozen=True)
 class HedgeLimits:
     """How much may be spent and done.

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.risk.regimes import REGIMES
 
@@ -47,6 +48,7 @@ class Band:
         return float(0.5 ** (below + above))
 
 
+@typed
 @dataclass(frozen=True)
 class Detector:
     """What is looked at and how.
@@ -119,6 +121,7 @@ class Detection:
         return tuple(f"{found.series}: {found.problem}" for found in self.drivers if found.problem)
 
 
+@typed
 def detect(series: Mapping[str, Sequence[Observation]], as_of: dt.date, detector: Detector) -> Detection:
     """The phase that the figures published by `as_of` look like.
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from math import floor
 from typing import Literal
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import ExposureType, FundExposureMap
@@ -99,6 +100,7 @@ class Recommendation:
         return sum((order.cost for order in self.orders), ZERO)
 
 
+@typed
 def advise(playbook: Playbook, regime: str, book: Book, costs: CostModel) -> tuple[Recommendation, ...]:
     """The regime's playbook applied to what is held; purchases are paid from cash and the sales before them.
 

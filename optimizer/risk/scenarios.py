@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.errors import DataError, PolicyError, some_of
+from optimizer.arguments import typed
+from optimizer.errors import DataError, PolicyError, one_of, some_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
 from optimizer.numerics.counted import floats
@@ -25,6 +26,7 @@ MOST_RETURN = 10.0  # of a factor
 STILL = 1e-12  # deviation of a factor's moves: less is none
 
 
+@typed
 @dataclass(frozen=True)
 class Scenario:
     """A jump of markets.
@@ -57,7 +59,7 @@ class Scenario:
             )
         for factor, size in self.shocks.items():
             if factor not in FACTORS:
-                raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; use {', '.join(FACTORS)}")
+                raise PolicyError(f"scenario {self.id}: {factor!r} is no factor; {one_of(factor, FACTORS)}")
             if (
                 not isfinite(size)
                 or (factor in PRICES and size <= -1)
@@ -184,6 +186,7 @@ def _too_little(names: Sequence[str], factors: int, *, proxied: bool) -> str:
     )
 
 
+@typed
 def estimate_sensitivities(
     symbols: Sequence[str], returns: Array, moves: Array, declared: Array
 ) -> Sensitivities:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.risk.scenarios import ABSURD, FACTORS, YIELDS, Scenario, Sensitivities, applied_moves
 from optimizer.typing import Array
@@ -62,6 +63,7 @@ class Stress:
         return causes
 
 
+@typed
 def stress(
     values: Mapping[str, float],
     sensitivities: Sensitivities,

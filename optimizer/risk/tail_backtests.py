@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures.performance import expected_shortfall
-from optimizer.numerics.counted import floats
+from optimizer.numerics.counted import in_time, labelled
 from optimizer.risk.filtered_simulation import ABSURD, EWMA_DECAY, LEAST_DAYS, STILL
 from optimizer.typing import Array
 
@@ -90,6 +91,7 @@ def acerbi_szekely(
     return TailTest("acerbi_szekely", z, float((1 + (simulated <= z).sum()) / (1 + len(simulated))))
 
 
+@typed
 def backtest_tail(
     returns: Array,
     rng: np.random.Generator,
@@ -110,7 +112,7 @@ def backtest_tail(
     _check_level(level)
     if window < 2 or not 0.0 < decay < 1.0:
         raise PolicyError(f"window is {window}, decay {decay}; 2 or more, and between 0 and 1, are needed")
-    returns = floats("returns", returns)
+    returns = in_time("returns", returns)
     if returns.ndim != 1 or len(returns) < window + LEAST_DAYS or not (np.abs(returns) < ABSURD).all():
         raise DataError(
             f"returns have shape {returns.shape}; {window + LEAST_DAYS} returns or more, without gaps, are needed"
@@ -135,6 +137,7 @@ def backtest_tail(
     return _tested(actual, shortfalls, hits, level, null)
 
 
+@typed
 def backtest_forecasts(
     returns: Array, values_at_risk: Array, shortfalls: Array, level: float, rng: np.random.Generator
 ) -> TailBacktest:
@@ -151,9 +154,8 @@ def backtest_forecasts(
     300
     """
     _check_level(level)
-    returns, values_at_risk, shortfalls = told = (
-        floats("returns", returns), floats("values_at_risk", values_at_risk), floats("shortfalls", shortfalls)
-    )  # fmt: skip
+    given = labelled([("returns", returns), ("values_at_risk", values_at_risk), ("shortfalls", shortfalls)])
+    returns, values_at_risk, shortfalls = told = tuple(in_time(name, value) for name, value in given)
     if returns.ndim != 1 or len(returns) < 2 or any(
         one.shape != returns.shape or not (np.abs(one) < ABSURD).all() for one in told
     ):  # fmt: skip

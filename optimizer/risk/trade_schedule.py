@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import named_vector
+from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import Matrix
 from optimizer.typing import Array
 
@@ -54,12 +56,15 @@ def schedule_trades(
     Raises DataError for a number that is none, PolicyError for a participation outside (0, 1].
     """
     n = len(symbols)
-    numbers = np.array([quantities, prices, daily_volumes, participation], dtype=float)
+    given = (("quantities", quantities), ("prices", prices), ("daily_volumes", daily_volumes))
+    quantities, prices, daily_volumes, participation = numbers = [
+        floats(name, named_vector(name, value, symbols))
+        for name, value in (*given, ("participation", participation))
+    ]
     if (
-        numbers.shape != (4, n)
-        or not np.isfinite(numbers).all()
-        or not (numbers[1:3] > 0).all()
-        or not nav > 0
+        any(array.shape != (n,) or not np.isfinite(array).all() for array in numbers)
+        or not (np.minimum(prices, daily_volumes) > 0).all()
+        or not 0 < nav < np.inf
     ):
         raise DataError(
             f"a schedule of {n} orders needs a finite quantity, and a price and daily volume above 0, of each, and a "
@@ -68,6 +73,11 @@ def schedule_trades(
     if not ((participation > 0) & (participation <= 1)).all():
         raise PolicyError(
             "participation must be a share of the daily volume above 0 and at most 1, such as 0.1"
+        )
+    if not 0 < lot < np.inf or len(covariance) != n:
+        raise DataError(
+            f"the lot is {lot} and the covariance has {len(covariance)} rows; a number of shares above 0 and a row for "
+            f"each of {n} symbols are needed"
         )
     size, most = np.abs(quantities), participation * daily_volumes / prices
     days = np.ceil(size / most * (1 - 1e-12))
@@ -78,6 +88,8 @@ def schedule_trades(
     worth = left * prices / nav
     variance = (worth * np.array([covariance @ row for row in worth]).reshape(worth.shape)).sum(axis=1)
     traded = np.sign(quantities) * np.diff(done, axis=0, prepend=0.0)
+    if not np.isfinite(variance).all():
+        raise DataError("the covariance holds a number that is none; correct it")
     risk = np.sqrt(np.maximum(variance, 0.0) / periods_per_year)
     return TradeSchedule(symbols, traded, left, days, np.abs(traded) * prices / daily_volumes, risk)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.arguments import typed
 from optimizer.errors import InfeasibleError, PackfolioError, PolicyError, SolverError
 from optimizer.measures.portfolio_measures import turnover, volatility
 from optimizer.model.alignment import as_series, named_holdings
@@ -16,7 +17,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, scale_range
-from optimizer.numerics.counted import uncounted
+from optimizer.numerics.counted import floats, uncounted
 from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.methods import goal_of, target_cap
@@ -148,6 +149,7 @@ class Solution:
         return dearest_first((*found, *self.left_out))
 
 
+@typed
 def solve(
     estimates: Estimates,
     policy: Policy,
@@ -242,7 +244,7 @@ def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) ->
 def checked_forecasts(forecasts: Array, policy: Policy, symbols: tuple[str, ...]) -> Array:
     """(H, n) as floats; PolicyError where the forecasts are not those of a horizon's steps."""
     steps = 0 if policy.horizon is None else policy.horizon.steps
-    checked = np.asarray(forecasts, dtype=float)
+    checked = floats("forecasts", forecasts)
     if not steps or checked.shape != (steps, len(symbols)) or not np.isfinite(checked).all():
         raise PolicyError(
             f"forecasts have shape {checked.shape}; a finite return is needed for each of {steps} steps of the "

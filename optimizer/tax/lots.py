@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from optimizer.errors import PolicyError
+from optimizer.arguments import typed
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 
@@ -48,6 +49,7 @@ class Lot:
         return long_term(self.held_since or self.acquired, day)
 
 
+@typed
 @dataclass(frozen=True)
 class TaxRates:
     """Tax on realised gains, fractions; a loss saves the same.
@@ -127,6 +129,7 @@ ORDERS: dict[str, Order] = {
 }
 
 
+@typed
 def sell(
     lots: Sequence[Lot],
     quantity: Number,
@@ -179,8 +182,7 @@ def _dispose(lots: Sequence[Lot], taken: Mapping[str, Decimal], sale: _Sale) -> 
 
 
 def _ordered(lots: Sequence[Lot], wanted: Decimal, method: str, sale: _Sale) -> dict[str, Decimal]:
-    if method not in ORDERS:
-        raise PolicyError(f"method {method!r} does not exist; use one of {', '.join([*ORDERS, 'specific'])}")
+    check_one_of("method", method, (*ORDERS, "specific"))
     taken = {}
     for lot in sorted(lots, key=lambda lot: ORDERS[method](lot, sale)):
         taken[lot.lot_id] = min(lot.quantity, wanted)
@@ -212,6 +214,7 @@ class Harvest:
     substitute: str | None
 
 
+@typed
 def harvest_losses(
     lots: Sequence[Lot],
     prices: Mapping[str, Number],

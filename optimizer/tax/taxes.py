@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.arguments import typed
+from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, price_of
 from optimizer.tax.lots import ORDERS, Disposal, Lot, TaxRates, sell
 from optimizer.tax.wash_sales import WASH_DAYS, Loss, Match, WashSale, losses_of, match, told
@@ -36,6 +37,7 @@ class TaxLine:
         return sum((one.amount for one in self.washed if one.loss.lot_id == lot_id), ZERO)
 
 
+@typed
 @dataclass(frozen=True)
 class Taxes:
     """The sales of a list, by symbol; negative gains are losses, a negative tax is a saving against other gains.
@@ -191,8 +193,7 @@ def evened(lots: Sequence[Lot], quantity: Decimal) -> Sequence[Lot]:
 def check_method(method: str, harvests: bool) -> None:
     """Raises PolicyError for a method that does not exist, or that a harvest cannot go with."""
     methods = (*ORDERS, "specific")
-    if method not in methods:
-        raise PolicyError(f"tax method {method!r} does not exist; use one of {', '.join(methods)}")
+    check_one_of("tax method", method, methods)
     if harvests and method not in CHEAPEST_FIRST:
         raise PolicyError(
             f"harvest sells the lots that lose, and tax method {method} sells others first; use one of "

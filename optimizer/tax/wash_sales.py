@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from optimizer.arguments import typed
 from optimizer.model.portfolio import ZERO, Number, exact, money
 from optimizer.tax.lots import Disposal, Lot, long_term
 
@@ -148,6 +149,7 @@ def replaced(lots: Sequence[Lot], matches: Sequence[Match]) -> tuple[Lot, ...]:
 Purchase = tuple[str, date] | tuple[str, date, Number]
 
 
+@typed
 def wash_sales(disposal: Disposal, day: date, purchases: Sequence[Purchase]) -> tuple[WashSale, ...]:
     """The losses of a sale that day which purchases of the same symbol disallow.
 

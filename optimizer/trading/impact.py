@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.measures.performance import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
@@ -103,6 +104,7 @@ def impact_of(
     )
 
 
+@typed
 def impact(
     before: Mapping[str, float],
     after: Mapping[str, float],

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.portfolio import MONEY_STEP, ZERO, Number, Portfolio, exact, money, price_of
 
+MOST_SHARES = 10**12  # in a lot
+
 
 class Line(NamedTuple):
     """One symbol in exact numbers: its price in its own and in the base currency, shares, lot, value."""
@@ -64,11 +66,17 @@ def make_book(
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        stated = lots[symbol] if isinstance(lots, Mapping) else lots
+        stated = lots.get(symbol) if isinstance(lots, Mapping) else lots
+        if stated is None:
+            raise DataError(
+                f"{symbol} has no lot; give one per symbol that is held or wanted, or one for all"
+            )
         if stated is not read:
             read, lot = stated, exact(stated, f"the lot of {symbol}")
-            if lot <= 0:
-                raise PolicyError(f"{symbol}: a lot of {lot} shares; it must be above 0")
+            if not 0 < lot <= MOST_SHARES:
+                raise PolicyError(
+                    f"{symbol}: a lot of {lot} shares; above 0 and at most {MOST_SHARES:,} are needed"
+                )
         price = local if fx is None else local * rate
         worth = quantity * price
         value = money(worth)

@@ -6,12 +6,15 @@ from decimal import Decimal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
+from optimizer.model.alignment import by_name
 from optimizer.model.costs import CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, Universe, exact
+from optimizer.model.ranges import checked_number
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
@@ -35,6 +38,7 @@ SMALL_COSTS, COARSE = 0.02, 0.1  # of NAV: all costs, and a lot
 ROUNDINGS = {"tracking_error": round_trades, "money": nearest_money}
 
 
+@typed
 def build_trades(
     portfolio: Portfolio,
     prices: Mapping[str, Number],
@@ -73,11 +77,10 @@ def build_trades(
     >>> [(row.symbol, row.action) for row in found.rows]
     [('EQUITY', 'SELL'), ('BONDS', 'BUY')]
     """
-    for symbol, weight in target.items():
-        if not abs(weight) <= PERCENT_MEANT:
-            raise PolicyError(
-                f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0.5 for 50%, 0 to sell it"
-            )
+    target, prices = checked_target(target), by_name("prices", prices)
+    fx = None if fx is None else by_name("fx", fx)
+    lots = by_name("lots", lots) if hasattr(lots, "keys") else lots
+    sell_rates = None if sell_rates is None else by_name("sell_rates", sell_rates)
     if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
         raise PolicyError(
             f"aversion is {aversion} and band {band}; 0 < aversion <= {MOST_AVERSE:g} and 0 <= band <= 1 are needed"
@@ -97,7 +100,7 @@ def build_trades(
         return nothing_listed(book.cash)
     held = aligned(book.weights(), estimates.symbols, "the portfolio")
     setting = Setting(estimates, policy, universe, held)
-    owed = aligned(sell_rates, setting.symbols, "the tax rates") if sell_rates else 0.0
+    owed = owed_on(sell_rates, setting.symbols) if sell_rates else 0.0
     goal = aligned(wanted, setting.symbols, "the target")
     given = replace(setting, policy=_given_way(policy, goal, held))
     asked = Asked(
@@ -107,6 +110,30 @@ def build_trades(
     told = reasons or Reasons()
     told = replace(told, restricted={**restrictions_of(policy), **told.restricted}).of_factors(universe)
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
+
+
+def checked_target(target: Mapping[str, float]) -> dict[str, float]:
+    """The wanted weights by symbol; PolicyError for one that is no text or whose weight is no fraction."""
+    found: dict[str, float] = {}
+    for symbol, given in by_name("the target", target).items():
+        if not isinstance(symbol, str):
+            raise PolicyError(f"the target names {symbol!r}; a symbol is a text: {{'A': 0.5}}")
+        weight = float(given) if isinstance(given, Decimal) else given
+        checked_number(f"the target of {symbol}", weight)
+        if not abs(weight) <= PERCENT_MEANT:
+            raise PolicyError(
+                f"the target of {symbol} is {weight}; it must be a fraction of the NAV, 0.5 for 50%, 0 to sell it"
+            )
+        found[symbol] = weight
+    return found
+
+
+def owed_on(rates: Mapping[str, float], symbols: tuple[str, ...]) -> Array:
+    """(n,) tax per unit of value sold; PolicyError for one that is no fraction."""
+    owed = aligned(rates, symbols, "sell_rates")
+    if not ((owed >= 0) & (owed <= 1)).all():
+        raise PolicyError(f"sell_rates are {dict(rates)}; each is a fraction of the value sold, from 0 to 1")
+    return owed
 
 
 def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates
 from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
 
 
+@typed
 def look_through_return(fund: Fund, market_returns: Mapping[ExposureType, float], risk_free: float) -> float:
     """Expected total return of a fund per year: sum e mu - (F - 1) rf - max(F - 1, 0) spread - fee.
 
@@ -35,6 +37,7 @@ def look_through_return(fund: Fund, market_returns: Mapping[ExposureType, float]
     return gross - borrowed * risk_free - max(borrowed, 0.0) * fund.spread - fund.fee
 
 
+@typed
 def look_through(
     fund_map: FundExposureMap, symbols: Sequence[str], markets: Estimates, risk_free: float
 ) -> Estimates:

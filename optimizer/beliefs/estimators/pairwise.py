@@ -5,6 +5,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.returns import check_values, period_ends, simple_returns
 from optimizer.model.sessions import Dates, Flags, Rows
@@ -13,6 +14,7 @@ from optimizer.typing import Array
 MIN_PAIR_ROWS = 30
 
 
+@typed
 def pairwise_moments(
     prices: Array, dates: Dates, symbols: Sequence[str], frequency: str, periods: Callable[[Dates], float]
 ) -> tuple[Array, Array, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators import means
 from optimizer.beliefs.estimators.covariances import (
     ewma_covariance,
@@ -36,7 +37,7 @@ from optimizer.beliefs.estimators.windows import (
     yearly_periods,
 )
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
-from optimizer.errors import DataError, PolicyError, how_many, one_of
+from optimizer.errors import DataError, PolicyError, check_one_of, how_many
 from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.returns import (
@@ -88,11 +89,11 @@ MIN_SCENARIOS = 30
 
 def choose(kind: str, name: str, table: Mapping[str, Estimator]) -> Estimator:
     """The estimator of that name; raises PolicyError with the nearest names, or all of them."""
-    if name not in table:
-        raise PolicyError(f"{kind} {name!r} does not exist; {one_of(name, table)}")
+    check_one_of(kind, name, table)
     return table[name]
 
 
+@typed
 def estimate(
     prices: pd.DataFrame | None = None,
     recipe: Recipe = Recipe(),  # noqa: B008  (frozen)
@@ -270,8 +271,7 @@ def _pairwise(values: Array, dates: Dates, symbols: tuple[str, ...], recipe: Rec
 def _methods(recipe: Recipe) -> tuple[Estimator, Estimator]:
     mean_of = choose("mean_method", recipe.mean_method, MEANS)
     covariance_of = choose("covariance_method", recipe.covariance_method, COVARIANCES)
-    if recipe.missing not in ("complete", "pairwise"):
-        raise PolicyError(f"missing is {recipe.missing!r}; use 'complete' or 'pairwise'")
+    check_one_of("missing", recipe.missing, ("complete", "pairwise"))
     if recipe.covariance_method == FACTOR_MODEL and recipe.frequency != "daily":
         raise PolicyError(f"covariance_method {FACTOR_MODEL} reads daily returns; set frequency to daily")
     for key, able in PAIRWISE.items():

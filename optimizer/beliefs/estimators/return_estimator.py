@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from optimizer.arguments import typed
 from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import Estimates, Recipe
@@ -16,6 +17,7 @@ from optimizer.typing import Array
 CENTURY = 100
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class ReturnEstimator:
     """Expected returns and covariances of symbols, per year.

@@ -7,11 +7,13 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class Sample:
     """Returns of n symbols over T periods.
@@ -106,6 +108,6 @@ def estimator(least: int = 1, *, gaps: bool = False) -> Callable[[Estimator], Es
                     f"{name}: nothing can be estimated from these returns ({error}); correct those too large or small"
                 ) from error
 
-        return checked
+        return typed(checked)
 
     return guard

@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.policies.fields import (
     DoubtShape,
     ForcedCash,
@@ -106,8 +106,7 @@ def check_limits(policy: PolicyFields) -> None:
 def check_beliefs(policy: PolicyFields) -> None:
     """Raises PolicyError for a word that a setting does not know, or a number of beliefs and tails out of its range."""
     for name, known in WORDS.items():
-        if getattr(policy, name) not in known:
-            raise PolicyError(f"{name} is {getattr(policy, name)!r}; use one of {', '.join(known)}")
+        check_one_of(name, getattr(policy, name), known)
     if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"

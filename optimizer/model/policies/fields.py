@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policies.horizon import Horizon
@@ -17,6 +18,7 @@ ReturnsOf = Literal["posterior", "factor_premia", "own_alpha"]
 Rounding = Literal["tracking_error", "money"]
 
 
+@typed
 @dataclass(frozen=True)
 class BlackLittermanSettings:
     """How the equilibrium and the views become a posterior (He & Litterman 1999; Idzorek 2005).

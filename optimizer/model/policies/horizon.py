@@ -6,12 +6,14 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.typing import Array
 
 MOST_STEPS = 250
 
 
+@typed
 @dataclass(frozen=True)
 class Horizon:
     """A plan of several steps, of which only the first is traded (Boyd et al. 2017, section 5).

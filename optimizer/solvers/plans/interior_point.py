@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.solvers.plans.inequalities import Point, Scaled
+from optimizer.solvers.plans.inequalities import BUY, SELL, Point, Scaled, together
 from optimizer.solvers.plans.newton_system import NewtonSystem
 from optimizer.solvers.plans.program import Prices, Program
 from optimizer.solvers.plans.proof import certify_plan
@@ -22,8 +22,17 @@ DIVERGED = 1e9
 def solve_plan(given: Program) -> Prices:
     """The best plan and its prices; raises NoAnswerError where no iteration comes near."""
     it = Scaled(given)
-    at, least = start(it), np.inf
-    best: Prices | None = None
+    try:
+        return walk(it, start(it))
+    except NoAnswerError:
+        if not it.priced.any():
+            raise
+        return walk(it, dearer(it, start(it)))  # trades that cost far more than they bring
+
+
+def walk(it: Scaled, at: Point) -> Prices:
+    """The best plan and its prices, from a point on; raises NoAnswerError."""
+    best, least = None, np.inf
     for _ in range(ITERATIONS):
         residuals = it.residuals(at)
         equal = np.where(it.equal, it.rows(at.w) - it.low, 0.0)
@@ -59,6 +68,15 @@ def start(solver: Scaled) -> Point:
     at = Point(w, b, np.zeros(it.low.shape), blank, blank)
     slacks = np.where(solver.there, np.maximum(solver.residuals(at), ROOM / n), 1.0)
     return replace(at, slacks=slacks, prices=np.where(solver.there, PRICE * ROOM / n / slacks, 0.0))
+
+
+def dearer(solver: Scaled, at: Point) -> Point:
+    """The same point with prices of purchases and sales that are worth what these cost, so that it is no trade."""
+    box, *others = solver.split(at.prices.copy())
+    curve = solver.it.curve
+    for side in (BUY, SELL):
+        box[side] = np.where(solver.priced, np.maximum(box[side], 0.5 * (curve.buy + curve.sell)), 0.0)
+    return replace(at, prices=together(box, *others))
 
 
 def step(it: Scaled, at: Point, residuals: Array, equal: Array, mu: float) -> Point:

@@ -192,7 +192,7 @@ def test_a_bad_view_says_what_it_must_be(arguments: tuple[str, dict[str, float],
 
 
 def test_an_unknown_symbol_and_a_bad_prior_are_named() -> None:
-    with pytest.raises(PolicyError, match="names D, which is not estimated; use one of A, B, C"):
+    with pytest.raises(PolicyError, match="names D, which is not estimated; there are A, B, C"):
         pool(SYMBOLS, history(), [ScenarioView("mean", {"D": 1}, 0.1)])
     with pytest.raises(PolicyError, match="add up to 2"):
         pool(SYMBOLS, history(), [], prior=np.full(500, 2 / 500))

@@ -58,7 +58,7 @@ def test_a_part_needs_a_model_and_is_refused_without():
             form_beliefs(ESTIMATES, universe, Policy(returns="factor_premia"), Mandate(prior="historical"))
         assert form_beliefs(ESTIMATES, universe, Policy(), Mandate(prior="historical")).spanned is None
     with pytest.raises(
-        PolicyError, match="returns is 'alpha'; use one of posterior, factor_premia, own_alpha"
+        PolicyError, match="returns 'alpha' does not exist; use one of posterior, factor_premia, own_alpha"
     ):
         Policy(returns="alpha")
     part = replace(BOOK, factors={name: own for name, own in BOOK.factors.items() if name != "size"})

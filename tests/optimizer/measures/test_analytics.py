@@ -213,7 +213,7 @@ def test_wrong_questions_are_named(prices):
     with pytest.raises(DataError, match="no prices for Z"):
         PortfolioAnalytics(book(Z=1), prices)
     analytics = PortfolioAnalytics(book(A=1), prices)
-    with pytest.raises(PolicyError, match="use daily, weekly, monthly or annual"):
+    with pytest.raises(PolicyError, match="use one of daily, weekly, monthly, annual"):
         analytics.calculate_returns("hourly")
     with pytest.raises(PolicyError, match="use one of historical, parametric"):
         analytics.calculate_var(method="magic")

@@ -98,7 +98,7 @@ def test_views_of_the_other_model_are_refused():
     with pytest.raises(PolicyError, match="view_model is black_litterman, which takes views on returns"):
         form_beliefs(PAIR, HALF, Policy(risk_free_rate=0.02), Mandate(views=(mean,)))
     with pytest.raises(
-        PolicyError, match="view_model is 'copula'; use one of black_litterman, entropy_pooling"
+        PolicyError, match="view_model 'copula' does not exist; use one of black_litterman, entropy_pooling"
     ):
         Policy(view_model="copula")
 

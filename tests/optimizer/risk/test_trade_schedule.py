@@ -1,6 +1,7 @@
 """Orders cut to a share of the volume: by hand, and what must be true of any."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,20 @@ def test_wrong_numbers_are_refused() -> None:
         schedule_trades(("A",), np.array([np.nan]), one, one, one, np.eye(1), 1.0)
     with pytest.raises(PolicyError, match="participation"):
         schedule_trades(("A",), one, one, one, 10 * one, np.eye(1), 1.0)
+    for lot in (0.0, np.nan):  # both gave trades of NaN
+        with pytest.raises(DataError, match="the lot is"):
+            schedule_trades(("A",), one, one, one, one, np.eye(1), 1.0, lot=lot)
+    with pytest.raises(DataError, match="covariance has 2 rows"):
+        schedule_trades(("A",), one, one, one, one, np.eye(2), 1.0)
+    with pytest.raises(DataError, match="a number that is none"):
+        schedule_trades(("A",), 9 * one, one, one, one, np.full((1, 1), np.nan), 1.0)
+
+
+def test_numbers_by_name_and_in_lists_are_those_of_arrays() -> None:
+    names, rest = ("A", "B"), ([100.0, 50.0], [1e5, 1e4], [0.1, 0.1])
+    wanted = schedule_trades(names, np.array([250.0, -100.0]), *map(np.array, rest), np.eye(2), 1e6)
+    found = schedule_trades(names, pd.Series([-100.0, 250.0], ["B", "A"]), *rest, np.eye(2), 1e6)  # type: ignore[arg-type]
+    assert found.traded.tolist() == wanted.traded.tolist()
 
 
 @pytest.mark.parametrize(

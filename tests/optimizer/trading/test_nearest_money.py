@@ -225,5 +225,5 @@ def test_odd_holdings_are_kept_traded_in_lots_or_closed():
 
 
 def test_an_unknown_rounding_is_refused():
-    with pytest.raises(PolicyError, match="rounding is 'up'"):
+    with pytest.raises(PolicyError, match="rounding 'up' does not exist; use one of"):
         Policy(rounding="up")

@@ -299,3 +299,18 @@ def test_a_horizon_that_is_none_is_refused(wrong: dict[str, object]) -> None:
 def test_a_horizon_and_years_of_cost_contradict_each_other() -> None:
     with pytest.raises(PolicyError, match="drop one of them"):
         Policy(horizon={"steps": 3}, cost_horizon_years=1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bps", [2000.0, 1e4, 1e6])
+@pytest.mark.parametrize("days", [1, 21])
+def test_trades_that_cost_far_more_than_they_bring_are_not_made(bps: float, days: int):
+    """The prices of purchases started too low for such costs, and no plan was found."""
+    rng = np.random.default_rng(0)
+    spread = rng.standard_normal((5, 5)) * 0.12
+    it = Estimates(tuple("ABCDE"), rng.uniform(0.02, 0.14, 5), spread @ spread.T + 0.01 * np.eye(5))
+    held = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
+    plan = Horizon(steps=5, step_days=days)
+    policy = Policy(method="mean_variance", risk_free_rate=0.02, impact_bps=bps, horizon=plan)
+    found = solve(it, policy, Universe(tuple("ABCDE")), held)
+    assert found.certificate.ok
+    np.testing.assert_allclose(found.weights, held, atol=1e-6)

@@ -1,0 +1,129 @@
+"""An argument of another kind is told by name; what goes well, and a fault of our own, is left as it is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from optimizer import (
+    CostModel,
+    Estimates,
+    FactorPanel,
+    Fund,
+    Horizon,
+    PackfolioError,
+    Policy,
+    PolicyError,
+    Scenario,
+    Universe,
+    backtest_tail,
+    combinatorial_splits,
+    detect,
+    equilibrium,
+    frontier,
+    historical,
+    over_horizon,
+    parse_limit,
+    pool,
+    portfolio_measures,
+    solve,
+)
+from optimizer.arguments import fits, said, typed
+from optimizer.typing import Array
+
+IT = Estimates(("A", "B"), np.array([0.05, 0.06]), np.diag([0.04, 0.05]))
+BOOK = Universe(("A", "B"))
+KEEP: Any = None
+MOVES = np.random.default_rng(1).normal(0, 0.01, (320, 2))
+
+CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    "no estimates": (lambda: solve(KEEP, Policy(), BOOK), "estimates is None, of NoneType; it must be a Estimates"),
+    "no policy": (lambda: solve(IT, KEEP, BOOK), "solve: policy is None"),
+    "no universe": (lambda: solve(IT, Policy(), KEEP), "solve: universe is None"),
+    "no frontier": (lambda: frontier(KEEP, Policy(), BOOK), "frontier: estimates is None"),
+    "points in fractions": (lambda: frontier(IT, Policy(risk_free_rate=0.0), BOOK, points=4.5), "points is 4.5"),  # type: ignore[arg-type]
+    "too many points": (lambda: frontier(IT, Policy(risk_free_rate=0.0), BOOK, points=10**30), "give 2 to 10000"),
+    "too many rows": (lambda: next(combinatorial_splits(10**30, 5, 2, purge=0, embargo=0)), "rows; use 1 <="),
+    "no commission": (lambda: CostModel(commission=KEEP), "commission is None, of NoneType; it must be a number"),
+    "an exposure in words": (lambda: Fund("A", "a", {"equity": "1"}), "Fund: exposures is"),  # type: ignore[dict-item]
+    "a half-life in words": (lambda: Horizon(half_life_days="x"), "Horizon: half_life_days is 'x'"),  # type: ignore[arg-type]
+    "shocks in a list": (lambda: Scenario("x", "x", [0.1]), "Scenario: shocks is"),  # type: ignore[arg-type]
+    "a limit that is none": (lambda: parse_limit(KEEP), "parse_limit: text is None, of NoneType; it must be a text"),
+    "returns in a list": (
+        lambda: FactorPanel(("A",), pd.bdate_range("2024-01-01", periods=2), [[0.1], [0.2]]), "FactorPanel: returns is"  # type: ignore[arg-type]
+    ),
+    "a window of no number": (
+        lambda: backtest_tail(MOVES[:, 0], np.random.default_rng(1), window=np.nan), "window is nan"  # type: ignore[arg-type]
+    ),
+    "no chance": (lambda: backtest_tail(MOVES[:, 0], KEEP, level=0.95), "rng is None"),
+    "sessions in fractions": (lambda: over_horizon(MOVES, 2.5), "sessions is 2.5, of float; it must be a whole number"),  # type: ignore[arg-type]
+    "no detector": (lambda: detect(MOVES[:, 0], KEEP, KEEP), "detect: series is"),  # type: ignore[arg-type]
+    "no sample": (lambda: historical(KEEP), "historical: sample is None"),
+    "an aversion in words": (lambda: equilibrium(np.ones(2) / 2, np.eye(2), "x"), "equilibrium: "),  # type: ignore[arg-type]
+    "a risk in words": (lambda: portfolio_measures.growth_rate(0.1, "x"), "growth_rate: risk is 'x'"),  # type: ignore[arg-type]
+    "views in a text": (lambda: pool(("A", "B"), MOVES, "A up"), "pool: views is 'A up'"),  # type: ignore[arg-type]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_it_is_told_by_its_name(what: str) -> None:
+    call, told = CALLS[what]
+    with pytest.raises(PackfolioError, match=told):
+        call()
+
+
+@typed
+def halved(row: Array, by: float = 2.0, names: "Unknown | None" = None) -> float:  # type: ignore[name-defined] # noqa: F821
+    """A figure."""
+    if by == 3.0:
+        raise KeyError("ours")
+    return float(row.sum() / by)
+
+
+@typed
+@dataclass(frozen=True)
+class Pair:
+    """Two things."""
+
+    one: float
+    rest: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        _ = self.one + 1, [name.upper() for name in self.rest]
+
+
+def test_what_goes_well_and_what_is_our_fault_is_left_alone() -> None:
+    assert halved(np.ones(4)) == 2.0
+    assert halved.__name__ == "halved" and Pair(1.0) == Pair(1.0) and Pair(1, ("a",)).rest == ("a",)
+    with pytest.raises(KeyError, match="ours"):
+        halved(np.ones(4), 3.0)
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        halved()  # type: ignore[call-arg]
+    with pytest.raises(PolicyError, match=r"halved: row is \[1.0\], of list; it must be an array of numbers"):
+        halved([1.0])  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="Pair: one is 'x', of str; it must be a number"):
+        Pair("x")  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match=r"rest is \(1,\), of tuple; it must be several of a text"):
+        Pair(1.0, (1,))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "fit"),
+    [
+        (1, float, True), (True, float, False), (np.float32(1), float, True), (1.0, int, False),
+        (np.int64(1), int, True),
+        (None, float | None, True), ("a", Literal["a", "b"], True), (1, Literal["1"], False),
+        ("ab", Sequence[str], False),
+        (["a"], Sequence[str], True), ((1, "a"), tuple[int, str], True), (("a", 1), tuple[int, str], False),
+        ({"a": 1}, Mapping[str, int], True), ({1: 1}, Mapping[str, int], False), (len, Callable[..., int], True),
+        (np.ones(1), Array, True), (np.array(["a"]), Array, False), (np.ones(1, dtype=np.longdouble), Array, False),
+        ("anything", Any, True), (pd.Series([1]), Mapping[str, float], False), ({"a"}, set[str], True),
+        (pd.Index(["a"]), Sequence[str], True), (["a"], tuple[str, ...], True), ({"a": 1}, Sequence[str], False),
+    ],
+)  # fmt: skip
+def test_kinds(value: Any, hint: Any, fit: bool) -> None:
+    assert fits(value, hint) is fit
+    assert said(hint)
