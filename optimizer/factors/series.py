@@ -115,7 +115,7 @@ def dependent(series: Array, factors: tuple[str, ...]) -> dict[str, str]:
         if np.linalg.norm(own / size - scaled @ parts) > SAME:
             free.append(place)
             continue
-        by = [factors[other] for other, part in zip(free, parts, strict=True) if abs(part) > SAME]
+        by = [factors[free[at]] for at in np.flatnonzero(np.abs(parts) > SAME)]
         found[factor] = f"{factor} is made up by {', '.join(by)}"
     return found
 

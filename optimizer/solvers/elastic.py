@@ -97,7 +97,8 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
     base = polyhedron(firm)
     columns = np.zeros((len(base.rows), len(soft)))
     for i, linear in enumerate(firm.linear):
-        for sign, group in zip((1.0, -1.0), linear.groups or linear.names, strict=True):
+        low, high = linear.groups or linear.names
+        for sign, group in ((1.0, low), (-1.0, high)):
             if group in soft:
                 columns[i, soft.index(group)] = sign / base.scale[i]
     ceiling = base.ceiling.copy()

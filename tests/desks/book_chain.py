@@ -19,6 +19,7 @@ from resources.packs.packs import Pack, cut_pack, newest_fresh
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
+from resources.store.transaction import Transaction
 
 ACTIONS = pa.schema([
     ("symbol", pa.string()), ("date", pa.date32()), ("kind", pa.string()), ("value", pa.float64()),
@@ -106,14 +107,17 @@ class Chain:
         """The book under the pack of a day, on record."""
         self.cut(day)
         with self.warehouse.write(STAMP) as tx:
-            pack = newest_fresh(tx.con, day)
-            before = self.before(tx.con, pack)
-            found = take_snapshot(tx.con, pack, before, account_of(self.file, pack))
-            tx.record(
-                "portfolio_snapshots", found.frames(), pack_id=pack.id, portfolio_id=found.portfolio_id,
-                inputs={"pricing_pack": pack.content_hash},
-            )  # fmt: skip
-            (back,) = read_snapshots(tx.con, pack)
+            return self._snapshot(tx, day)
+
+    def _snapshot(self, tx: Transaction, day: date) -> Snapshot:
+        pack = newest_fresh(tx.con, day)
+        before = self.before(tx.con, pack)
+        found = take_snapshot(tx.con, pack, before, account_of(self.file, pack))
+        tx.record(
+            "portfolio_snapshots", found.frames(), pack_id=pack.id, portfolio_id=found.portfolio_id,
+            inputs={"pricing_pack": pack.content_hash},
+        )  # fmt: skip
+        (back,) = read_snapshots(tx.con, pack)
         assert sorted(one.note for one in back.holdings.adjustments) == sorted(
             one.note for one in found.holdings.adjustments
         )
@@ -123,41 +127,43 @@ class Chain:
         """What the book's day rests on."""
         return day_before(con, pack, account_of(self.file, pack)) if self.file.mode == "paper" else None
 
-    def order(
-        self, day: date, wanted: Mapping[str, float], sold: Iterable[tuple[str, str, float]] = (),
-        held_then: Snapshot | None = None,
-    ) -> None:  # fmt: skip
-        """The trades of a day: symbol -> shares wanted; what is left out stays. `sold`: (symbol, lot, shares)."""
+    def order(self, day: date, wanted: Mapping[str, float]) -> None:
+        """Other trades of a day that is on record: symbol -> shares wanted; what is left out stays."""
         with self.warehouse.write(STAMP) as tx:
-            pack = newest_fresh(tx.con, day)
-            snapshot = held_then or read_snapshots(tx.con, pack)[0]
-            held = {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
-            rows = [
-                {
-                    "symbol": symbol, "action": "SELL" if symbol in wanted else "HOLD", "quantity": 0.0, "price": 1.0,
-                    "value": 0, "cost": 0,
-                    "rationale": "", "current_quantity": held.get(symbol, 0.0),
-                    "target_quantity": wanted.get(symbol, held.get(symbol, 0.0)),
-                }
-                for symbol in sorted({*held, *wanted})
-            ]  # fmt: skip
-            lots = [
-                {"symbol": s, "lot_id": lot, "quantity": shares, "proceeds": 0, "cost_basis": 0, "gain": 0,
-                 "long_term": False, "acquired": day} for s, lot, shares in sold
-            ]  # fmt: skip
-            frames = {
-                "trades": pd.DataFrame(rows, columns=TOLD),
-                "trade_lists": pd.DataFrame(
-                    [{"cash_before": snapshot.holdings.cash, "constraints_met": True}]
-                ),
-                **({"lot_sales": pd.DataFrame(lots)} if lots else {}),
+            self._order(tx, day, wanted, read_snapshots(tx.con, newest_fresh(tx.con, day))[0])
+
+    def _order(
+        self, tx: Transaction, day: date, wanted: Mapping[str, float], snapshot: Snapshot,
+        sold: Iterable[tuple[str, str, float]] = (),
+    ) -> None:  # fmt: skip
+        """`sold`: (symbol, lot, shares)."""
+        held = {symbol: float(quantity) for symbol, quantity in snapshot.holdings.quantities.items()}
+        rows = [
+            {
+                "symbol": symbol, "action": "SELL" if symbol in wanted else "HOLD", "quantity": 0.0, "price": 1.0,
+                "value": 0, "cost": 0,
+                "rationale": "", "current_quantity": held.get(symbol, 0.0),
+                "target_quantity": wanted.get(symbol, held.get(symbol, 0.0)),
             }
-            tx.record("trades", frames, pack_id=pack.id, portfolio_id=snapshot.portfolio_id)
+            for symbol in sorted({*held, *wanted})
+        ]  # fmt: skip
+        lots = [
+            {"symbol": s, "lot_id": lot, "quantity": shares, "proceeds": 0, "cost_basis": 0, "gain": 0,
+             "long_term": False, "acquired": day} for s, lot, shares in sold
+        ]  # fmt: skip
+        frames = {
+            "trades": pd.DataFrame(rows, columns=TOLD),
+            "trade_lists": pd.DataFrame([{"cash_before": snapshot.holdings.cash, "constraints_met": True}]),
+            **({"lot_sales": pd.DataFrame(lots)} if lots else {}),
+        }
+        tx.record("trades", frames, pack_id=newest_fresh(tx.con, day).id, portfolio_id=snapshot.portfolio_id)
 
     def day(self, day: date, wanted: Mapping[str, float] | None = None, **told: Iterable[tuple[str, str, float]]) -> Snapshot:  # fmt: skip  # noqa: E501
         """Snapshot and trades of a day."""
-        found = self.snapshot(day)
-        self.order(day, wanted or {}, held_then=found, **told)
+        self.cut(day)
+        with self.warehouse.write(STAMP) as tx:
+            found = self._snapshot(tx, day)
+            self._order(tx, day, wanted or {}, found, **told)
         return found
 
     def out_of_date(self) -> list[OutOfDate]:

@@ -1,10 +1,14 @@
 """The policy of a request: every key of the seed enforced or refused, merged without loss, percent never a fraction."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from optimizer import PolicyError
+from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.policies.tax_schema import TaxFile
+from service import desk
 from service.policies import merged_policy, parse_policy
 from service.screen.tables import to_csv
 
@@ -77,3 +81,32 @@ def test_a_short_book_and_rounding_by_money_are_asked_for_in_percent():
         parse_policy(asked | {"max_margin_pct": 0.9999999999999999})
     with pytest.raises(PolicyError, match="long-only"):
         parse_policy({"borrow_fee_pct": 1.0})
+
+
+OWN = TaxFile(short_rate_pct=40, long_rate_pct=20)
+OTHER = TaxFile(short_rate_pct=30, long_rate_pct=10)
+
+
+class AppliedError(Exception):
+    """The policy and the rate were applied."""
+
+
+@pytest.mark.parametrize(
+    ("asked", "tax", "rate"),
+    [
+        (PolicyFile(), OWN, 0.02),
+        (PolicyFile(tax=OTHER, risk_free_rate=0.0), OTHER, 0.0),
+    ],
+)
+def test_a_policy_without_taxes_or_a_rate_leaves_those_of_the_portfolio(
+    asked: PolicyFile, tax: TaxFile, rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def applied(inputs: Any, policy: PolicyFile, earned: float, views: Any) -> None:
+        assert (policy.tax, earned) == (tax, rate)
+        raise AppliedError
+
+    monkeypatch.setattr(desk, "under_policy", applied)
+    snapshot = SimpleNamespace(policy=PolicyFile(tax=OWN, risk_free_rate=0.02), base_currency="USD")
+    loaded: Any = SimpleNamespace(case=SimpleNamespace(snapshot=snapshot, inputs=None), pack=None)
+    with pytest.raises(AppliedError):
+        desk._under(SimpleNamespace(), loaded, asked, None)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -309,3 +310,19 @@ def test_the_first_decision_may_trade_all_and_later_ones_as_much_as_the_policy_s
     later = strategy(prices, prices.index[-1], even)
     moved = {name: later[name] - even[name] for name in even}
     assert 0.02 < sum(map(abs, moved.values())) / 2 <= 0.05 + 1e-7 and moved["S1"] <= 1e-9
+
+
+def test_a_result_counts_as_its_weights_and_one_without_success_keeps_what_is_held():
+    backtest, told = OptimizationBacktest(panel(150)), {"S1": 0.4, "S2": 0.6}
+    plain = backtest.backtest_strategy(lambda history, as_of: told, settings=SETTINGS)
+    found = backtest.backtest_strategy(
+        lambda history, as_of: SimpleNamespace(success=True, weights=told), settings=SETTINGS
+    )
+    pd.testing.assert_series_equal(found.nav, plain.nav)
+    second = found.weights.index[1]
+
+    def once(history, as_of):
+        return SimpleNamespace(success=as_of < second, weights=told, message="the limits conflict")
+
+    kept = backtest.backtest_strategy(once, settings=SETTINGS)
+    assert set(kept.skipped.values()) == {"the limits conflict"}

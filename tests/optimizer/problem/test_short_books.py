@@ -26,8 +26,10 @@ from optimizer.backtests.policy_strategy import PolicyStrategy
 from optimizer.backtests.walk_forward import BacktestSettings
 from optimizer.model.costs import CostModel
 from optimizer.numerics.convex_limits import Polyhedron
-from optimizer.problem.goals import Ratio
-from optimizer.solvers.newton_refinement import sharpened_ratio
+from optimizer.problem.goals import Ratio, Traded
+from optimizer.solvers.fast.dispatch import Candidate
+from optimizer.solvers.newton_refinement import sharpened_ratio, sharpened_within
+from optimizer.solvers.solver_choice import _charged_candidate
 
 NAMES = ("A", "B", "C", "D", "E")
 PAIR = Estimates(("A", "B"), np.array([0.06, -0.04]), np.diag([0.04, 0.04]))
@@ -134,6 +136,31 @@ def test_a_near_answer_of_the_ratio_after_fees_is_brought_to_its_last_digits():
     assert found is not None
     np.testing.assert_allclose(found[0], [2.0, -1.0, 0.0], atol=1e-12)
     assert sharpened_ratio(replace(goal, fees=None), space, (), near, None) is None  # the fast lane's
+
+
+def test_a_solvers_answer_after_fees_that_is_off_in_the_third_digit_is_brought_to_the_optimum():
+    found = answer(
+        PAIR, method="max_sharpe", borrow_fee=0.01, min_weight=-2.0, max_weight=2.0, net_limits=(1.0, 1.0)
+    )
+    goal, feasible, off = found.goal, found.feasible, np.array([1.99, -0.99])
+    assert isinstance(goal, Ratio) and (found.weights < 0).any()
+    none = np.zeros(len(feasible.frame.rows))
+    mended = _charged_candidate(goal, feasible, Candidate(off, none, "a solver", goal.support(off)))
+    np.testing.assert_allclose(mended.x[:2], [2.0, -1.0], atol=1e-10)  # (6% to 4% - 1%) at equal risks
+
+
+def test_a_near_answer_after_costs_and_fees_is_brought_to_its_last_digits_beside_the_columns_of_a_limit():
+    """(6% - 0.075%) / (2.5 x 0.04) long and (4% - 1% - 0.075%) / (2.5 x 0.04) short; the gross weight does not bind."""
+    found = answer(PAIR, np.array([0.2, -0.1]), cost_horizon_years=2.0, borrow_fee=0.01, max_gross=1.5)
+    assert isinstance(found.goal, Traded)
+    space = found.feasible.space
+    near = np.zeros(space.rows.shape[1])
+    near[:2] = found.weights + np.array([1e-5, -1e-5])
+    assert len(near) > 2
+    exact = sharpened_within(found.goal, space, (), near, None)
+    assert exact is not None
+    np.testing.assert_allclose(exact[0][:2], [0.5925, -0.2925], atol=1e-12)
+    np.testing.assert_allclose(exact[2], [0.00075, -0.01075], atol=1e-12)
 
 
 def test_a_method_that_does_not_count_fees_says_what_they_are():

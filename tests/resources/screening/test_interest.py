@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, new_warehouse, staying_open
 
-from resources.screening.currencies import interest_faults
+from resources.screening.currencies import Fault, interest_faults
 
 END = date(2024, 6, 28)
 DAY = timedelta(days=1)
@@ -18,13 +18,18 @@ def asked(
     tmp_path: Path, rows: dict[date, float], currency: str = "USD"
 ) -> list[tuple[str, date | None, str]]:
     """(code, date, message) of what is asked of one currency's rates."""
+    found = faults(tmp_path, [(currency, day, rate) for day, rate in rows.items()])
+    return [(code, day, message) for code, _, day, _, message in found]
+
+
+def faults(tmp_path: Path, rows: list[tuple[str, date, float]]) -> list[Fault]:
+    """What is asked of rates (currency, date, rate)."""
     warehouse = new_warehouse(tmp_path, staying_open)
-    told = [{"currency": currency, "date": day, "rate": rate, "source": "f"} for day, rate in rows.items()]
+    told = [{"currency": unit, "date": day, "rate": rate, "source": "f"} for unit, day, rate in rows]
     with warehouse.write(STAMP) as tx:
         ingest(tx, "risk_free_rates", pa.Table.from_pylist(told))
     with warehouse.live() as con:
-        found = list(interest_faults(con, END, 1_000_000, 45, END - 14 * DAY))
-    return [(code, day, message) for code, _, day, _, message in found]
+        return list(interest_faults(con, END, 1_000_000, 45, END - 14 * DAY))
 
 
 def cycle(day: date) -> float:
@@ -66,33 +71,35 @@ def test_too_few_years_tell_nothing_and_neither_do_rates_below_zero_or_at_it(tmp
     assert asked(tmp_path / "c", dict.fromkeys(low, 0.0)) == []
 
 
-@pytest.mark.parametrize(
-    ("before", "now", "doubted"),
-    [
-        (0.0525, 0.0002, True),  # of a day
-        (0.0525, 0.0042, True),  # of a month
-        (0.0042, 0.0525, True),
-        (0.0525, 0.525, True),  # of ten
-        (0.05, 0.0, True),
-        (0.011, 0.0025, False),  # March 2020
-        (0.0, 0.0025, False),  # a first rise
-        (-0.0058, -0.0008, False),
-        (-0.0008, 0.0066, False),  # the euro's rise through zero
-        (0.15, 0.09, False),  # spring of 1980
-    ],
-)
-def test_a_rate_of_another_unit_than_the_one_before_is_doubted(
-    tmp_path: Path, before: float, now: float, doubted: bool
-) -> None:
-    for place, (newest, codes) in enumerate([(END, ["RATE_DOUBTED"] * doubted), (END - 40 * DAY, [])]):
-        rows = {newest - 30 * DAY: before, newest: now}
-        found = [it for it in asked(tmp_path / str(place), rows) if it[0] == "RATE_DOUBTED"]
-        assert [code for code, *_ in found] == codes
-    assert (
-        not doubted
-        or f"USD is {now:g} on {END} and was {before:g} on {END - 30 * DAY}"
-        in asked(tmp_path / "again", {END - 30 * DAY: before, END: now})[0][2]
-    )
+def test_rates_of_another_unit_than_the_one_before_are_doubted(tmp_path: Path) -> None:
+    doubted = [
+        (0.0525, 0.0002),
+        (0.0525, 0.0042),
+        (0.0042, 0.0525),
+        (0.0525, 0.525),
+        (0.05, 0.0),
+    ]  # a day, a month, …
+    believed = [
+        (0.011, 0.0025),  # March 2020
+        (0.0, 0.0025),  # a first rise
+        (-0.0058, -0.0008),
+        (-0.0008, 0.0066),  # the euro's rise through zero
+        (0.15, 0.09),  # spring of 1980
+    ]
+    moves = {f"{'DB'[place >= 5]}{place:02}": move for place, move in enumerate(doubted + believed)}
+    for newest in (END, END - 40 * DAY):  # a move that was told before is not told again
+        told = [
+            (currency, day, rate)
+            for currency, move in moves.items()
+            for day, rate in zip((newest - 30 * DAY, newest), move, strict=True)
+        ]
+        said = [it[-1] for it in faults(tmp_path / str(newest), told) if it[0] == "RATE_DOUBTED"]
+        found = {name: one for name in moves for one in said if f"{name} is " in one}
+        assert len(found) == len(said)
+        assert found.keys() == {currency for currency in moves if currency[0] == "D" and newest == END}
+        for currency, message in found.items():
+            before, now = moves[currency]
+            assert f"{currency} is {now:g} on {END} and was {before:g} on {END - 30 * DAY}" in message
 
 
 def test_a_half_may_be_half_a_percent(tmp_path: Path) -> None:
