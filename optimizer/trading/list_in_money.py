@@ -107,7 +107,7 @@ def trade_list(
     """The list with its reasons."""
     book, miss = asked.book, problem.held + answer.lots * problem.step - problem.wanted
     moves = _moves(asked.setting, problem, totals.achieved, book)
-    rows = [_row(fill, moves[fill.symbol], reasons) for fill in totals.fills]
+    rows = [_row(fill, move, reasons) for fill, move in zip(totals.fills, moves, strict=True)]
     return TradeList(
         rows=tuple(sorted(rows, key=_execution_order)),
         nav_before=book.nav,
@@ -125,27 +125,18 @@ def trade_list(
     )
 
 
-def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
-    """What the rationale needs to know of each name."""
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> list[Move]:
+    """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(),
         problem.step.tolist(), strict=True,
     )  # fmt: skip
-    return {
-        symbol: Move(
-            symbol,
-            sectors.get(symbol),
-            held,
-            wanted,
-            reached,
-            float(book.lines[symbol].price) / nav,
-            lot,
-            least,
-        )
+    return [
+        Move(symbol, sectors.get(symbol), held, wanted, reached, float(line.price) / nav, lot, least)
         for symbol, held, wanted, reached, lot in places
-        if symbol in book.lines
-    }
+        if (line := book.lines.get(symbol))
+    ]
 
 
 def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:

@@ -343,12 +343,8 @@ def exposure_columns(solution: Solution, universe: Universe) -> Columns:
     return {"exposure_type": [kind.name for kind in kinds], "amount": amounts}
 
 
-def read_given(diagnostics: str) -> tuple[Unmet, ...]:
-    """The limits that gave way by their priority, which `optimization_results.diagnostics` keeps."""
-    kept = (Unmet(**limit) for limit in json.loads(diagnostics)["unmet"])
-    return tuple(limit for limit in kept if limit.priority)
-
-
-def read_bindings(diagnostics: str) -> tuple[Binding, ...]:
-    """The binding limits that `optimization_results.diagnostics` keeps."""
-    return tuple(Binding(**limit) for limit in json.loads(diagnostics)["binding"])
+def read_limits(diagnostics: str) -> tuple[tuple[Binding, ...], tuple[Unmet, ...]]:
+    """The limits that bind, and those that gave way by their priority, of `optimization_results.diagnostics`."""
+    kept = json.loads(diagnostics)
+    unmet = (Unmet(**limit) for limit in kept["unmet"])
+    return tuple(Binding(**limit) for limit in kept["binding"]), tuple(one for one in unmet if one.priority)
