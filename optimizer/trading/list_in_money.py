@@ -140,24 +140,13 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
 
 
 def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
-    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
+    symbol, line, shares, flow, cost, _, action = fill
+    local, rate, price, held, _, _ = line
+    sentence, numbers = explain(move, reasons, traded=bool(shares))
     return TradeRow(
-        symbol=fill.symbol,
-        action=fill.action,
-        quantity=abs(fill.shares),
-        price=fill.line.price,
-        value=abs(fill.flow),
-        cost=fill.cost,
-        current_quantity=fill.line.quantity,
-        target_quantity=fill.line.quantity + fill.shares,
-        current_weight=move.current,
-        target_weight=move.target,
-        achieved_weight=move.achieved,
-        local_price=fill.line.local_price,
-        fx_rate=fill.line.fx_rate,
-        rationale=sentence,
-        numbers=numbers,
-    )
+        symbol, action, abs(shares), price, abs(flow), cost, held, held + shares,
+        move.current, move.target, move.achieved, local, rate, sentence, numbers,
+    )  # fmt: skip
 
 
 _ORDER = {"SELL": 0, "BUY": 1, "HOLD": 2}
