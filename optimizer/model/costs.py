@@ -113,7 +113,7 @@ class CostModel:
         if not value:
             return money(0)
         commission, per_share, buy, sell = self._exact
-        linear = value * (buy if traded > 0 else sell) / 10_000
+        linear = value * (buy if traded > 0 else sell)
         if not self.root_impact:
             return money(commission + per_share * shares + linear)
         rooted = exact(float(self._root((symbol,))[0])) * value * value.sqrt()
@@ -121,10 +121,10 @@ class CostModel:
 
     @cached_property
     def _exact(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-        """Commission, fee per share, and bps of the value bought or sold."""
+        """Commission, fee per share, and the part of the value bought or sold."""
         impact = exact(self.impact_bps)
         buy, sell = impact + exact(self.buy_tax_bps), impact + exact(self.sell_tax_bps)
-        return exact(self.commission), exact(self.per_share), buy, sell
+        return exact(self.commission), exact(self.per_share), buy / 10_000, sell / 10_000
 
     def costs(self, symbols: Sequence[str], values: Array, prices: Array | None = None) -> Array:
         """The same cost of many trades at once.

@@ -217,7 +217,9 @@ class CompiledPolicy:
         applied, closed, _ = self._applied
         plan = self.mandate.taxes
         harvested = harvest_reasons(swaps(portfolio, prices, plan, self.mandate.investable)[0], target)
-        told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
+        told = reasons
+        if harvested or closed:
+            told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})
         rates = plan.sell_rates(portfolio, prices, target) if plan and plan.in_costs else None
         found = build_trades(
             portfolio,

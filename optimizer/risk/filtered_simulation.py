@@ -94,8 +94,13 @@ def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk
     return tail_risks(floats("scenarios", scenarios), floats("weights", weights), (level,))[0]
 
 
-def tail_risks(scenarios: Array, weights: Array, levels: Sequence[float]) -> tuple[TailRisk, ...]:
-    """`tail_risk` at each of some levels: the book's returns are reckoned and put in order once."""
+def tail_risks(
+    scenarios: Array, weights: Array, levels: Sequence[float], *, known: bool = False
+) -> tuple[TailRisk, ...]:
+    """`tail_risk` at each of some levels: the book's returns are reckoned and put in order once.
+
+    known  whether the scenarios come from `over_horizon`, which refuses what is no return
+    """
     for level in levels:
         if not 0.0 < level < 1.0:
             raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
@@ -103,7 +108,7 @@ def tail_risks(scenarios: Array, weights: Array, levels: Sequence[float]) -> tup
         raise DataError(
             f"scenarios have shape {scenarios.shape} and weights {weights.shape}; they do not fit"
         )
-    if not (_sane(scenarios) and _sane(weights)):
+    if not ((known or _sane(scenarios)) and _sane(weights)):
         raise DataError("a scenario or a weight is no number, or beyond a million; correct it")
     days = np.sort(scenarios @ weights)
     return tuple(

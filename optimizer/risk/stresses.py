@@ -162,7 +162,7 @@ def stressed_by(
     replays: Sequence[Mapping[str, float] | None],
 ) -> StressTable:
     """`stress_each` of at least one shock, as arrays."""
-    known = [{s: real[s] for s in values if s in real} for real in (real or {} for real in replays)]
+    known = [{s: real[s] for s in values if s in real} if real else {} for real in replays]
     _refuse_absurd(values, *filter(None, known))
     sens = sensitivities.of(tuple(values))
     logs = np.array([shock.log for shock in shocks])
@@ -170,7 +170,8 @@ def stressed_by(
     returns = growth = np.expm1((sens.values @ logs[:, :, None])[:, :, 0])
     replayed = np.zeros(growth.shape, dtype=bool)
     if any(known):
-        real = np.array([[told.get(s, np.nan) for s in sens.symbols] for told in known])
+        nothing = [np.nan] * len(sens.symbols)
+        real = np.array([[told.get(s, np.nan) for s in sens.symbols] if told else nothing for told in known])
         replayed = ~np.isnan(real)
         returns = np.where(replayed, real, growth)
     priced = held * ~replayed

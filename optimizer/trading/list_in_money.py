@@ -107,7 +107,7 @@ def trade_list(
     """The list with its reasons."""
     book, miss = asked.book, problem.held + answer.lots * problem.step - problem.wanted
     moves = _moves(asked.setting, problem, totals.achieved, book)
-    rows = [_row(fill, moves[fill.symbol], reasons) for fill in totals.fills]
+    rows = [_row(fill, move, reasons) for fill, move in zip(totals.fills, moves, strict=True)]
     return TradeList(
         rows=tuple(sorted(rows, key=_execution_order)),
         nav_before=book.nav,
@@ -125,48 +125,28 @@ def trade_list(
     )
 
 
-def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> dict[str, Move]:
-    """What the rationale needs to know of each name."""
+def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> list[Move]:
+    """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(),
         problem.step.tolist(), strict=True,
     )  # fmt: skip
-    return {
-        symbol: Move(
-            symbol,
-            sectors.get(symbol),
-            held,
-            wanted,
-            reached,
-            float(book.lines[symbol].price) / nav,
-            lot,
-            least,
-        )
+    return [
+        Move(symbol, sectors.get(symbol), held, wanted, reached, float(line.price) / nav, lot, least)
         for symbol, held, wanted, reached, lot in places
-        if symbol in book.lines
-    }
+        if (line := book.lines.get(symbol))
+    ]
 
 
 def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
-    sentence, numbers = explain(move, reasons, traded=bool(fill.shares))
+    symbol, line, shares, flow, cost, _, action = fill
+    local, rate, price, held, _, _ = line
+    sentence, numbers = explain(move, reasons, traded=bool(shares))
     return TradeRow(
-        symbol=fill.symbol,
-        action=fill.action,
-        quantity=abs(fill.shares),
-        price=fill.line.price,
-        value=abs(fill.flow),
-        cost=fill.cost,
-        current_quantity=fill.line.quantity,
-        target_quantity=fill.line.quantity + fill.shares,
-        current_weight=move.current,
-        target_weight=move.target,
-        achieved_weight=move.achieved,
-        local_price=fill.line.local_price,
-        fx_rate=fill.line.fx_rate,
-        rationale=sentence,
-        numbers=numbers,
-    )
+        symbol, action, abs(shares), price, abs(flow), cost, held, held + shares,
+        move.current, move.target, move.achieved, local, rate, sentence, numbers,
+    )  # fmt: skip
 
 
 _ORDER = {"SELL": 0, "BUY": 1, "HOLD": 2}

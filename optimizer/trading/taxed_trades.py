@@ -66,7 +66,7 @@ def _sold(row: TradeRow, line: TaxLine) -> TradeRow:
         told += (
             f"; wash sale: shares bought on {wash.bought} disallow the loss of {wash.loss:,.2f}{_part(wash)}"
         )
-    return replace(row, rationale=f"{row.rationale}; {told}", numbers=row.numbers | numbers)
+    return row._replace(rationale=f"{row.rationale}; {told}", numbers=row.numbers | numbers)
 
 
 def _tax(tax: Decimal) -> str:
@@ -84,4 +84,4 @@ def _bought_again(row: TradeRow, washes: Sequence[WashSale]) -> TradeRow:
     ]
     told = f"wash sale: bought again within {WASH_DAYS} days {'; '.join(parts)}"
     numbers = row.numbers | {"wash_sale_loss": float(sum((wash.loss for wash in washes), ZERO))}
-    return replace(row, rationale=f"{row.rationale}; {told}", numbers=numbers)
+    return row._replace(rationale=f"{row.rationale}; {told}", numbers=numbers)

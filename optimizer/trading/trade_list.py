@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from optimizer.model.portfolio import Action, Trade
 from optimizer.tax.taxes import Taxes
@@ -10,8 +11,7 @@ from optimizer.trading.rationale import Numbers
 MET = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class TradeRow:
+class TradeRow(NamedTuple):
     """One line: a trade, or a HOLD for a name that is held or wanted and does not change.
 
     quantity     shares traded, >= 0;  price per share, value and cost in the base currency

@@ -108,7 +108,9 @@ def build_trades(
         risk or TrackingRisk.of(estimates.risk), gap,
     )  # fmt: skip
     told = reasons or Reasons()
-    told = replace(told, restricted={**restrictions_of(policy), **told.restricted}).of_factors(universe)
+    if restricted := restrictions_of(policy):
+        told = replace(told, restricted={**restricted, **told.restricted})
+    told = told.of_factors(universe)
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
 
 

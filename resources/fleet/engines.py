@@ -7,7 +7,7 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from optimizer import DataError, PolicyError
+from optimizer import DataError, Estimates, PackfolioError, PolicyError
 from resources.fleet.arrow_files import Files, packed
 from resources.fleet.ground_tables import evidence_tables, market_tables, settings_table
 from resources.fleet.shards import answered, shards_of
@@ -37,16 +37,22 @@ def compute(work: Work, desk: Configuration, home: Path, name: str) -> Answers:
 
 
 def _tasks(work: Work, shards: Sequence[Work], desk: Configuration, files: Files) -> list[Task]:
+    """Each shard with the estimates that it needs."""
     market = files.keep(packed(market_tables(work.ground.market)))
     settings = files.keep(packed(settings_table(desk.text)))
     return [
         Task(
             shard.stage, files.folder, market, settings,
-            files.keep(packed(evidence_tables(shard.ground.evidence))), shard.ground.simulated, shard.accounts,
+            files.keep(packed(evidence_tables(_needed(shard)))), shard.ground.simulated, shard.accounts,
             code_version(),
         )
         for shard in shards
     ]  # fmt: skip
+
+
+def _needed(shard: Work) -> dict[str, Estimates | PackfolioError]:
+    keys = {account.key for account in shard.accounts}
+    return {key: found for key, found in shard.ground.evidence.items() if key in keys}
 
 
 @cache

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from optimizer.proposals.result import composition, exposure_shares, moments
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
+from optimizer.trading.trade_list import TradeRow
 from optimizer.typing import Array
 from resources.books.tax_lots import sale_frame
 from resources.ledger.ledger import Connection, bytes_sha256, sha256
@@ -199,18 +200,21 @@ def trade_columns(
 ) -> Answer:
     """Rows of `trades`, in execution order, of `trade_lists`, and of `lot_sales` where sales are taxed."""
     rows = trades.rows
+    columns = dict(zip(TradeRow._fields, zip(*rows, strict=True), strict=bool(rows)))
+    symbols = columns.get("symbol", ())
     lines = {line.symbol: line for line in trades.taxes.lines} if trades.taxes else {}
     taxed = [_realised(lines[row.symbol]) if row.symbol in lines else {} for row in rows] if lines else []
-    rates = [fx.get(row.symbol, float(row.fx_rate)) for row in rows]
+    rates = [fx[row.symbol] if row.symbol in fx else float(row.fx_rate) for row in rows]
+    floats = {name: [*map(float, columns.get(name, ()))] for name in AS_FLOATS}
     told: Columns = {
-        **dict(zip(AS_THEY_ARE, zip(*map(_as_they_are, rows), strict=True), strict=bool(rows))),
-        **{name: [float(amount) for amount in map(attrgetter(name), rows)] for name in AS_FLOATS},
-        "currency": [currencies.get(row.symbol) for row in rows],
-        "local_price": [float(row.price) / rate for row, rate in zip(rows, rates, strict=True)],
+        **columns,
+        **floats,
+        "currency": [currencies.get(symbol) for symbol in symbols],
+        "local_price": [price / rate for price, rate in zip(floats["price"], rates, strict=True)],
         "fx_rate": rates,
-        "simulated": [row.symbol in simulated for row in rows],
+        "simulated": [symbol in simulated for symbol in symbols],
         "sequence": range(len(rows)),
-        "numbers": json_texts([row.numbers for row in rows]),
+        "numbers": json_texts(columns.get("numbers", ())),
         **{name: [line.get(name) for line in taxed] for name in (TAX_COLUMNS if lines else ())},
     }
     total = {
@@ -242,10 +246,6 @@ def no_trades(reason: str | None = None) -> Answer:
     return {"trades": {}, "trade_lists": row}
 
 
-AS_THEY_ARE = (
-    "symbol", "action", "value", "cost", "rationale", "current_weight", "target_weight", "achieved_weight",
-)  # fmt: skip
-_as_they_are = attrgetter(*AS_THEY_ARE)
 AS_FLOATS = ("quantity", "price", "current_quantity", "target_quantity")
 TAX_COLUMNS = ["short_term_gain", "long_term_gain", "tax"]
 
@@ -343,12 +343,8 @@ def exposure_columns(solution: Solution, universe: Universe) -> Columns:
     return {"exposure_type": [kind.name for kind in kinds], "amount": amounts}
 
 
-def read_given(diagnostics: str) -> tuple[Unmet, ...]:
-    """The limits that gave way by their priority, which `optimization_results.diagnostics` keeps."""
-    kept = (Unmet(**limit) for limit in json.loads(diagnostics)["unmet"])
-    return tuple(limit for limit in kept if limit.priority)
-
-
-def read_bindings(diagnostics: str) -> tuple[Binding, ...]:
-    """The binding limits that `optimization_results.diagnostics` keeps."""
-    return tuple(Binding(**limit) for limit in json.loads(diagnostics)["binding"])
+def read_limits(diagnostics: str) -> tuple[tuple[Binding, ...], tuple[Unmet, ...]]:
+    """The limits that bind, and those that gave way by their priority, of `optimization_results.diagnostics`."""
+    kept = json.loads(diagnostics)
+    unmet = (Unmet(**limit) for limit in kept["unmet"])
+    return tuple(Binding(**limit) for limit in kept["binding"]), tuple(one for one in unmet if one.priority)

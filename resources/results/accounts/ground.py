@@ -14,11 +14,12 @@ from resources.results.stage_outputs import as_json, plain
 from resources.settings.playbooks import Playbooks
 
 Found = TypeVar("Found")
+MOST_KEPT = 10_000  # answers that portfolios share; beyond, few do, and all are forgotten and made again
 
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What all portfolios of a shard stand on.
+    """What all portfolios of a shard stand on; here all shards of a stage, in a worker one.
 
     evidence   what `evidence_key` gives -> estimates, or why there are none
     simulated  symbols of the whole stage whose prices nobody traded
@@ -33,9 +34,13 @@ class Ground:
 
     def once(self, key: object, make: Callable[[], Found]) -> Found:
         """What `make` gives, made once for all that ask by the same key."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Found = self._kept[key]
+        if key in self._kept:
+            known: Found = self._kept[key]
+            return known
+        found = make()
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        self._kept[key] = found
         return found
 
     def inputs(self, snapshot: Snapshot) -> Inputs:

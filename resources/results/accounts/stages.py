@@ -32,8 +32,7 @@ from resources.results.stage_outputs import (
     failure_row,
     no_trades,
     one_row,
-    read_bindings,
-    read_given,
+    read_limits,
     result_row,
     shares_of_risk,
     trade_columns,
@@ -104,11 +103,11 @@ def orders_of(ground: Ground, account: Account) -> Told:
     inputs, policy = case.inputs, policy_of_day(case, decision)
     beliefs, _ = ground.believe(case, account.key)
     heard = beliefs if reads_means(policy) else None
-    diagnostics = str(account.diagnostics)
+    binding, gave = read_limits(str(account.diagnostics))
     reasons = replace(
         account.past or Reasons(),
-        binding=read_bindings(diagnostics),
-        gave=read_given(diagnostics),
+        binding=binding,
+        gave=gave,
         returns=expected_returns(heard),
         views=view_effects(heard),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import and_
 
 import numpy as np
@@ -50,6 +50,18 @@ class Priced:
     factor_returns: pd.DataFrame | None
     value: float
 
+    @cached_property
+    def common(self) -> Mask:
+        """(T,) whether all names are priced on a date; most names are on all of them, and need no look."""
+        span = self.span
+        priced = each(span.once, ("priced dates", span.key), span.symbols, self._priced)
+        some = [dates for dates, on_all in priced if not on_all]
+        return reduce(and_, some) if some else priced[0][0]
+
+    def _priced(self, symbol: str) -> tuple[Mask, bool]:
+        dates = np.isfinite(self.span.base(symbol))
+        return dates, bool(dates.all())
+
 
 def tail_columns(
     books: Mapping[str, Mapping[str, float]], priced: Priced, settings: TailFile
@@ -78,12 +90,10 @@ def _rows(book: str, tails: Tails, settings: TailFile, value: float) -> list[Row
 
 def _by_history(weights: Mapping[str, float], priced: Priced, settings: TailFile) -> Tails:
     """Days as they were, and as they would be at today's volatility: the last days on which all names are priced."""
-    span = priced.span
-    finite = each(span.once, ("finite", span.key), span.symbols, lambda s: np.isfinite(span.base(s)))
-    common: Mask = reduce(and_, finite)
-    days = int(common.sum()) - 1
+    span, common = priced.span, priced.common
+    days = int(np.count_nonzero(common)) - 1
     if days < LEAST + settings.horizon_days:
-        short = min(zip(span.symbols, finite, strict=True), key=lambda one: (one[1].sum(), one[0]))[0]
+        short = min(span.symbols, key=lambda s: (np.isfinite(span.base(s)).sum(), s))
         raise DataError(
             f"its names have {max(days, 0)} common days of returns, {LEAST + settings.horizon_days} are needed; "
             f"{short} has the fewest"
@@ -93,7 +103,7 @@ def _by_history(weights: Mapping[str, float], priced: Priced, settings: TailFile
         key = (method, span.key, common.tobytes(), settings.volatility, settings.horizon_days)
         columns = each(span.once, key, weights, partial(_scenarios, make, span, common, settings))
         scenarios = np.ascontiguousarray(np.array(columns).T)
-        for found in tail_risks(scenarios, own, settings.levels):
+        for found in tail_risks(scenarios, own, settings.levels, known=True):
             yield method, len(scenarios), found
 
 

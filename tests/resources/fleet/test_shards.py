@@ -18,6 +18,7 @@ from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
 from resources.fleet.work import read_work
 from resources.fleet.worker import run
+from resources.results.accounts import ground
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
 from resources.settings.configuration import PipelineFile
@@ -102,6 +103,14 @@ def test_neither_shard_nor_journey_changes_a_byte(
     assert found.stated == serial[stage].stated
     assert found.told == serial[stage].told
     assert not (desk.warehouse.home / "fleet" / "run").exists()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_accounts_share_may_be_forgotten_at_any_time(
+    desk: FleetDesk, serial: dict[str, Answers], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground, "MOST_KEPT", 1)
+    assert rows(desk.under(shard=7).answers(stage)) == rows(serial[stage])
 
 
 @pytest.mark.parametrize("stage", STAGES)

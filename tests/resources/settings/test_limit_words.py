@@ -7,7 +7,7 @@ import pytest
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from optimizer.problem.setting import Setting
-from resources.results.stage_outputs import read_given, result_row
+from resources.results.stage_outputs import read_limits, result_row
 from resources.settings.policies.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
 from resources.settings.policies.policy_schema import PolicyFile, field_of, key_of
 from resources.settings.yaml_files import parse_yaml
@@ -132,7 +132,7 @@ def test_a_result_row_keeps_what_each_level_gave_and_says_nothing_of_priorities_
     kept = json.loads(row["diagnostics"])
     assert [level["priority"] for level in kept["levels"]] == [1, 2, 5]
     assert kept["policy_as_applied"]["priorities"] == dict(policy.priorities)
-    assert [limit.limit for limit in read_given(row["diagnostics"])] == ["max_turnover"]
+    assert [limit.limit for limit in read_limits(row["diagnostics"])[1]] == ["max_turnover"]
     assert any("priority 2" in said for said in json.loads(row["warnings"])) and not row["constraints_met"]
     plain = Policy(method="min_volatility")
     kept = json.loads(result_row(solve(FOUR, plain, BOOK), Setting(FOUR, plain, BOOK), None)["diagnostics"])
