@@ -14,7 +14,7 @@ from resources.accounts.known import Account, accounts_of, find_account
 from resources.books.day_before import DayBefore, day_before, skipped_before
 from resources.books.snapshots import Snapshot, take_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.ledger.ledger import Connection, Entry
+from resources.ledger.ledger import Connection, Entry, head
 from resources.packs.packs import Pack
 from resources.results.stage_inputs import Inputs
 from resources.store.transaction import Transaction
@@ -77,10 +77,10 @@ def portfolio_snapshots(
         accounts = accounts_of(con, pack, stage.desk.portfolios)
         if config.portfolio:
             accounts = [find_account(accounts, config.portfolio)]
-        before = days_before(con, pack, accounts)
+        seen, before = head(con), days_before(con, pack, accounts)
         taken = take_snapshots(con, pack, accounts, before)
     with stage.write() as tx:
-        now = days_before(tx.con, pack, accounts)
+        now = before if head(tx.con) == seen else days_before(tx.con, pack, accounts)
         if now != before:  # another run came between
             before, taken = now, take_snapshots(tx.con, pack, accounts, now)
         entries = _record(tx, pack, taken, before)

@@ -15,7 +15,8 @@ from resources.packs.packs import newest_revision, pack_id, watermark
 COMPLETE = frozenset(
     {"optimal_weights", "trades", "impact", "regimes"}
 )  # what is written where a day is at its end
-INTERRUPTED = "Query interrupted"  # what DuckDB makes of a signal that comes while it works
+# What a signal that comes while a step works is told as: by DuckDB, Dagster or Python.
+INTERRUPTED = ("Query interrupted", "DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 class BackfillConfig(dg.Config):
@@ -95,7 +96,7 @@ def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
         _keep_what_was_made(own)
         outcome = run_pack(own, day, past=True)
         stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
-        if stopped or outcome.reason.endswith(INTERRUPTED):
+        if stopped or any(word in outcome.reason for word in INTERRUPTED):
             raise KeyboardInterrupt
         for key in own.all_asset_keys():
             event = own.get_latest_materialization_event(key)

@@ -26,7 +26,7 @@ from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
 
 DONE = 0
-AT_ONCE = 100  # portfolios, none of them rows, whose chain takes a few seconds
+SHORT = 10_000  # names in the universes of all portfolios together whose chain takes a few seconds
 COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
 
 
@@ -251,7 +251,8 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation
 def _opened_once() -> AbstractContextManager[None]:
     """The warehouse kept open, for a run of seconds; a longer one lets others at it between its looks."""
     portfolios = desk().portfolios
-    short = not portfolios.models and len(portfolios.files) <= AT_ONCE
+    wide = portfolios.models or any(file.universe == "all" for file in portfolios.files)
+    short = not wide and sum(len(file.universe) for file in portfolios.files) <= SHORT
     return warehouse().kept_open() if short else nullcontext()
 
 

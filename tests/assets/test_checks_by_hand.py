@@ -203,23 +203,29 @@ def test_proposals_on_record_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert (found.metadata["written"], found.metadata["rows"], found.data_version.value) == (2, 3, "3")
 
 
-def test_the_impact_on_many_books_is_told_by_its_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_impact_on_many_books_is_told_by_its_spread_and_of_a_past_day_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rows = pd.DataFrame({
         "name": ["a", "a", "b", "b"], "metric": ["vol", "sharpe"] * 2, "current": 1.0, "post": 1.1,
         "delta": [0.1, 0.2, 0.3, 0.4],
     })  # fmt: skip
-    written: Any = SimpleNamespace(lines=lambda: ["late"], pack=None, names=range(1000), entries=[])
-    for name, answer in (("computed", written), ("_shown", rows), ("_by_factor", {}), ("_check", None)):
+    pack = SimpleNamespace(id="PP")
+    written: Any = SimpleNamespace(lines=lambda: ["late"], pack=pack, names=range(1000), entries=[])
+    for name, answer in (("computed", written), ("frame", rows), ("_by_factor", {}), ("_check", None)):
         monkeypatch.setattr(impact, name, lambda *rest, answer=answer: answer)
     monkeypatch.setattr(impact, "materialized", lambda con, table, pack, entries, extra, check_results: extra)
     said: list[str] = []
     context = SimpleNamespace(partition_key="PP", log=SimpleNamespace(warning=said.append))
-    warehouse = SimpleNamespace(stage=lambda *rest: SimpleNamespace(read=lambda: opened(None)))
+    stage = SimpleNamespace(read=lambda: opened(None), past=False)
+    warehouse = SimpleNamespace(stage=lambda *rest: stage)
     extra = body(impact.impact)(context, warehouse, None)
     told = [
         (row.data["measure"], row.data["portfolios"], row.data["mean"]) for row in extra["impact"].records
     ]
     assert told == [("sharpe", 2, 0.3), ("vol", 2, 0.2)] and said == ["late"]
+    stage.past = True
+    assert body(impact.impact)(context, warehouse, None) == {}
 
 
 def test_each_book_with_a_model_has_its_picture(monkeypatch: pytest.MonkeyPatch) -> None:

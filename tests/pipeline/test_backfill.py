@@ -11,7 +11,10 @@ from terminal import Terminal, terminal
 from typed_desk import read_published
 from zygote import run_one_day
 
+from pipeline import backfill
+from pipeline.runs import Outcome
 from resources.ledger.anchors import read_anchors
+from resources.ledger.record_error import FAILED
 
 pytestmark = pytest.mark.xdist_group("terminal")
 LEDGER = "select id, this_hash from materializations"
@@ -62,3 +65,18 @@ def test_a_day_is_run_again_where_the_configuration_is_another_and_where_a_rejec
         (tmp_path / "inbox" / "more.csv").write_text(f"symbol,date,close\nAAA,{day},101\n")
         assert at("ingest").status == 0
         assert progress(at, day, day, status=1)[0].endswith("s a day)")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "trades: Query interrupted",  # by DuckDB
+        "trades: dagster._core.errors.DagsterExecutionInterruptedError",  # between two of its queries
+        "trades: KeyboardInterrupt",
+    ],
+)
+def test_a_day_that_a_signal_ended_is_the_last_one(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """Going on would leave the days after it waiting for it."""
+    monkeypatch.setattr(backfill, "run_pack", lambda *_, **__: Outcome(FAILED, None, told))
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(KeyboardInterrupt):
+        backfill._run(instance, date(2024, 2, 28))

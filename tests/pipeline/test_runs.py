@@ -1,4 +1,4 @@
-"""Which as-of date a run may have, which sessions a range has, and what is told of a failed step."""
+"""Which as-of date a run may have, which sessions a range has, what is told of a failed step, which runs are short."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +14,8 @@ from optimizer import DataError
 from pipeline import runs
 from pipeline.runs import choose_as_of, why
 from resources.logs.calendars import Calendar
+from resources.store.file_lock import held
+from resources.store.warehouse import Warehouse
 
 SESSIONS = [date(2026, 7, day) for day in (1, 2, 6, 7)]  # Friday the 3rd is Independence Day, observed
 CLOSES = np.array([f"{day}T20:00" for day in SESSIONS], "datetime64[s]").astype(np.int64)
@@ -120,3 +122,33 @@ def test_the_innermost_error_of_each_failed_step_is_told() -> None:
 
     assert why(of(*events)) == "prices: there is no file; trades: failed"
     assert why(of(events[0])) == "the run failed; see packfolio ui"
+
+
+@pytest.mark.parametrize(
+    ("universes", "models", "kept"),
+    [
+        ([["A"] * 4_000, ["B"] * 6_000], {}, True),
+        ([["A"] * 4_000, ["B"] * 6_001], {}, False),
+        (["all"], {}, False),  # whatever the pack prices
+        ([["A"]], {"growth": None}, False),  # any number of accounts may be of it
+    ],
+)
+def test_a_run_of_few_names_keeps_the_warehouse_open(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    universes: list[object],
+    models: dict[str, None],
+    kept: bool,
+) -> None:
+    files = [SimpleNamespace(universe=universe) for universe in universes]
+    desk = SimpleNamespace(portfolios=SimpleNamespace(files=files, models=models))
+    monkeypatch.setattr(runs, "desk", lambda: desk)
+    monkeypatch.setattr(runs, "warehouse", lambda: Warehouse(tmp_path))
+    free = True
+    with runs._opened_once():
+        try:
+            with held(tmp_path / "warehouse.lock", 0.05, "it"):
+                pass
+        except DataError:
+            free = False
+    assert free is not kept

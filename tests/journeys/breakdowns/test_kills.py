@@ -94,6 +94,26 @@ def test_a_run_killed_twice_is_marked_and_converges_to_the_tables_of_an_untouche
     assert {"SUCCESS", "FAILURE"} == told_of_runs(home)
 
 
+def test_a_backfill_killed_within_its_days_goes_on_and_ends_at_the_tables_of_a_run_a_day(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    zygote, home = Zygote(folder), folder / "filled"
+    for name in ("filled", "daily"):
+        shutil.copytree(folder / "home", folder / name)
+    words = ("backfill", str(days[-3]), str(days[-1]))
+    for lines in (10, 30):  # of the anchor, two a commit: within the first day, then within the second
+        enough = commits(home) + lines
+        assert zygote.packfolio(*words, home="filled", kill_when=lambda: commits(home) >= enough)[0] == -9  # noqa: B023
+    status, said = zygote.packfolio(*words, home="filled")
+    assert status == 0 and "as it was" in said, said
+    for day in days[-3:]:
+        status, said = zygote.packfolio("run", "--as-of", str(day), home="daily")
+        assert status == 0, said
+    assert record(home) == record(folder / "daily")
+    assert zygote.read("packs", "verify", home="filled")["faults"] == []
+
+
 def told_of_runs(home: Path) -> set[str]:
     with closing(sqlite3.connect(home / "dagster" / "runs.db")) as runs:
         return {row[0] for row in runs.execute("select status from runs")}
