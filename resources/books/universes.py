@@ -29,6 +29,7 @@ STALE_SESSIONS = 5
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
+TOO_FEW = f"days of prices; {MIN_OBSERVATIONS + 1} are needed"
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
@@ -123,11 +124,7 @@ class Listing:
         days = {symbol: counts[self.columns[symbol]] for symbol in symbols}
         if max(days.values(), default=0) < needed:
             return {}
-        return {
-            symbol: f"has {count} days of prices; {needed} are needed"
-            for symbol, count in days.items()
-            if count < needed
-        }
+        return {symbol: f"has {count} {TOO_FEW}" for symbol, count in days.items() if count < needed}
 
     def gappy(self, symbols: Sequence[str], lookback_days: int, kept: Collection[str]) -> dict[str, str]:
         """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.
