@@ -136,6 +136,22 @@ def carried_caps(stated: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
     return (told / marks).where(new).ffill() * marks
 
 
+def with_caps_at_start(stated: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """The capitalisations as stated, and the newest of each name from before a window at the window's first close.
+
+    stated   (k, n) as for `carried_caps`
+    earlier  (T, n) total-return prices from the statements before the window to its first close, the last row
+    """
+    start = earlier.index[-1]
+    before = stated[stated.index < start]
+    known = earlier.reindex(columns=list(stated.columns))
+    grown = known.ffill().iloc[-1] / known.bfill().reindex(before.index, method="bfill")
+    newest = (
+        (before * grown.fillna(1.0)).ffill().iloc[-1]
+    )  # a name without a price between stays as it was stated
+    return stated.combine_first(newest.to_frame(start).T)
+
+
 def benchmark_weights(
     prices: pd.DataFrame, facts: DatedFacts, fixed: Mapping[str, float], members: Sequence[str]
 ) -> pd.DataFrame:

@@ -12,10 +12,11 @@ from optimizer.trading.trade_list import TradeList, TradeRow
 
 @dataclass(frozen=True)
 class FrozenPosition:
-    """A position without a price today.
+    """A position without a price today, or of which too little is known to weigh it.
 
     price   its last known one, of `day`, in its own currency;  rate  base currency per unit of it, today's
     weight  fraction of the NAV
+    reason  why it is not weighed although it has a price
     """
 
     symbol: str
@@ -24,6 +25,7 @@ class FrozenPosition:
     rate: float
     day: date
     weight: float = 0.0
+    reason: str = ""
 
     @property
     def value(self) -> Decimal:
@@ -31,6 +33,8 @@ class FrozenPosition:
         return money(self.quantity * exact(self.price) * exact(self.rate))
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"{self.symbol} {self.reason}: its {self.weight:.2%} of the value are kept as they are, not weighed"
         return (
             f"{self.symbol} has no price since {self.day}: {self.weight:.2%} of the value is frozen at its last, "
             f"{self.price:,.10g}, and counts as cash that cannot be spent"
@@ -59,7 +63,9 @@ def with_frozen(trades: TradeList, positions: Sequence[FrozenPosition]) -> Trade
             cost=ZERO, current_quantity=one.quantity, target_quantity=one.quantity, current_weight=one.weight,
             target_weight=one.weight, achieved_weight=float(one.value / trades.nav_after) if trades.nav_after else 0.0,
             local_price=exact(one.price), fx_rate=exact(one.rate), numbers={},
-            rationale=f"it has no price since {one.day} and cannot be traded: frozen at its last",
+            rationale=f"it {one.reason}: kept as it is"
+            if one.reason
+            else f"it has no price since {one.day} and cannot be traded: frozen at its last",
         )
         for one in positions
     )  # fmt: skip

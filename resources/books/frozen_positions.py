@@ -17,11 +17,21 @@ from resources.packs.rates import exchange_rate
 
 
 def frozen_positions(
-    con: Connection, pack: Pack, unpriced: Mapping[str, str], holdings: Holdings, account: Account
+    con: Connection,
+    pack: Pack,
+    unpriced: Mapping[str, str],
+    young: Mapping[str, str],
+    holdings: Holdings,
+    account: Account,
 ) -> tuple[tuple[FrozenPosition, ...], str | None]:
-    """What is held without a price, at its last, where the policy freezes it; and why that cannot be."""
-    names = sorted(s for s in holdings.quantities if unpriced.get(s) == UNPRICED)
-    if account.policy.on_missing_price != "freeze" or not names:
+    """What is held without a price, or too young to be weighed, where the policy freezes it; and why that cannot be.
+
+    young  symbol -> why its history is too short, of those that the policy freezes for it
+    """
+    names = sorted(s for s in holdings.quantities if s in young)
+    if account.policy.on_missing_price == "freeze":
+        names = sorted([*names, *(s for s in holdings.quantities if unpriced.get(s) == UNPRICED)])
+    if not names:
         return (), None
     panel, found = read_panel(con, pack, names), []
     for column, symbol in enumerate(names):
@@ -30,13 +40,15 @@ def frozen_positions(
                 rate = exchange_rate(con, pack, panel.currency[column], account.base_currency)
             except DataError as error:
                 return (), str(error)
-            found.append(FrozenPosition(symbol, holdings.quantities[symbol], last[1], rate, last[0]))
+            told = holdings.quantities[symbol], last[1], rate, last[0]
+            found.append(FrozenPosition(symbol, *told, reason=young.get(symbol, "")))
     return tuple(found), None
 
 
 def frozen_row(one: FrozenPosition) -> dict[str, object]:
     """A frozen position as JSON values."""
-    return vars(one) | {"quantity": float(one.quantity), "day": one.day.isoformat()}
+    row = vars(one) | {"quantity": float(one.quantity), "day": one.day.isoformat()}
+    return {name: value for name, value in row.items() if name != "reason" or value}
 
 
 def read_frozen(row: Mapping[str, Any]) -> FrozenPosition:

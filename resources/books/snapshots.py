@@ -28,7 +28,7 @@ from resources.books.frozen_positions import frozen_positions, frozen_row, read_
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
-from resources.books.universes import Listing, benchmark_symbols, priced_symbols, weighting
+from resources.books.universes import TOO_FEW, Listing, benchmark_symbols, priced_symbols, weighting
 from resources.ledger.ledger import Connection, sha256
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
@@ -98,6 +98,16 @@ class Snapshot:
             missing="pairwise" if self.policy.on_gaps == "pairwise" else "complete",
         )
 
+    def left_out(self, symbol: str) -> str:
+        """Why an excluded symbol is none that may be bought; and what that does to the book where it is held."""
+        why = self.excluded[symbol]
+        said = f"{symbol} is left out: it {why}"
+        if not why.endswith(TOO_FEW) or symbol not in {*self.holdings.quantities} & {*self.symbols}:
+            return said
+        return (
+            f"{said}; being held it leaves the others no more either: on_short_history: freeze sets it apart"
+        )
+
     def frames(self) -> dict[str, pa.Table | pd.DataFrame]:
         """The rows of `portfolio_snapshots` and `holdings`."""
         row = {
@@ -137,7 +147,7 @@ HELD = pa.schema([("symbol", pa.string()), ("quantity", pa.float64()), ("cost_ba
 # Keys that came later than packs on record: where one says nothing there is no word of it, as in those.
 LATER = (
     "rebalance", "borrow_fee_pct", "borrow_fees_pct", "max_margin_pct", "long_margin_pct", "short_margin_pct",
-    "margins_pct", "rounding",
+    "margins_pct", "rounding", "on_short_history",
 )  # fmt: skip
 
 
@@ -201,14 +211,16 @@ def _taken(
     named = benchmark_symbols(account.model)
     symbols = sorted({*wanted, *holdings.quantities, *named})
     unpriced = {symbol: listing.unpriced[symbol] for symbol in symbols if symbol in listing.unpriced}
-    frozen, without_rate = frozen_positions(con, pack, unpriced, holdings, account)
+    frozen, without_rate = frozen_positions(
+        con, pack, unpriced, _too_young(listing, policy, symbols, named), holdings, account
+    )
     problem = problem or without_rate
     kept_anyway = {one.symbol for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
     problem = problem or listing.missing_rates(symbols, account.base_currency)
-    closed = listing.closed(symbols, wanted, {*holdings.quantities, *named}, policy)
+    closed = listing.closed(symbols, wanted, {*holdings.quantities, *named}, policy, frozen=kept_anyway)
     excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
     investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
     excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
@@ -216,7 +228,8 @@ def _taken(
     problem = problem or (None if investable else "no symbol of its universe has a price")
     problem = problem or listing.without_volume({*investable, *holdings.quantities} - kept_anyway, account)
     benchmark, problem = ({}, problem) if problem else _benchmark(listing, account, investable)
-    priced = {*investable, *(symbol for symbol in (*holdings.quantities, *named) if symbol not in unpriced)}
+    estimated = {*holdings.quantities} - kept_anyway | {*named}
+    priced = {*investable, *(symbol for symbol in estimated if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(
         account.id, account.name, account.mode, account.base_currency, holdings, kept, investable, excluded,
@@ -239,6 +252,16 @@ def _benchmark(
     except DataError as error:
         return weights, str(error)
     return weights, None
+
+
+def _too_young(
+    listing: Listing, policy: PolicyFile, symbols: Sequence[str], named: Sequence[str]
+) -> dict[str, str]:
+    """Symbol -> why its history is too short, of those that the policy freezes for it: not what a benchmark needs."""
+    if policy.on_short_history != "freeze":
+        return {}
+    young = listing.young([s for s in symbols if s not in listing.unpriced], policy.lookback_days)
+    return {symbol: why for symbol, why in young.items() if symbol not in named}
 
 
 def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:

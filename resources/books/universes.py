@@ -29,6 +29,7 @@ STALE_SESSIONS = 5
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
+TOO_FEW = f"days of prices; {MIN_OBSERVATIONS + 1} are needed"
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
@@ -123,11 +124,7 @@ class Listing:
         days = {symbol: counts[self.columns[symbol]] for symbol in symbols}
         if max(days.values(), default=0) < needed:
             return {}
-        return {
-            symbol: f"has {count} days of prices; {needed} are needed"
-            for symbol, count in days.items()
-            if count < needed
-        }
+        return {symbol: f"has {count} {TOO_FEW}" for symbol, count in days.items() if count < needed}
 
     def gappy(self, symbols: Sequence[str], lookback_days: int, kept: Collection[str]) -> dict[str, str]:
         """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.
@@ -148,13 +145,22 @@ class Listing:
         }
 
     def closed(
-        self, symbols: Sequence[str], wanted: Sequence[str], kept: Collection[str], policy: PolicyFile
+        self,
+        symbols: Sequence[str],
+        wanted: Sequence[str],
+        kept: Collection[str],
+        policy: PolicyFile,
+        *,
+        frozen: Collection[str],
     ) -> dict[str, str]:
-        """Symbol -> why it cannot be bought today: without a price, too young, or (of those not kept) full of gaps."""
+        """Symbol -> why it cannot be bought today: without a price, too young, or (of those not kept) full of gaps.
+
+        frozen  symbols that are held as they are and need no estimates, whatever their gaps
+        """
         found = {symbol: self.unpriced[symbol] for symbol in symbols if symbol in self.unpriced}
         found |= self.young(sorted({*wanted} - {*found}), policy.lookback_days)
         if policy.on_gaps == "exclude":
-            others = [symbol for symbol in symbols if symbol not in found]
+            others = [symbol for symbol in symbols if symbol not in found and symbol not in frozen]
             found |= self.gappy(others, policy.lookback_days, kept)
         return found
 

@@ -15,11 +15,13 @@ from resources.ledger.whole_file import write_whole
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
 from resources.logs.moved_rows import moved_rows
+from resources.logs.on_record import told_on_record
 from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     explained_deliveries,
     given_by_actions,
+    left_behind,
     names_of_renames,
     stated_actions,
     tell_unknown_symbols,
@@ -101,7 +103,7 @@ class Inbox:
             calendar = desk_calendar(self.desk, settings.exchange, self.today, self.cache)
             since = start or (self._newest(settings.name) if isinstance(settings, YahooSettings) else None)
             own: list[Ingested] = []
-            seen, mark = self._seen(settings.name)
+            seen, mark, explained = self._seen(settings.name)
             for delivery in delivered(source, since, end, seen):
                 progress(f"{settings.name}: {name_of(delivery)}")
                 if isinstance(delivery, Delivery) and delivery.stated.num_rows:
@@ -110,6 +112,8 @@ class Inbox:
             whole = settings.name not in {item.payload for item in own if item.status == REJECTED}
             if whole and (start, end, place) == (None, None, None):
                 self._withdraw(settings.name, own)
+            if explained and (start, end, place) == (None, None, None):
+                own += self._from_record(settings.name, mark, calendar, stated=bool(settings.currency))
             done += own
         return [*done, *self._unheard_of()]
 
@@ -117,13 +121,27 @@ class Inbox:
         """The reference folder and what the embedded sources say of their own symbols."""
         folders = open_reference(self.desk.sources, self.desk.folder)
         done: list[Ingested] = []
-        seen, mark = self._seen(SOURCE)
+        seen, mark, _ = self._seen(SOURCE)
         for folder in folders:
             for delivery in folder.deliveries(None, None, seen):
                 progress(f"{SOURCE}: {name_of(delivery)}")
                 done += self._take(SOURCE, delivery, mark)
         if folders:
             self._withdraw(SOURCE, done)
+        return done
+
+    def _from_record(self, source: str, mark: int, calendar: Calendar, *, stated: bool) -> list[Ingested]:
+        """Judges the rows anew that an action explains and no file of the source, read whole, tells any more."""
+        done: list[Ingested] = []
+        with self.warehouse.write(self.stamp) as tx:
+            for key, symbols in left_behind(tx.con, source, self._renames(source), mark).items():
+                self.desk.keep(tx)
+                renames = stated_actions(tx.con, self._renames(source)).renames
+                given = given_by_actions(tx.con, source, renames)
+                for told, path in told_on_record(tx.con, source, key, symbols, *given):
+                    units = {} if stated else stated_currencies(tx.con)
+                    screened = self._screened(tx.con, told, calendar, units) if told.rows.num_rows else told
+                    done.append(store_delivery(tx, in_own_currencies(screened, units), path))
         return done
 
     def _withdraw(self, source: str, done: Sequence[Ingested]) -> None:
@@ -146,8 +164,8 @@ class Inbox:
         with self.warehouse.live() as con:
             return newest_price(con, [source])
 
-    def _seen(self, source: str) -> tuple[Callable[[str], bool], int]:
-        """Whether a delivery is known, as of the ledger row that is given too.
+    def _seen(self, source: str) -> tuple[Callable[[str], bool], int, bool]:
+        """Whether a delivery is known, as of the ledger row that is given too, and whether actions explain any.
 
         One that an action explains which was stated later is read again, and so is a file that tells again what it
         told before it was changed, or that overrides shape again as before.
@@ -157,7 +175,7 @@ class Inbox:
                 f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
             ).fetchall()
             again = explained_deliveries(con, source, self._renames(source))
-            return ({str(row[0]) for row in rows} - set(again)).__contains__, head(con)[0]
+            return ({str(row[0]) for row in rows} - set(again)).__contains__, head(con)[0], bool(again)
 
     def _unheard_of(self) -> list[Ingested]:
         """Refuses the actions on symbols that nobody knows: asked when all prices are in, told once."""
@@ -224,7 +242,8 @@ class Inbox:
     ) -> Delivery:
         overrides = load_overrides(self.desk.folder)
         stated = stated_actions(con, self._renames(delivery.source))
-        rows, told = renamed(delivery.rows, stated.renames)
+        before = delivery.rows
+        rows, told = renamed(before, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
         record = newest_closes_on_record(con, delivery, units)
         around = rows_around(con, delivery, record, units)
@@ -238,7 +257,8 @@ class Inbox:
             context, recorded=around, elsewhere=elsewhere, from_actions=frozenset(splits), payments=payments
         )
         screened = screen(delivery, context)
-        moved = moved_rows(con, screened, names_of_renames(con, self._renames(delivery.source)))
+        names = names_of_renames(con, self._renames(delivery.source))
+        moved = moved_rows(con, before, screened, names)
         return replace(screened, withdrawn=pa.concat_tables([no_longer_believed(con, screened), moved]))
 
     def _renames(self, source: str) -> tuple[Rename, ...]:

@@ -1,72 +1,106 @@
 """Rows that a payload told before under a name that a rename, stated or withdrawn since, no longer gives them."""
 
 from collections.abc import Collection
-from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from resources.ledger.ledger import Connection
-from resources.logs.recorded_prices import parsed_row
+from resources.ledger.tables import SAME_VALUE
+from resources.logs.recorded_prices import Key, Row, parsed_row
+from resources.logs.storing import ON_RECORD
 from resources.prices.source import PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
 
 
-def moved_rows(con: Connection, delivery: Delivery, renamed: Collection[str]) -> pa.Table:
-    """The rows, `PRICE_ROWS`, that earlier readings of a screened delivery left under names that it gives them no more.
+def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: Collection[str]) -> pa.Table:
+    """The rows, `PRICE_ROWS`, under names that a screened delivery gives them no more: to be withdrawn.
 
-    They are believed, or set aside, and nobody else told them since: to be withdrawn.
+    They are believed, or set aside. The delivery tells them under another name now, whoever told the same close under
+    this one too; or an earlier reading of its payload told them so.
 
+    before   its rows by the names that it states
     renamed  symbols that any rename names, whether it stands or not
     """
     if not renamed or not delivery.rows.num_rows:
         return PRICE_ROWS.empty_table()
-    ends, names = pc.min_max(delivery.rows["date"]), pa.array(sorted(renamed))
+    ends, names = pc.min_max(before["date"]), pa.array(sorted(renamed))
     payload = [delivery.source, delivery.payload_name, delivery.payload_sha256]
-    asked = [*payload, sorted(renamed), ends["min"].as_py(), ends["max"].as_py()]
-    rows = [*_believed(con, asked), *_waiting(con, asked)]
-    if not rows:
-        return PRICE_ROWS.empty_table()
-    told = set[tuple[str, date]]()
-    for table in (delivery.rows, delivery.quarantined):
-        own = table.filter(pc.is_in(table["symbol"].cast(pa.string()), names))
-        told.update(zip(own["symbol"].to_pylist(), own["date"].to_pylist(), strict=True))
+    told = set().union(*(_keys(table, names) for table in (delivery.rows, delivery.quarantined)))
+    own = before.filter(pc.is_in(before["symbol"].cast(pa.string()), names)).select([*KEY, "close"])
+    con.register(
+        "stated",
+        own.filter(pa.array([key not in told for key in zip(*_columns(own), strict=True)], pa.bool_())),
+    )
+    readings = READ_BEFORE if not delivery.key.endswith(ON_RECORD) else f"{READ_BEFORE} and false"
+    rows = _told(con, [*payload, sorted(renamed), ends["min"].as_py(), ends["max"].as_py()], readings)
+    con.unregister("stated")
     return pa.Table.from_pylist(
         [row for row in rows if (row["symbol"], row["date"]) not in told], schema=PRICE_ROWS
     )
 
 
+def _keys(rows: pa.Table, names: pa.Array) -> set[Key]:
+    return set(zip(*_columns(rows.filter(pc.is_in(rows["symbol"].cast(pa.string()), names))), strict=True))
+
+
+def _columns(rows: pa.Table) -> list[list[Any]]:
+    return [rows[name].to_pylist() for name in KEY]
+
+
+KEY = ("symbol", "date")
+CLOSE = PRICE_ROWS.names.index("close")
+SAME = f"coalesce(abs(t.close - n.close) <= {SAME_VALUE} * n.close, false)"
 READ_BEFORE = """select ingest_seq from ingests where source = $1 and log = 'prices' and payload_name = $2
     and payload_sha256 = $3 and status = 'ingested'"""
 
 
-def _believed(con: Connection, asked: list[object]) -> list[dict[str, object]]:
+def _told(con: Connection, asked: list[object], readings: str) -> list[dict[str, object]]:
+    """Rows that are believed, or wait: those of `stated`, and whose close this payload said first.
+
+    Another that only judged a row again did not tell it.
+    """
     found = con.execute(
         f"""
-        select {", ".join(PRICE_ROWS.names)} from (
-            select * from believed_prices(null)
-            where source = $1 and symbol in (select unnest($4)) and date between $5 and $6
-            qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
-        ) where ingest_seq in ({READ_BEFORE}) order by symbol, date
-        """,
-        asked,
-    ).fetchall()
-    return [dict(zip(PRICE_ROWS.names, row, strict=True)) for row in found]
-
-
-def _waiting(con: Connection, asked: list[object]) -> list[dict[str, object]]:
-    found = con.execute(
-        f"""
-        select symbol, date, raw from quarantine q
-        where log = 'prices' and source = $1 and symbol in (select unnest($4)) and date between $5 and $6
-            and code in (select unnest($7)) and not exists (
-                select 1 from prices p
-                where p.source = q.source and p.symbol = q.symbol and p.date = q.date and p.ingest_seq >= q.ingest_seq)
-        qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1
-            and ingest_seq in ({READ_BEFORE})
-        order by symbol, date
+        with told as (
+            select * exclude raw, try_cast(split_part(raw, ',', {CLOSE + 1}) as double) as close, raw
+            from (select symbol, date, ingest_seq, raw from quarantine
+                where source = $1 and log = 'prices' and symbol in (select unnest($4)) and date between $5 and $6
+                    and code in (select unnest($7)))
+            union all
+            select symbol, date, ingest_seq, close, null from prices
+            where source = $1 and symbol in (select unnest($4)) and date between $5 and $6 and withdrawn is null
+        ), newest as (
+            select * from told t where not exists (
+                select 1 from prices p where p.source = $1 and p.symbol = t.symbol and p.date = t.date and p.withdrawn
+                and (p.ingest_seq > t.ingest_seq or p.ingest_seq = t.ingest_seq and t.raw is null))
+            qualify row_number() over (partition by symbol, date order by ingest_seq desc, raw nulls first) = 1
+        ), others as (
+            select n.symbol, n.date, coalesce(max(t.ingest_seq) filter (not {SAME}), 0) as seq
+            from newest n join told t using (symbol, date) group by all
+        ), first as (
+            select n.symbol, n.date, min(t.ingest_seq) as seq
+            from newest n join others o using (symbol, date) join told t using (symbol, date)
+            where t.ingest_seq > o.seq and {SAME} group by all
+        )
+        select {", ".join(f"p.{name}" for name in PRICE_ROWS.names if name not in KEY)}, n.symbol, n.date, n.raw
+        from newest n join first f using (symbol, date) left join prices p on n.raw is null
+            and p.source = $1 and p.symbol = n.symbol and p.date = n.date and p.ingest_seq = n.ingest_seq
+            and p.withdrawn is null
+        where f.seq in ({readings})
+            or exists (from stated t where t.symbol = n.symbol and t.date = n.date and {SAME})
+        order by n.symbol, n.date
         """,
         [*asked, list(WAITING)],
     ).fetchall()
-    rows = [{**parsed_row(raw), "symbol": symbol, "date": day} for symbol, day, raw in found]
+    names = [*(name for name in PRICE_ROWS.names if name not in KEY), *KEY]
+    rows = [
+        {**dict(zip(names, row, strict=False)), **(_without_key(parsed_row(row[-1])) if row[-1] else {})}
+        for row in found
+    ]
     return [row for row in rows if row["close"]]
+
+
+def _without_key(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name not in KEY}

@@ -11,6 +11,7 @@ from optimizer.errors import asked, nearest_of_each
 from optimizer.model.action_kinds import CASH_KINDS
 from optimizer.model.exchange_rates import main_currency
 from resources.ledger.ledger import Connection, Stamp
+from resources.logs.storing import ON_RECORD
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
 from resources.screening.stated_actions import SAME_CASH, Stated
@@ -94,12 +95,34 @@ def given_by_actions(
     return found["SPLIT_FROM_ACTION"], found["DIVIDEND_FROM_ACTION"]
 
 
-def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, str]:
-    """Key -> payload of the deliveries of a price source that actions stated since then explain: to be read again.
+def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = ()) -> dict[str, list[str]]:
+    """Key -> symbols of the deliveries of a price source that actions stated since then explain: to be read again.
 
     They hold rows set aside since the action's day; rows whose split or dividend is another than that stated of their
     day (or of days without a price before it); rows under a name that their company gave up later; or rows that a
     rename moved, where one was withdrawn or stated otherwise since.
+    """
+    return _explained(con, source, own, "since > read_at")
+
+
+def left_behind(con: Connection, source: str, own: Iterable[Rename], mark: int) -> dict[str, list[str]]:
+    """What `explained_deliveries` gives after the source was read: rows that no file of it tells any more.
+
+    Their file is gone, or has another content, or only released them. They can be judged from the record (once).
+
+    mark  the ledger row before the source was read
+    """
+    asked = "since > coalesce(row_at, read_at) and since > coalesce(judged_at, 0)"
+    return _explained(con, source, own, asked, mark)
+
+
+def _explained(
+    con: Connection, source: str, own: Iterable[Rename], asked: str, mark: int | None = None
+) -> dict[str, list[str]]:
+    """Key -> symbols of deliveries with a row that is `asked` for.
+
+    Of a row are known: `since`, the ledger row of the action; `read_at`, that of its delivery's newest reading;
+    `judged_at`, that of the last time that it was judged from the record; `row_at`, its own where a rename asks.
     """
     acts = _acts(con, own)
     if not acts.num_rows:
@@ -112,52 +135,66 @@ def explained_deliveries(con: Connection, source: str, own: Iterable[Rename] = (
                 product(case kind when 'split' then value when 'stock_dividend' then 1 + value end) as split,
                 sum(value) filter (kind in (select unnest($2))) as dividend
             from acts group by symbol, date having split is not null or dividend is not null
-        ), newest as (
-            select delivery_key, any_value(payload_name) as payload, max(ingest_seq) as ingest_seq from ingests
-            where source = $1 and status = 'ingested' group by delivery_key
+        ), readings as (
+            select ingest_seq, regexp_replace(delivery_key, '{ON_RECORD}$', '') as key,
+                delivery_key like '%{ON_RECORD}' as from_record
+            from ingests where source = $1 and status = 'ingested'
         ), near as materialized (
             select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
                 s.split as ratio, s.dividend as cash
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), {_far(con, source, acts)}, undone as (
+        ), {_far(con, source, acts, mark)}, undone as (
             select o.new_symbol as symbol, max(a.ingest_seq) as since
             from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
             where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
             group by all
         ), explained as (
-            select ingest_seq, since from (from near union all from far)
+            select ingest_seq, since, symbol, null as row_at from (from near union all from far)
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
             union all
-            select p.ingest_seq, a.ingest_seq from believed_prices(null) p join acts a on p.symbol = a.told
+            select p.ingest_seq, a.ingest_seq, p.symbol, p.ingest_seq
+            from believed_prices(null) p join acts a on p.symbol = a.told
             where p.source = $1 and a.kind = 'rename' and p.date < a.date
+            union all  -- rows that were withdrawn, and told first by others than set them aside
+            select p.ingest_seq, a.ingest_seq, p.symbol, null from prices p join acts a on p.symbol = a.told
+            where p.source = $1 and a.kind = 'rename' and p.date < a.date and p.withdrawn is null
             union all
-            select q.ingest_seq, a.ingest_seq from quarantine q join acts a on q.symbol = a.symbol
+            select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.symbol
             where q.source = $1 and q.log = 'prices' and q.date >= a.date
             union all
-            select f.materialization, u.since from check_findings f, undone u where f.code = 'RENAMED'
+            select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.told
+            where q.source = $1 and q.log = 'prices' and (q.date >= a.date or a.kind = 'rename')
             union all
-            select q.ingest_seq, u.since from quarantine q join undone u on q.symbol = u.symbol
+            select f.materialization, u.since, u.symbol, null from check_findings f, undone u where f.code = 'RENAMED'
+            union all
+            select q.ingest_seq, u.since, q.symbol, null from quarantine q join undone u on q.symbol = u.symbol
             where q.source = $1 and q.log = 'prices'
+        ), of_readings as (
+            select key, max(ingest_seq) as read_at, max(ingest_seq) filter (from_record) as judged_at
+            from readings group by key
         )
-        select distinct n.delivery_key, n.payload from newest n join explained e using (ingest_seq)
-        where e.since > n.ingest_seq order by all
+        select key, list_sort(list(distinct symbol)) from explained join readings using (ingest_seq)
+        join of_readings using (key) where {asked} group by key order by key
         """,
         [source, list(CASH_KINDS)],
     ).fetchall()
     con.unregister("acts")
-    return {str(key): str(payload) for key, payload in rows}
+    return {str(key): symbols for key, symbols in rows}
 
 
-def _far(con: Connection, source: str, acts: pa.Table) -> str:
+def _far(con: Connection, source: str, acts: pa.Table, mark: int | None) -> str:
     """SQL for what `near` is, of actions stated since the source's newest delivery on days in longer gaps of prices.
 
+    mark  the ledger row up to which that is looked for; None: there is no later one
     Of others it was asked when they were new: the question goes through all prices of their symbols.
     """
     newest = con.execute(
-        "select max(ingest_seq) from ingests where source = ? and status = 'ingested'", [source]
+        "select max(ingest_seq) from ingests where source = $1 and status = 'ingested' "
+        "and ($2 is null or ingest_seq <= $2)",
+        [source, mark],
     ).fetchall()[0][0]
     if newest is None or pc.max(acts["ingest_seq"]).as_py() <= newest:
         return "far as (select * from near limit 0)"

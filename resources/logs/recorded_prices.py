@@ -88,8 +88,15 @@ def set_aside(con: Connection, source: str, symbols: list[str]) -> tuple[list[Ro
         [source, symbols, CARRIED],
     ).fetchall()
     rows = [
-        {**parsed_row(raw), "symbol": symbol, "date": day, "code": code, "known_at": known}
-        for symbol, day, code, raw, known, _ in found
+        {
+            **parsed_row(raw),
+            "symbol": symbol,
+            "date": day,
+            "code": code,
+            "known_at": known,
+            "ingest_seq": seq,
+        }
+        for symbol, day, code, raw, known, seq in found
     ]
     own = {(row["symbol"], row["date"]): row for row in rows if row["code"] == CARRIED}
     return [row for row in rows if row["code"] != CARRIED], own

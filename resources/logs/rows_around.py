@@ -33,8 +33,9 @@ def rows_around(
     record  the newest closes: of a symbol that is told out of order the rows on record before and after count, however
             long the gaps are
     units   as in `newest_closes_on_record`
-    Of a symbol with rows set aside, from a month before the first of them to a month after the last. Rows on record
-    that the delivery tells again in full are left out: its own word counts.
+    Of a symbol with rows set aside, from a month before the first of them to a month after the last; the same of rows
+    that an earlier reading of the delivery released or judged again. Rows on record that the delivery tells again in
+    full are left out: its own word counts.
     """
     days = delivery.rows["date"].to_numpy()
     if not len(days):
@@ -42,17 +43,35 @@ def rows_around(
     first, last = (day.astype("datetime64[D]").item() for day in (days.min(), days.max()))
     symbols = sorted({*delivery.rows["symbol"].unique().to_pylist()} - {None})
     aside, own = set_aside(con, delivery.source, symbols)
-    starts = dict.fromkeys(symbols, first)
-    for row in [*aside, *own.values()]:
-        starts[row["symbol"]] = min(starts[row["symbol"]], row["date"])
-        last = max(last, row["date"])  # what waits beyond is judged with the rows before it, not across them
+    starts, judged = dict.fromkeys(symbols, first), _ends(delivery.rows)
+    waits = [(row["symbol"], row["date"], row["date"]) for row in [*aside, *own.values()]]
+    for symbol, oldest, newest in [*waits, *_written_before(con, delivery, symbols)]:
+        starts[symbol] = min(starts[symbol], oldest)
+        last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
+        judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
     on_record = _on_record(con, delivery, units, starts, last)
     on_record = pa.concat_tables(
-        [on_record, *_beyond(con, delivery, units, record, on_record)]
+        [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
     return _recorded(on_record, waiting, own, losing, _said_before(con, delivery, on_record))
+
+
+def _written_before(con: Connection, delivery: Delivery, symbols: list[str]) -> list[tuple[str, date, date]]:
+    """(symbol, first day, last day) of what earlier readings of a payload wrote into the log, others' rows too."""
+    readings = con.execute(
+        "select ingest_seq from ingests where source = $1 and log = 'prices' and payload_name = $2 "
+        "and payload_sha256 = $3 and status = 'ingested'",
+        [delivery.source, delivery.payload_name, delivery.payload_sha256],
+    ).fetchall()
+    if not readings:
+        return []
+    return con.execute(
+        "select symbol, min(date), max(date) from prices where source = ? and symbol in (select unnest(?)) "
+        "and ingest_seq in (select unnest(?)) group by symbol",
+        [delivery.source, symbols, [int(seq) for (seq,) in readings]],
+    ).fetchall()
 
 
 def _on_record(
@@ -81,17 +100,21 @@ def _beyond(
     delivery: Delivery,
     units: Mapping[str, str],
     record: Mapping[str, Record],
+    judged: Mapping[str, tuple[date, date]],
     on_record: pa.Table,
 ) -> Iterator[pa.Table]:
-    """The next rows before and after those of symbols that are told out of order, where none is `on_record` there."""
-    first = days_since_1970(pc.min(delivery.rows["date"]).as_py())
+    """The next rows before and after those of symbols that are told out of order, where none is `on_record` there.
+
+    judged  symbol -> first and last day of what is told, or was set aside
+    """
+    first = days_since_1970(min(days[0] for days in judged.values()))
     if all(known.day < first for known in record.values()):
         return
-    told, near = _ends(delivery.rows), _ends(on_record)
+    near = _ends(on_record)
     for side, beyond, order, is_beyond in ((0, "<", "desc", lt), (1, ">", "asc", gt)):
         wanted = [
             (symbol, days[side], units.get(symbol, delivery.currency))
-            for symbol, days in told.items()
+            for symbol, days in judged.items()
             if symbol in record
             and record[symbol].day >= days_since_1970(days[side])
             and not is_beyond(near.get(symbol, days)[side], days[side])

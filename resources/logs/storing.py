@@ -92,10 +92,12 @@ def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
     return replace(delivery, rows=rows, withdrawn=withdrawn)
 
 
+# End of the key of what was judged again from the record, since no file tells it any more.
+ON_RECORD = ":on_record"
 # Of a row `i` of `ingests`: the payload of that name has not told anything else since, nor was it read in another way.
-STILL_SO = """not exists (select 1 from ingests l where l.source = i.source and l.log = i.log and
+STILL_SO = f"""not exists (select 1 from ingests l where l.source = i.source and l.log = i.log and
     l.payload_name = i.payload_name and l.delivery_key <> i.delivery_key and l.status = 'ingested' and
-    l.ingest_seq > i.ingest_seq)"""
+    l.ingest_seq > i.ingest_seq and not ends_with(l.delivery_key, '{ON_RECORD}'))"""
 
 
 def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:

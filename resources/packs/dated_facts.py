@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError
+from optimizer.backtests.dated_facts import carried_caps, with_caps_at_start
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rates
 
@@ -49,6 +51,25 @@ def stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) 
             f"{pack.id} has no market cap that can be told in {currency}: ingest fx_rates of their currencies"
         )
     return wide.set_axis(pd.DatetimeIndex(wide.index))
+
+
+def known_caps(con: Connection, pack: Pack, prices: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """(T, n) capitalisations of the names of total-return prices in a currency, as known at each of their closes.
+
+    The newest one stated counts, carried on by the name's return since, from before the first close too.
+    """
+    names, start = [str(name) for name in prices.columns], prices.index[0]
+    stated = stated_caps(con, pack, names, currency)
+    before = stated[stated.index < start]
+    if len(before):
+        oldest = before.apply(pd.Series.last_valid_index).min()
+        panel = read_panel(con, pack, names, oldest.date(), start.date())
+        rates = exchange_rates(con, pack)
+        ways = {unit: rates.way(unit, currency, panel.dates).rates for unit in {*panel.currency} - {""}}
+        nothing = np.full(len(panel.dates), np.nan)
+        told = np.column_stack([ways.get(unit, nothing) for unit in panel.currency])
+        stated = with_caps_at_start(stated, panel.total_return() * told)
+    return carried_caps(stated, prices)
 
 
 def known_characteristics(

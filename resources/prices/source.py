@@ -190,6 +190,7 @@ class Delivery:
     known_at        when the values became known (a feed's file date); None for bulk history
     rows            `PRICE_ROWS`, or the columns of `log`; values at 8 significant digits. NULL dividend or
                     split: this payload cannot know it, what is on record stays, else 0 and 1
+    until           the last day that the payload told, where that is not among `rows` any more
     anew            (k,) `known_at` of the last k of `rows`: those on record or set aside that it lets judge anew
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
@@ -208,6 +209,7 @@ class Delivery:
     simulated: bool = False
     currency: str = "USD"
     known_at: date | None = None
+    until: date | None = None
     anew: pa.Array = field(default_factory=no_days)
     log: str = PRICES
     first_line: int = 1

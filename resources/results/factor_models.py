@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
-from optimizer.backtests.dated_facts import FactorHistory, carried_caps
+from optimizer.backtests.dated_facts import FactorHistory
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
@@ -18,7 +18,7 @@ from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
-from resources.packs.dated_facts import known_characteristics, stated_caps, stated_sectors
+from resources.packs.dated_facts import known_caps, known_characteristics, stated_sectors
 from resources.packs.liquidity import traded_volumes
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
@@ -157,8 +157,7 @@ def _caps(
 ) -> Array | None:
     if not newest_facts(con, pack, "market_caps", "market_cap", symbols):
         return None
-    stated = stated_caps(con, pack, list(symbols), currency)
-    return np.asarray(carried_caps(stated, prices).reindex(columns=list(symbols)).to_numpy(dtype=float))
+    return np.asarray(known_caps(con, pack, prices[list(symbols)], currency).to_numpy(dtype=float))
 
 
 def _sectors(

@@ -249,7 +249,7 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
-        own.liquidity, tuple(f"{symbol} is left out: it {why}" for symbol, why in snapshot.excluded.items()), frozen,
+        own.liquidity, tuple(map(snapshot.left_out, snapshot.excluded)), frozen,
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found, mandate)
 

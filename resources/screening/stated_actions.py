@@ -236,6 +236,8 @@ def _due(
     here, later = counted(payments, delivery.currency), defaultdict[str, list[tuple[int, float]]](list)
     if delivery.basis == "split_adjusted":  # dividends are wanted in shares of the delivery's last day
         last = int(series.days[series.order < merged.delivered].max(initial=0))
+        if delivery.until:
+            last = max(last, int(np.datetime64(delivery.until, "D").astype(int)))
         for (symbol, day), ratio in splits.items():
             if day <= last:
                 later[symbol].append((day, ratio))

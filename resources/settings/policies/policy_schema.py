@@ -151,6 +151,7 @@ class PolicyFile(Strict):
     on_conflict: Literal["fail", "transition"] = "transition"
     forced_cash: Literal["fail", "hold"] = "hold"
     on_missing_price: Literal["freeze", "block"] = "block"
+    on_short_history: Literal["freeze", "equal_weight"] = "equal_weight"
     priorities: dict[str, Annotated[int, Field(ge=0, le=9)]] = Field(default_factory=dict)
     rebalance: RebalanceFile | None = None
 

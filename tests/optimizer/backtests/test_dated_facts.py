@@ -11,6 +11,7 @@ from optimizer.backtests.dated_facts import (
     benchmark_weights,
     carried_caps,
     dated_sectors,
+    with_caps_at_start,
 )
 from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.walk_forward import BacktestSettings
@@ -27,6 +28,25 @@ def test_a_capitalisation_is_the_newest_one_stated_carried_on_by_the_return_sinc
     assert caps["B"].iloc[:2].isna().all()
     old = CAPS.set_axis([DAYS[0] - pd.Timedelta(days=90), *CAPS.index[1:]])
     pd.testing.assert_frame_equal(carried_caps(old, PRICES), caps)
+
+
+def test_a_capitalisation_of_before_a_window_is_carried_to_its_first_close():
+    """A: told 100 two days before, then 10% up. B: told on a Sunday, so from Monday's close on. C has no price then."""
+    days = pd.DatetimeIndex(["2023-01-05", "2023-01-06", "2023-01-09", "2023-01-10", "2023-01-11"])
+    earlier = pd.DataFrame({"A": [9.0, 10, 10, 10.5, 11], "B": [4.0, 4, 5, np.nan, 6], "C": np.nan}, days)
+    stated = pd.DataFrame(
+        {"A": [80.0, 100, np.nan, 500], "B": [np.nan, np.nan, 50, 70], "C": [7.0, np.nan, np.nan, np.nan]},
+        pd.DatetimeIndex(["2023-01-05", "2023-01-06", "2023-01-08", "2023-02-01"]),
+    )
+    told = with_caps_at_start(stated, earlier)
+    assert told.loc[days[-1]].to_dict() == pytest.approx({"A": 110.0, "B": 60.0, "C": 7.0})
+    pd.testing.assert_frame_equal(told.drop(days[-1]), stated)
+    own = with_caps_at_start(stated.set_axis([*stated.index[:3], days[-1]]), earlier)
+    assert own.loc[days[-1]].to_dict() == {
+        "A": 500.0,
+        "B": 70.0,
+        "C": 7.0,
+    }  # what is stated on the day itself counts
 
 
 def test_weights_are_made_of_the_names_that_exist_and_are_known():

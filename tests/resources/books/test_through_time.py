@@ -9,6 +9,8 @@ from book_chain import DAYS, Chain, book_file, cash, flat, shares
 from draws import some
 
 from resources.audit.restatements import book_news
+from resources.books.snapshots import read_snapshots
+from resources.packs.packs import newest_fresh
 
 D1, D2, D3, D4, D5 = DAYS[20:25]
 EX = DAYS[22]  # D3
@@ -250,6 +252,39 @@ def test_a_name_without_a_price_blocks_the_book_or_is_frozen_at_its_last(tmp_pat
     book.prices("BBB", {DAYS[25]: 50.0})
     after = book.snapshot(DAYS[25])
     assert (shares(after), after.frozen) == ({"AAA": 300, "BBB": 20}, ())
+
+
+@pytest.mark.parametrize("held", ["{AAA: 300, BBB: 10, NEW: 50}", "{AAA: 300, BBB: 10}"])
+@pytest.mark.parametrize("how", ["equal_weight", "freeze"])
+def test_a_held_name_without_a_history_is_set_apart_where_the_policy_says_so(
+    tmp_path: Path, how: str, held: str
+) -> None:
+    """NEW, 12 days old, was spun off into the book, or may be bought."""
+    policy = f"{{lookback_days: 40, risk_free_rate: 0.01, on_short_history: {how}}}"
+    book = chain(tmp_path, f"cash: 1000, positions: {held}", mode="live", policy=policy)
+    book.file = book.file.model_copy(update={"universe": ["AAA", "BBB", "NEW"]})
+    earlier = [date(2023, 12, day) for day in range(4, 32)]
+    for symbol, close in {"AAA": 100.0, "BBB": 50.0}.items():
+        book.prices(symbol, dict.fromkeys([*earlier, *(DAYS if symbol == "AAA" else ())], close))
+    book.prices("NEW", dict.fromkeys(DAYS[13:], 20.0))
+    found = book.snapshot(D5)
+    own = "NEW" in held
+    assert found.problem is None
+    assert (found.investable, found.excluded) == (
+        ("AAA", "BBB"),
+        {"NEW": "has 12 days of prices; 31 are needed"},
+    )
+    assert found.symbols == (("AAA", "BBB", "NEW") if own and how == "equal_weight" else ("AAA", "BBB"))
+    assert [str(one) for one in found.frozen] == (
+        ["NEW has 12 days of prices; 31 are needed: its 0.00% of the value are kept as they are, not weighed"]
+        if own and how == "freeze"
+        else []
+    )
+    assert all((one.symbol, one.value) == ("NEW", 1000) for one in found.frozen)
+    assert found.left_out("NEW").endswith("sets it apart") == (own and how == "equal_weight")
+    with book.warehouse.live() as con:
+        (back,) = read_snapshots(con, newest_fresh(con, D5))
+    assert back.frozen == found.frozen
 
 
 @pytest.mark.parametrize("evenings", [1, 4, 12])

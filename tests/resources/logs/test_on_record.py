@@ -1,0 +1,158 @@
+"""What is stated later reaches rows on record whose file is gone, rolled on, or was only released by another."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from inbox_desk import ACTIONS, Desk, newest
+
+CLOSED = ["2023-06-19", "2023-07-04", "2023-09-04", "2023-11-23", "2023-12-25", "2024-01-01", "2024-01-15"]
+SPAN = np.arange(np.datetime64("2023-06-01"), np.datetime64("2024-02-01"))
+DAYS: list[date] = SPAN[np.is_busday(SPAN, holidays=CLOSED)].astype(object).tolist()
+CLOSES = 100 * np.exp(np.cumsum(np.random.default_rng(5).normal(3e-4, 0.01, len(DAYS))))
+JUMP, RENAMED = 20, 40
+Row = tuple[str, date, float]
+
+
+def rows(until: int, *, jump: int | None = None, renamed: int | None = None, start: int = 0) -> list[Row]:
+    """One company's closes; a third from the place `jump` on, and called BBB from `renamed` on."""
+    return [
+        (
+            "AAA" if renamed is None or place < renamed else "BBB",
+            DAYS[place],
+            round(float(CLOSES[place]) / (1 if jump is None or place < jump else 3), 4),
+        )
+        for place in range(start, until)
+    ]
+
+
+def text(told: Sequence[Row]) -> str:
+    return "symbol,date,close\n" + "".join(f"{symbol},{day},{close}\n" for symbol, day, close in told)
+
+
+def gone(desk: Desk, start: int, jump: int | None) -> None:
+    (desk.folder / "inbox/all.csv").unlink()
+    desk.ingest(later=text(rows(35, jump=jump, start=start)))
+
+
+def rolled_on(desk: Desk, start: int, jump: int | None) -> None:
+    desk.ingest(all=text(rows(35, jump=jump, start=start)))
+
+
+@pytest.mark.parametrize("start", [0, 25, 30], ids=["all again", "the last days again", "new days only"])
+@pytest.mark.parametrize("fate", [gone, rolled_on])
+@pytest.mark.parametrize("kind", ["dividend", "split", "rename"])
+def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
+    tmp_path: Path, kind: str, fate: Callable[[Desk, int, int | None], None], start: int
+) -> None:
+    jump = JUMP if kind == "split" else None
+    action = {
+        "dividend": f"{ACTIONS}AAA,{DAYS[JUMP]},dividend,0.5,\n",
+        "split": f"{ACTIONS}AAA,{DAYS[JUMP]},split,3,\n",
+        "rename": f"{ACTIONS}AAA,{DAYS[RENAMED]},rename,,BBB\n",
+    }[kind]
+    for name in ("late", "in time"):
+        (tmp_path / name).mkdir()
+    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late.ingest(all=text(rows(30, jump=jump)))
+    fate(late, start, jump)
+    judged = {finding.code for item in late.ingest(actions=action) for finding in item.findings}
+    assert "JUDGED_ON_RECORD" in judged
+    told.ingest(actions=action, all=text(rows(35, jump=jump)))
+    name = "BBB" if kind == "rename" else "AAA"
+    assert newest(late, name) == newest(told, name)
+    assert len(newest(told, name)) == 35
+    assert late.rows(
+        "select count(*) from believed_prices(null) where symbol <> ?".replace("?", f"'{name}'")
+    ) == [(0,)]
+    ingests = late.rows("select count(*) from ingests")
+    late.ingest()  # once is enough
+    assert late.rows("select count(*) from ingests") == ingests
+
+
+def test_a_rolling_file_tells_a_renamed_company_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for until in (30, 35):
+        desk.ingest(all=text(rows(until)))
+    desk.ingest(actions=f"{ACTIONS}AAA,{DAYS[RENAMED]},rename,,BBB\n", all=text(rows(50, renamed=RENAMED)))
+    assert desk.rows("select symbol, count(distinct date) from believed_prices(null) group by all") == [
+        ("BBB", 50)
+    ]
+
+
+SPLIT, RENAME = f"AAA,{DAYS[JUMP]},split,3,\n", f"AAA,{DAYS[RENAMED]},rename,,BBB\n"
+STATED = {
+    "both at the end": {3: SPLIT + RENAME},
+    "first the split": {2: SPLIT, 3: SPLIT + RENAME},
+    "first the rename": {1: RENAME, 3: SPLIT + RENAME},
+}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
+@pytest.mark.parametrize("stated", STATED)
+def test_rows_that_another_file_released_are_renamed(
+    tmp_path: Path, stated: str, order: tuple[int, ...]
+) -> None:
+    """A jump waits for its split; another evening's file releases it, and the company is renamed."""
+    parts = [rows(30, jump=JUMP), rows(45, jump=JUMP, renamed=RENAMED, start=30)]
+    parts.append(rows(60, jump=JUMP, renamed=RENAMED, start=45))
+    desk = Desk(tmp_path)
+    for place, part in enumerate(order):
+        if place in STATED[stated]:
+            (desk.folder / "reference/corporate_actions.csv").write_text(ACTIONS + STATED[stated][place])
+        desk.ingest(**{f"part{part}": text(parts[part])})
+    desk.ingest(actions=ACTIONS + STATED[stated][3])
+    told = [
+        (day, close, 3.0 if place == JUMP else 1.0)
+        for place, (_, day, close) in enumerate(rows(60, jump=JUMP))
+    ]
+    assert [(day, close, split) for day, close, _, split in newest(desk, "BBB")] == told
+    assert desk.rows("select * from believed_prices(null) where symbol = 'AAA'") == []
+
+
+@pytest.mark.parametrize("jump", [None, 30])
+def test_a_file_that_judged_the_rows_of_another_again_does_not_take_them_back(
+    tmp_path: Path, jump: int | None
+) -> None:
+    """The odd days in one file, the even ones in the other, of a company that was renamed once."""
+    told = rows(60, jump=jump, renamed=10)
+    acts = f"{ACTIONS}AAA,{DAYS[10]},rename,,BBB\nBBB,{DAYS[32]},dividend,0.5,\n"
+    desk = Desk(tmp_path)
+    desk.ingest(actions=acts, odd=text(told[1::2]))
+    desk.ingest(even=text(told[::2]))
+    acts += "" if jump is None else f"BBB,{DAYS[30]},split,3,\n"
+    desk.ingest(actions=acts)
+    desk.ingest(actions=f"{acts}BBB,{DAYS[20]},dividend,0.3,\n")
+    paid = {20: 0.3, 32: 0.5}
+    assert newest(desk, "BBB") == [
+        (day, close, paid.get(place, 0.0), 3.0 if place == jump else 1.0)
+        for place, (_, day, close) in enumerate(told)
+    ]
+    assert desk.rows("select * from prices where withdrawn") == [] or jump is not None
+
+
+def test_a_split_in_a_gap_of_months_waits_for_its_action_in_any_order(tmp_path: Path) -> None:
+    """The row before it lies beyond the month around it: a file of other months does not release it."""
+
+    def part(start: int, until: int) -> list[Row]:
+        return [
+            ("AAA", DAYS[i], round((100 if i < JUMP else 100 / 3) * (1 + i % 3 / 500), 4))
+            for i in range(start, until)
+        ]
+
+    desk = Desk(tmp_path)
+    desk.ingest(after=text(part(55, 65)), later=text(part(75, 85)))
+    desk.ingest(before=text([*part(0, 5), *part(53, 55)]))
+    waiting = "select distinct date from quarantine where code = 'SPLIT_UNEXPLAINED' order by 1"
+    believed = "select distinct date from believed_prices(null) order by 1"
+    held = desk.rows(waiting)
+    assert held[:2] == [(DAYS[53],), (DAYS[54],)]
+    desk.ingest(far=text(part(130, 140)))
+    assert not {*held} & {*desk.rows(believed)}
+    desk.ingest(actions=f"{ACTIONS}AAA,{DAYS[JUMP]},split,3,\n")
+    told = sorted([*part(0, 5), *part(53, 65), *part(75, 85), *part(130, 140)], key=lambda row: row[1])
+    assert [(day, close, split) for day, close, _, split in newest(desk, "AAA")] == [
+        (day, close, 3.0 if day == DAYS[53] else 1.0) for _, day, close in told
+    ]
