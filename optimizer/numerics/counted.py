@@ -76,7 +76,8 @@ def uncounted(function: Callable[P, R]) -> Callable[P, R]:
 
     For what was checked before: the arrays of estimates and of certified answers.
     """
-    return unwrap(function)
+    plain: Callable[P, R] = unwrap(function)
+    return plain
 
 
 def labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
