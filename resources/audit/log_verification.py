@@ -15,6 +15,11 @@ from resources.logs.leaves import Leaf, layered_rows, plain_rows, read_leaves
 NAMED = 20  # rows of one kind that are named before the rest is only counted
 
 
+def _said(day: date | int) -> date:
+    """A day; one without end, which only a forger writes, comes as a number, and is told as the last or first."""
+    return day if isinstance(day, date) else date.max if day > 0 else date.min
+
+
 @dataclass(frozen=True)
 class LogCheck:
     """One log within what is to be verified.
@@ -91,9 +96,9 @@ class LogCheck:
             [log],
         ).fetchall()
         kept = {(row[0], row[1]): Leaf(*row[2:]) for row in rows}
-        places = sorted({*found, *kept})
+        places = sorted({*found, *kept}, key=str)  # a forged date may be without end, which is no date here
         return [
-            (*place, found.get(place), kept.get(place))
+            (_said(place[0]), place[1], found.get(place), kept.get(place))
             for place in places
             if found.get(place) != kept.get(place)
         ]

@@ -112,6 +112,13 @@ def test_a_dividend_of_nothing_has_a_sign(small: Path, tmp_path: Path) -> None:
         assert (fault.what, fault.symbol, fault.date) == (CHANGED, "AAA", DAYS[0])
 
 
+@pytest.mark.parametrize("end", ["infinity", "-infinity"])
+def test_a_date_without_end_is_named(small: Path, tmp_path: Path, end: str) -> None:
+    with tampered(small, tmp_path) as con:
+        con.execute(f"update prices set date = '{end}' where symbol = 'AAA' and date = '2024-01-02'")
+        assert "prices" in {fault.table for fault in check(con, tmp_path).faults}
+
+
 def test_a_zero_in_a_list_has_a_sign(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path)
     rows = pd.DataFrame([{"recipe": "r", "symbol": "AAA", "values": [0.0, 1.0]}])
