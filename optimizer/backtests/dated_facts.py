@@ -145,10 +145,12 @@ def with_caps_at_start(stated: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFr
     start = earlier.index[-1]
     before = stated[stated.index < start]
     known = earlier.reindex(columns=list(stated.columns))
-    grown = known.ffill().iloc[-1] / known.bfill().reindex(before.index, method="bfill")
-    newest = (
-        (before * grown.fillna(1.0)).ffill().iloc[-1]
-    )  # a name without a price between stays as it was stated
+    marks = (
+        known.ffill(limit=GAP_DAYS).bfill().reindex(before.index, method="bfill")
+    )  # as `carried_caps` reads them
+    grown = known.ffill().iloc[-1] / marks
+    # a name without a price between stays as it was stated
+    newest = (before * grown.fillna(1.0)).ffill().iloc[-1]
     return stated.combine_first(newest.to_frame(start).T)
 
 

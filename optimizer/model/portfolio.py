@@ -150,7 +150,7 @@ class Universe:
                 raise PolicyError(f"{name} is {given!r}; it must be a mapping by name: {{'A': ...}}")
         for symbol, weight in dict[str, object](self.benchmark or {}).items():
             number = isinstance(symbol, str) and isinstance(weight, Real | Decimal)
-            if not number or abs(float(weight)) > 10:  # type: ignore[arg-type]
+            if not number or not abs(float(weight)) <= 10:  # type: ignore[arg-type]
                 raise PolicyError(
                     f"the benchmark's weight of {symbol} is {weight!r}; write a fraction: {{'A': 0.5}}"
                 )

@@ -28,7 +28,14 @@ from resources.books.frozen_positions import frozen_positions, frozen_row, read_
 from resources.books.paper import Holdings, paper_holdings
 from resources.books.stated import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
-from resources.books.universes import TOO_FEW, Listing, benchmark_symbols, priced_symbols, weighting
+from resources.books.universes import (
+    UNPRICED,
+    Listing,
+    benchmark_symbols,
+    is_too_young,
+    priced_symbols,
+    weighting,
+)
 from resources.ledger.ledger import Connection, sha256
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
@@ -102,7 +109,7 @@ class Snapshot:
         """Why an excluded symbol is none that may be bought; and what that does to the book where it is held."""
         why = self.excluded[symbol]
         said = f"{symbol} is left out: it {why}"
-        if not why.endswith(TOO_FEW) or symbol not in {*self.holdings.quantities} & {*self.symbols}:
+        if not is_too_young(why) or symbol not in {*self.holdings.quantities} & {*self.symbols}:
             return said
         return (
             f"{said}; being held it leaves the others no more either: on_short_history: freeze sets it apart"
@@ -215,7 +222,7 @@ def _taken(
         con, pack, unpriced, _too_young(listing, policy, symbols, named), holdings, account
     )
     problem = problem or without_rate
-    kept_anyway = {one.symbol for one in frozen}
+    kept_anyway = {one.symbol: one.reason or UNPRICED for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
         problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
@@ -226,9 +233,9 @@ def _taken(
     excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
     excluded = {**listing.strangers(policy), **excluded} if listing.restricted else excluded
     problem = problem or (None if investable else "no symbol of its universe has a price")
-    problem = problem or listing.without_volume({*investable, *holdings.quantities} - kept_anyway, account)
+    problem = problem or listing.without_volume({*investable, *holdings.quantities} - {*kept_anyway}, account)
     benchmark, problem = ({}, problem) if problem else _benchmark(listing, account, investable)
-    estimated = {*holdings.quantities} - kept_anyway | {*named}
+    estimated = {*holdings.quantities} - {*kept_anyway} | {*named}
     priced = {*investable, *(symbol for symbol in estimated if symbol not in unpriced)}
     kept = tuple(symbol for symbol in symbols if symbol in priced)
     return Snapshot(

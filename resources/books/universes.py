@@ -1,6 +1,6 @@
 """What a portfolio may hold under a pack, what it may not and why, and what it is measured against."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -151,16 +151,16 @@ class Listing:
         kept: Collection[str],
         policy: PolicyFile,
         *,
-        frozen: Collection[str],
+        frozen: Mapping[str, str],
     ) -> dict[str, str]:
         """Symbol -> why it cannot be bought today: without a price, too young, or (of those not kept) full of gaps.
 
-        frozen  symbols that are held as they are and need no estimates, whatever their gaps
+        frozen  symbol -> why it is held as it is; it is not bought either, and needs no estimates
         """
-        found = {symbol: self.unpriced[symbol] for symbol in symbols if symbol in self.unpriced}
+        found = {symbol: self.unpriced[symbol] for symbol in symbols if symbol in self.unpriced} | {**frozen}
         found |= self.young(sorted({*wanted} - {*found}), policy.lookback_days)
         if policy.on_gaps == "exclude":
-            others = [symbol for symbol in symbols if symbol not in found and symbol not in frozen]
+            others = [symbol for symbol in symbols if symbol not in found]
             found |= self.gappy(others, policy.lookback_days, kept)
         return found
 
@@ -232,6 +232,11 @@ def weighting(model: ModelFile) -> str:
     """How a benchmark's weights are made: "fixed", "equal_weight" or "market_cap"."""
     stated = model.benchmark
     return stated if isinstance(stated, str) and stated in WEIGHTINGS else "fixed"
+
+
+def is_too_young(why: str) -> bool:
+    """Whether a reason to leave a symbol out is that of `Listing.young`; packs keep reasons in words alone."""
+    return why.startswith("has ") and why.endswith(TOO_FEW)
 
 
 def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str) -> dict[str, float]:

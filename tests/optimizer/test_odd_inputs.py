@@ -79,6 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "an exposure that is none": (lambda: Fund("X", "x", {"equities": 1.0}), "exposure type 'equities' does not exist"),  # type: ignore[dict-item]
     "scenarios of other names": (lambda: pool(("A", "Z", "C"), RETURNS, []), "lacks Z and names B"),
     "a benchmark in percent": (lambda: Universe(("A", "B"), benchmark={"A": 50, "B": 50}), "write a fraction"),
+    "a benchmark without a number": (lambda: Universe(("A",), benchmark={"A": float("nan")}), "write a fraction"),
     "groups that are no number": (
         lambda: next(combinatorial_splits(100, 5.5, 2, purge=1, embargo=1)),  # type: ignore[arg-type]
         "all whole numbers",

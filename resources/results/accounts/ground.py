@@ -15,6 +15,7 @@ from resources.settings.playbooks import Playbooks
 
 Found = TypeVar("Found")
 MOST_KEPT = 10_000  # answers that portfolios share; beyond, few do, and all are forgotten and made again
+MOST_OF_MODELS = 500  # the same of what a model and a mandate have: matrices of all names, megabytes each
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +32,19 @@ class Ground:
     books: Playbooks
     simulated: frozenset[str] = frozenset()
     _kept: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+    _of_models: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
 
     def once(self, key: object, make: Callable[[], Found]) -> Found:
         """What `make` gives, made once for all that ask by the same key."""
-        if key in self._kept:
-            known: Found = self._kept[key]
-            return known
-        found = make()
-        if len(self._kept) >= MOST_KEPT:
-            self._kept.clear()
-        self._kept[key] = found
-        return found
+        return _once(self._kept, MOST_KEPT, key, make)
+
+    def _once_a_model(self, key: object, make: Callable[[], Found]) -> Found:
+        """The same of what portfolios of one model share; accounts with limits of their own have a model each."""
+        return _once(self._of_models, MOST_OF_MODELS, key, make)
 
     def inputs(self, snapshot: Snapshot) -> Inputs:
         """Prices and facts; those with the same symbols, policy, views and benchmark share them."""
-        _, shared = self.once(
+        _, shared = self._once_a_model(
             self._model(snapshot), lambda: (snapshot, inputs_on(self.market, snapshot, self.funds))
         )
         return replace(shared, snapshot=snapshot)
@@ -60,7 +59,7 @@ class Ground:
 
     def believe(self, case: Case, key: str) -> tuple[Beliefs | None, Estimates]:
         """The beliefs of a case, once for each model and its estimates."""
-        return self.once(
+        return self._once_a_model(
             ("beliefs", key, self._model(case.snapshot)),
             lambda: believe(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate),
         )
@@ -76,11 +75,11 @@ class Ground:
         if its_own or policy is not case.inputs.policy:
             return make()
         shared = (mandate.investable, mandate.notes, mandate.lots)
-        return self.once(("compiled", key, self._model(case.snapshot), shared), make)
+        return self._once_a_model(("compiled", key, self._model(case.snapshot), shared), make)
 
     def told(self, policy: Policy) -> Mapping[str, object]:
         """A policy as JSON values."""
-        _, found = self.once(("told", id(policy)), lambda: (policy, plain(as_json(policy))))
+        _, found = self._once_a_model(("told", id(policy)), lambda: (policy, plain(as_json(policy))))
         return found
 
     @staticmethod
@@ -88,3 +87,14 @@ class Ground:
         """What portfolios of one model share; `read_snapshots` gives the same object for the same text."""
         shared = (snapshot.policy, snapshot.views, snapshot.benchmark)
         return (snapshot.base_currency, snapshot.prior, snapshot.symbols, *map(id, shared))
+
+
+def _once(kept: dict[object, Any], most: int, key: object, make: Callable[[], Found]) -> Found:
+    if key in kept:
+        known: Found = kept[key]
+        return known
+    found = make()
+    if len(kept) >= most:
+        kept.clear()
+    kept[key] = found
+    return found

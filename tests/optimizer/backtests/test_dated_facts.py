@@ -158,3 +158,19 @@ def test_each_decision_knows_the_sectors_of_its_day():
     held = result.weights["A"]
     assert held.loc[: days[80]].iloc[:-1].min() > 0.7
     assert (held.loc[days[82] :].iloc[1:] + result.weights["B"].loc[days[82] :].iloc[1:]).max() < 0.301
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_capitalisations_of_a_window_are_those_of_the_whole_history(seed: int):
+    """Where a name has no price on the day of its statement too: it was told at the price after the gap."""
+    rng = np.random.default_rng(seed)
+    days = pd.bdate_range("2024-01-01", periods=60)
+    prices = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 3)), axis=0)), days, list("ABC"))
+    prices = prices.mask(rng.random((60, 3)) < 0.15)
+    first = 20 + seed
+    prices.iloc[[0, first]] = 100.0
+    told = np.where(rng.random((60, 3)) < 0.15, rng.uniform(1e9, 2e9, (60, 3)), np.nan)
+    stated = pd.DataFrame(told, days, list("ABC")).dropna(how="all")
+    window = prices.iloc[first:]
+    found = carried_caps(with_caps_at_start(stated, prices.iloc[: first + 1]), window)
+    pd.testing.assert_frame_equal(found, carried_caps(stated, prices).loc[window.index], check_freq=False)

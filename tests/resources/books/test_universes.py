@@ -7,6 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, new_warehouse, price_rows, staying_open
+from book_chain import DAYS as SESSIONS
+from book_chain import Chain, book_file
 
 from optimizer import DataError
 from optimizer.errors import nearest
@@ -103,3 +105,19 @@ def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tm
         assert found == pytest.approx(dict.fromkeys(("OLD", "NEW", "BACK"), 1 / 3))
         with pytest.raises(DataError, match=r"no market cap of \['LOST'\] that can be told in USD"):
             cap_weights(con, pack, ("OLD", "LOST"), "USD")
+
+
+def test_what_is_set_apart_is_not_bought_where_all_names_of_the_universe_are_young(tmp_path: Path) -> None:
+    """AAA, held and no longer of the universe, is old: NEW was kept as it was, and a name to buy besides."""
+    policy = "{lookback_days: 40, risk_free_rate: 0.01, on_short_history: freeze}"
+    held = "cash: 1000, positions: {AAA: 300, NEW: 50}"
+    book = Chain(tmp_path, book_file(held, mode="live", policy=policy), BBB=50.0)
+    book.file = book.file.model_copy(update={"universe": ["NEW", "TWO"]})
+    book.prices("AAA", dict.fromkeys([*(date(2023, 12, day) for day in range(4, 32)), *SESSIONS], 100.0))
+    for symbol in ("NEW", "TWO"):
+        book.prices(symbol, dict.fromkeys(SESSIONS[13:], 20.0))
+    found = book.snapshot(SESSIONS[24])
+    assert found.problem is None
+    assert [one.symbol for one in found.frozen] == ["NEW"]
+    assert (found.investable, found.symbols) == (("TWO",), ("AAA", "TWO"))
+    assert found.excluded == {"NEW": "has 12 days of prices; 31 are needed"}

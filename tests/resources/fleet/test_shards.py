@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
-from optimizer import DataError, Estimates, PackfolioError, PolicyError, Scenario
+from optimizer import CompiledPolicy, DataError, Estimates, PackfolioError, PolicyError, Scenario
 from resources.books.snapshots import read_snapshots
 from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
@@ -110,7 +110,29 @@ def test_what_accounts_share_may_be_forgotten_at_any_time(
     desk: FleetDesk, serial: dict[str, Answers], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ground, "MOST_KEPT", 1)
+    monkeypatch.setattr(ground, "MOST_OF_MODELS", 1)
     assert rows(desk.under(shard=7).answers(stage)) == rows(serial[stage])
+
+
+@pytest.mark.parametrize("stage", ["optimal_weights", "trades"])
+def test_what_models_have_is_forgotten_before_it_fills_the_memory(
+    desk: FleetDesk, serial: dict[str, Answers], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten thousand accounts with limits of their own have matrices of all names each."""
+    monkeypatch.setattr(ground, "MOST_OF_MODELS", 4)
+    kept: list[int] = []
+    made = ground.Ground.compiled
+
+    def compiled(self: ground.Ground, *told: Any) -> CompiledPolicy:
+        found = made(self, *told)
+        kept.append(
+            sum(isinstance(one, CompiledPolicy) for one in [*self._kept.values(), *self._of_models.values()])
+        )
+        return found
+
+    monkeypatch.setattr(ground.Ground, "compiled", compiled)
+    assert rows(desk.under(shard=7).answers(stage)) == rows(serial[stage])
+    assert 0 < max(kept) <= 4 < len(kept)
 
 
 @pytest.mark.parametrize("stage", STAGES)
