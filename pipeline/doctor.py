@@ -30,6 +30,7 @@ from resources.settings.configuration import Configuration, housekeeping, load_c
 from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
 from resources.store.continuity import refuse_lost
+from resources.store.duckdb_engine import logs_of
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -179,7 +180,12 @@ def _published(environment: Environment, store: Warehouse, rows: int) -> Iterato
             proposals = _proposals(environment, con)
             missing = list(_missing(con))
     except (RecordError, duckdb.Error) as error:
-        yield Finding("published copy", FAULT, str(error), "delete it; `packfolio ingest` makes it again")
+        remedy = (
+            "find out who wrote it"
+            if logs_of(store.published)
+            else "delete it; `packfolio ingest` makes it again"
+        )
+        yield Finding("published copy", FAULT, str(error), remedy)
         return
     yield from missing
     for proposal in proposals:

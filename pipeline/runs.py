@@ -10,6 +10,7 @@ import dagster as dg
 
 from assets.shared.partitions import PACKS
 from optimizer import DataError, PolicyError
+from optimizer.solvers.names.cardinality import wanted
 from pipeline.history import on_the_timeline
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
@@ -249,10 +250,16 @@ def _left_out(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation
 
 
 def _opened_once() -> AbstractContextManager[None]:
-    """The warehouse kept open, for a run of seconds; a longer one lets others at it between its looks."""
+    """The warehouse kept open, for a run of seconds; a longer one lets others at it between its looks.
+
+    To choose names, or lots near in money, is a mixed-integer program that may take minutes, however few they are.
+    """
     portfolios = desk().portfolios
-    wide = portfolios.models or any(file.universe == "all" for file in portfolios.files)
-    short = not wide and sum(len(file.universe) for file in portfolios.files) <= SHORT
+    long = portfolios.models or any(
+        file.universe == "all" or file.policy.rounding == "money" or wanted(file.policy.to_policy())
+        for file in portfolios.files
+    )
+    short = not long and sum(len(file.universe) for file in portfolios.files) <= SHORT
     return warehouse().kept_open() if short else nullcontext()
 
 

@@ -20,7 +20,9 @@ def is_aj_bell(lines: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    return {plain(cell) for cell in cells} >= WORDS and "symbol" not in map(plain, cells)
+    pounds = {plain(cell) for cell in cells if cell.strip().endswith("(\u00a3)")}
+    words = {plain(cell) for cell in cells}
+    return words >= WORDS and pounds >= {"value", "cost"} and not words & {"symbol", "isin"}
 
 
 def read_aj_bell(lines: Lines, answers: Answers) -> Statement:
@@ -36,12 +38,12 @@ def read_aj_bell(lines: Lines, answers: Answers) -> Statement:
 
 
 def _row(line: int, cells: Mapping[str, str]) -> Row:
-    name, account = cells["investment"].strip(), cells.get("portfolio", "").strip()
+    name, account = cells.get("investment", "").strip(), cells.get("portfolio", "").strip()
     value = cells.get("value", "")
-    if name.upper().startswith("CASH "):
-        return Row(line, account, name=name, value=value, currency="GBP")
     code = CODE.search(name)
     symbol = cells.get("ticker", "").strip() or (code[2] if code else "")
+    if name.upper().startswith("CASH ") and not symbol:
+        return Row(line, account, name=name, value=value, currency="GBP")
     try:
         price, trouble = _in_pounds(cells), ""
     except ValueError as error:
@@ -58,7 +60,7 @@ def _in_pounds(cells: Mapping[str, str]) -> str:
     if unit in ("", "GBP"):
         return price
     if unit in ("GBX", "GBp"):
-        return f"{price.strip()}p"
+        return f"{price.strip().removesuffix('p')}p"
     own, rate = amount(price), amount(cells.get("exchange rate", ""))
     return f"{own / rate:.6f}" if own is not None and rate else ""
 

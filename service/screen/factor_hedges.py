@@ -52,7 +52,7 @@ def show_factor_hedges(client: Client, pack: str, name: str, currency: str) -> N
         money = dict.fromkeys((f"Notional ({currency})", f"Cost ({currency})"), COUNT)
         rows = fund_rows(found["hedges"], currency)
         show_table(rows, {"Units": COUNT} | money)
-        show_reasons({f"{row['Action']} {row['Instrument']}": row["Reason"] for row in rows})
+        show_reasons((f"{row['Action']} {row['Instrument']}", row["Reason"]) for row in rows)
 
 
 def exposures(factors: Sequence[Row]) -> dict[str, float]:

@@ -58,7 +58,7 @@ def show_trades(answer: Row, fresh: bool) -> None:
         show_table(rows, trade_forms(currency))
         name = f"trades-{answer['portfolio_name']}-{answer['pricing_pack_id']}.csv"
         st.download_button("Download CSV", to_csv(rows), name, "text/csv", disabled=not fresh)
-        show_reasons({f"{t['action']} {t['symbol']}": t["rationale"] for t in answer["trades"]})
+        show_reasons((f"{t['action']} {t['symbol']}", t["rationale"]) for t in answer["trades"])
     else:
         st.info(NOTHING)
     st.subheader("Limits on the rounded trades")

@@ -129,7 +129,7 @@ def _show_scenario_hedges(client: Client, pack: str, name: str, currency: str) -
     if found["hedges"]:
         rows = hedge_rows(found["hedges"], currency)
         show_table(rows, hedge_forms(currency))
-        show_reasons({f"{row['Action']} {row['Instrument']}": row["Reason"] for row in rows})
+        show_reasons((f"{row['Action']} {row['Instrument']}", row["Reason"]) for row in rows)
 
 
 def show_regime(client: Client, pack: str, name: str, currency: str) -> None:

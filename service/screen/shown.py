@@ -1,7 +1,7 @@
 """Tables and totals as the desk reads them, on whatever width there is."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import streamlit as st
@@ -39,10 +39,10 @@ def _unsigned(cell: Any, form: str) -> Any:
     return 0.0 if digits and isinstance(cell, float) and round(cell, int(digits[1])) == 0 else cell
 
 
-def show_reasons(reasons: Mapping[str, str]) -> None:
-    """What each line of a table was chosen for, which its last column has no room for."""
+def show_reasons(reasons: Iterable[tuple[str, str]]) -> None:
+    """What each line of a table was chosen for, which its last column has no room for; two may be called the same."""
     with st.expander("Reasons in full"):
-        st.markdown("\n".join(f"- **{literal(what)}**: {literal(why)}" for what, why in reasons.items()))
+        st.markdown("\n".join(f"- **{literal(what)}**: {literal(why)}" for what, why in reasons))
 
 
 def show_metrics(shown: Mapping[str, str]) -> None:

@@ -25,10 +25,21 @@ command()
 TOLD = {signal.SIGTERM: "", signal.SIGINT: "ended by its user\n"}
 
 
+def heard() -> None:
+    """A child of a job behind `&` ignores Ctrl-C, as whoever started the tests does; these are to hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def ended(status: str, thread: str = "pass") -> tuple[int, str, str]:
     program = PROGRAM.replace("STATUS", status).replace("THREAD", thread)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+        preexec_fn=heard,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -83,7 +94,13 @@ sys.argv = ["packfolio", "--help"]
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+        preexec_fn=heard,
     )
     assert (done.returncode, done.stdout, done.stderr) == (128 + sign, "", TOLD[sign])
 

@@ -140,7 +140,7 @@ def test_a_pipe_is_160_columns_wide_unless_it_is_told(columns: str | None, width
 @pytest.mark.parametrize(("no_color", "escaped"), [("1", False), ("", True)])
 def test_no_color_is_plain_text_whatever_forces_colours(no_color: str, escaped: bool) -> None:
     environment = os.environ | {"NO_COLOR": no_color, "FORCE_COLOR": "1"}
-    for command in (["pipeline.cli", "--help"], ["pipeline.cli", "packs", "show", "nothing"]):
+    for command in (["pipeline", "--help"], ["pipeline", "packs", "show", "nothing"]):
         done = subprocess.run(
             [sys.executable, "-m", *command],
             cwd=ROOT,

@@ -14,6 +14,7 @@ from optimizer import DataError
 from pipeline import runs
 from pipeline.runs import choose_as_of, why
 from resources.logs.calendars import Calendar
+from resources.settings.policies.policy_schema import PolicyFile
 from resources.store.file_lock import held
 from resources.store.warehouse import Warehouse
 
@@ -125,12 +126,15 @@ def test_the_innermost_error_of_each_failed_step_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("universes", "models", "kept"),
+    ("universes", "models", "policy", "kept"),
     [
-        ([["A"] * 4_000, ["B"] * 6_000], {}, True),
-        ([["A"] * 4_000, ["B"] * 6_001], {}, False),
-        (["all"], {}, False),  # whatever the pack prices
-        ([["A"]], {"growth": None}, False),  # any number of accounts may be of it
+        ([["A"] * 4_000, ["B"] * 6_000], {}, {"max_holdings": None}, True),
+        ([["A"] * 4_000, ["B"] * 6_001], {}, {}, False),
+        (["all"], {}, {}, False),  # whatever the pack prices
+        ([["A"]], {"growth": None}, {}, False),  # any number of accounts may be of it
+        ([["A"]], {}, {"max_holdings": 5}, False),  # a choice of names may take minutes
+        ([["A"]], {}, {"min_position_pct": 2.0}, False),
+        ([["A"]], {}, {"rounding": "money"}, False),
     ],
 )
 def test_a_run_of_few_names_keeps_the_warehouse_open(
@@ -138,9 +142,10 @@ def test_a_run_of_few_names_keeps_the_warehouse_open(
     monkeypatch: pytest.MonkeyPatch,
     universes: list[object],
     models: dict[str, None],
+    policy: dict[str, object],
     kept: bool,
 ) -> None:
-    files = [SimpleNamespace(universe=universe) for universe in universes]
+    files = [SimpleNamespace(universe=universe, policy=PolicyFile(**policy)) for universe in universes]
     desk = SimpleNamespace(portfolios=SimpleNamespace(files=files, models=models))
     monkeypatch.setattr(runs, "desk", lambda: desk)
     monkeypatch.setattr(runs, "warehouse", lambda: Warehouse(tmp_path))

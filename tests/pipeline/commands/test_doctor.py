@@ -251,3 +251,9 @@ def test_a_damaged_file_is_a_fault(desk: Environment, name: str, start: int) -> 
         assert kept.read_bytes() == bytes(held)
         (left,) = found(desk, "fault", database=True).values()
         assert f"evidence/{kept.name}" in left
+
+
+def test_unfinished_writes_beside_the_copy_are_evidence_and_not_to_be_deleted(desk: Environment) -> None:
+    (desk.home / "published.duckdb.wal").write_bytes(b"of another hand")
+    told = found(desk, "fault")["published copy"]
+    assert "sets it aside as evidence" in told and "delete" not in told

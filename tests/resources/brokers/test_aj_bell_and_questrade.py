@@ -71,6 +71,24 @@ def test_aj_bells_older_file_has_the_symbol_behind_the_name() -> None:
     assert question.said == "there is no symbol"
 
 
+@pytest.mark.parametrize("money", ["", " ($)", " (\u20ac)"])
+def test_only_sums_in_pounds_are_aj_bells(money: str) -> None:
+    """A table of one's own with the same words counted in pounds, whatever its sign said."""
+    found = read(
+        f"Investment,Ticker,Quantity,Price,Value{money},Cost{money}\nApple,AAPL,100,131.86,13186,9000\n",
+        currency="USD" if money == " ($)" else "EUR",
+    )
+    assert (found.layout, held(found)) == ("generic", [("AAPL", 100, 9000)])
+
+
+def test_a_share_called_cash_is_a_share_and_a_line_without_a_name_is_none() -> None:
+    turned = "Quantity,Price,Value (\u00a3),Cost (\u00a3),Investment\n"
+    found = read(
+        f"{turned}100,1.5,150.00,140.00,Cash Converters (LSE:CCV)\n,,5.00,,Cash GBP\nTotal,,155.00\n"
+    )
+    assert (held(found), [one.amount for one in found.cash]) == ([("CCV", 100, 140)], [5])
+
+
 @pytest.mark.parametrize(
     ("was", "written", "said"),
     [

@@ -59,7 +59,10 @@ def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
     late.ingest(all=text(rows(30, jump=jump)))
     fate(late, start, jump)
     judged = {finding.code for item in late.ingest(actions=action) for finding in item.findings}
-    assert "JUDGED_ON_RECORD" in judged
+    told_again = (
+        kind == "rename" and not start
+    )  # the newer file tells all of it, and is read under the new name
+    assert ("JUDGED_ON_RECORD" in judged) is not told_again
     told.ingest(actions=action, all=text(rows(35, jump=jump)))
     name = "BBB" if kind == "rename" else "AAA"
     assert newest(late, name) == newest(told, name)

@@ -259,7 +259,8 @@ def test_exposures_by_trade_leave_out_who_holds_and_keep_what_the_trades_come_to
     for name in ("_heading", "_text", "_now"):
         monkeypatch.setattr(pdf, name, lambda *what, **how: None)
     section: Any = SimpleNamespace(
-        name="book", problem=None, facts={"mode": "paper", "base_currency": "USD", "result": None, "totals": None},
+        name="book", problem=None,
+        facts={"mode": "paper", "base_currency": "USD", "result": None, "totals": None, "trades": []},
         stored=SimpleNamespace(backtest=None, book=None, tested=None),
     )  # fmt: skip
     pdf._section(SimpleNamespace(), section)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ def test_a_table_has_the_format_of_each_column_and_no_minus_before_a_zero(
     monkeypatch.setattr(shown.st, "dataframe", told)
     shown.show_table([{"Symbol": "A", "Cost": -0.001}], {"Cost": "%.2f"})
     told.assert_called_once_with(
-        [{"Symbol": "A", "Cost": 0.0}], hide_index=True, placeholder="",
+        [{"Symbol": "A", "Cost": 0.0}], hide_index=True, placeholder="", height="content",
         column_config={"Cost": st.column_config.NumberColumn(format="%.2f")},
     )  # fmt: skip
 
@@ -37,3 +37,11 @@ def test_the_button_that_asks_for_trades_is_the_first_of_the_page(api: Api) -> N
         "generate": "primary"
     }
     assert all(one.proto.type == "secondary" for one in page.button if one.key != "generate")
+
+
+def test_two_lines_that_are_called_the_same_have_both_their_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two puts on one fund at two strikes are both "BUY SPY PUT"."""
+    page = MagicMock()
+    monkeypatch.setattr(shown, "st", page)
+    shown.show_reasons([("BUY SPY PUT", "the first"), ("BUY SPY PUT", "the second")])
+    page.markdown.assert_called_once_with("- **BUY SPY PUT**: the first\n- **BUY SPY PUT**: the second")
