@@ -165,6 +165,7 @@ class CompiledPolicy:
             or (tracked and self.universe.benchmark is None)
         )
 
+    @typed
     def choose_weights(
         self, portfolio: Portfolio, prices: Mapping[str, Number], held: Mapping[str, float] | None = None
     ) -> Solution:
@@ -206,6 +207,7 @@ class CompiledPolicy:
             symbols, np.array([float(price_of(symbol, prices)) for symbol in symbols]), nav
         )
 
+    @typed
     def order_trades(
         self,
         portfolio: Portfolio,
