@@ -1,7 +1,7 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -109,11 +109,14 @@ class Inbox:
                 if isinstance(delivery, Delivery) and delivery.stated.num_rows:
                     self._take(settings.name, splits_of(delivery), mark)
                 own += self._take(settings.name, delivery, mark, calendar, stated=bool(settings.currency))
-            whole = settings.name not in {item.payload for item in own if item.status == REJECTED}
+            refused = {item.payload for item in own if item.status == REJECTED}
+            whole = settings.name not in refused
             if whole and (start, end, place) == (None, None, None):
                 self._withdraw(settings.name, own)
-            if explained and (start, end, place) == (None, None, None):
-                own += self._from_record(settings.name, mark, calendar, stated=bool(settings.currency))
+                if explained:
+                    own += self._from_record(
+                        settings.name, mark, refused, calendar, stated=bool(settings.currency)
+                    )
             done += own
         return [*done, *self._unheard_of()]
 
@@ -130,8 +133,13 @@ class Inbox:
             self._withdraw(SOURCE, done)
         return done
 
-    def _from_record(self, source: str, mark: int, calendar: Calendar, *, stated: bool) -> list[Ingested]:
-        """Judges the rows anew that an action explains and no file of the source, read whole, tells any more."""
+    def _from_record(
+        self, source: str, mark: int, refused: Collection[str], calendar: Calendar, *, stated: bool
+    ) -> list[Ingested]:
+        """Judges the rows anew that an action explains and no file of the source, read whole, tells any more.
+
+        refused  payloads that are there and cannot be read, such as half a copy: their rows wait for the next time
+        """
         done: list[Ingested] = []
         with self.warehouse.write(self.stamp) as tx:
             for key, symbols in left_behind(tx.con, source, self._renames(source), mark).items():
@@ -139,6 +147,8 @@ class Inbox:
                 renames = stated_actions(tx.con, self._renames(source)).renames
                 given = given_by_actions(tx.con, source, renames)
                 for told, path in told_on_record(tx.con, source, key, symbols, *given):
+                    if told.payload_name in refused:
+                        continue
                     units = {} if stated else stated_currencies(tx.con)
                     screened = self._screened(tx.con, told, calendar, units) if told.rows.num_rows else told
                     done.append(store_delivery(tx, in_own_currencies(screened, units), path))

@@ -59,10 +59,8 @@ def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
     late.ingest(all=text(rows(30, jump=jump)))
     fate(late, start, jump)
     judged = {finding.code for item in late.ingest(actions=action) for finding in item.findings}
-    told_again = (
-        kind == "rename" and not start
-    )  # the newer file tells all of it, and is read under the new name
-    assert ("JUDGED_ON_RECORD" in judged) is not told_again
+    moved = kind == "rename" and start == 0  # by the file that tells all of them again
+    assert ("JUDGED_ON_RECORD" in judged) != moved
     told.ingest(actions=action, all=text(rows(35, jump=jump)))
     name = "BBB" if kind == "rename" else "AAA"
     assert newest(late, name) == newest(told, name)
@@ -134,6 +132,26 @@ def test_a_file_that_judged_the_rows_of_another_again_does_not_take_them_back(
         for place, (_, day, close) in enumerate(told)
     ]
     assert desk.rows("select * from prices where withdrawn") == [] or jump is not None
+
+
+@pytest.mark.parametrize("fault", ["no folder", "half a copy"])
+def test_a_file_that_cannot_be_read_this_evening_is_read_the_next(tmp_path: Path, fault: str) -> None:
+    """From the record nobody can tell which rows a rename moved that is stated otherwise since."""
+    desk = Desk(tmp_path)
+    whole, inbox, away = text(rows(30)), tmp_path / "inbox", tmp_path / "away"
+    desk.ingest(actions=f"{ACTIONS}AAA,{DAYS[20]},rename,,BBB\n", all=whole)
+    if fault == "no folder":
+        inbox.rename(away)
+    else:
+        (inbox / "all.csv").write_text(whole[:100])
+    desk.ingest(actions=f"{ACTIONS}AAA,{DAYS[20]},rename,,CCC\n")
+    if fault == "no folder":
+        away.rename(inbox)
+    else:
+        (inbox / "all.csv").write_text(whole)
+    desk.ingest()
+    counted = "select symbol, count(distinct date) from believed_prices(null) group by all order by all"
+    assert desk.rows(counted) == [("AAA", 10), ("CCC", 20)]
 
 
 def test_a_split_in_a_gap_of_months_waits_for_its_action_in_any_order(tmp_path: Path) -> None:
