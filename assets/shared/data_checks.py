@@ -43,7 +43,7 @@ OF_PRICES = (
         ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED", "CALENDAR_ENDS"),
     ),
     DataCheck("jumps", "No move is beyond belief, by itself or against the market.",
-              ("JUMP_75", "JUMP_BAND", "RELEASED", "WITHDRAWN"), ("jump", "band")),
+              ("JUMP_75", "JUMP_BAND", "RELEASED", "WITHDRAWN", "JUDGED_ON_RECORD"), ("jump", "band")),
     DataCheck("bad_prints", "No close is undone, or made up for, by the next, or repeated for days.",
               ("REVERSAL", "STALE_PRINT", "STALE_5"), ("reversal", "stale_sessions")),
     DataCheck("splits", "Every split is explained, and the price answers it.",
