@@ -129,7 +129,7 @@ def test_a_prior_that_is_partly_elsewhere_is_scaled_up_and_says_so(prior: str, m
     assert f"60.0% of prior {prior!r} is in ZZZ, not estimated" in found.warnings[0]
     with pytest.raises(PolicyError, match="no weight in the symbols estimated; it is in ZZZ"):
         form_beliefs(PAIR, Universe(("A", "B"), **{key: {"ZZZ": 1.0}}), policy, mandate)
-    with pytest.raises(PolicyError, match="no numbers: B nan"):
+    with pytest.raises(PolicyError, match=r"B (is )?nan"):
         form_beliefs(PAIR, Universe(("A", "B"), **{key: {"A": 1.0, "B": np.nan}}), policy, mandate)
 
 
