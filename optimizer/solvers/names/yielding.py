@@ -17,7 +17,7 @@ from optimizer.solvers.conflicts import ROOMY, calmest
 from optimizer.solvers.elastic import UNPROVEN, individual
 from optimizer.solvers.hierarchy import Least, hierarchy
 from optimizer.solvers.names.cardinality import Choice, choose_names
-from optimizer.solvers.names.conflicts_of_names import impossible
+from optimizer.solvers.names.conflicts_of_names import impossible, possible
 from optimizer.solvers.names.name_program import NameProgram
 from optimizer.solvers.search import Way, without
 from optimizer.solvers.solver_choice import optimum
@@ -58,6 +58,8 @@ class LeastOfNames(Least):
     def _chosen(self, goal: Goal, feasible: FeasibleSet) -> Choice:
         choice = choose_names(goal, feasible, optimum(goal, feasible), self.policy, self.held)
         if choice is None:
+            if not possible(feasible, self.policy, self.held, self.must):
+                raise NoAnswerError("names", "no choice keeps the limits", infeasible=True)
             raise SolverError(
                 "no choice of names was found within the limits that are left; report the policy"
             )

@@ -10,7 +10,7 @@ import pytest
 from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from tests.tools.draws import some
 
-NAMES = tuple("ABCDE")
+NAMES, SIX = tuple("ABCDE"), tuple("ABCDEF")
 SECTORS = dict(zip(NAMES, "xxyyz", strict=True))
 BOOK = Universe(NAMES, SECTORS)
 HELD = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
@@ -153,3 +153,13 @@ def test_large_holdings_are_kept_where_caps_give_way(most: float):
     assert {limit.limit.split()[0] for limit in found.unmet} == {"max_weight"}
     with pytest.raises(InfeasibleError, match="large_holdings"):
         solve(estimates(4), Policy(**{**vars(policy), "large_holdings": (0.02, most / 2)}), BOOK)
+
+
+def test_where_what_holds_always_leaves_no_choice_a_volatility_that_may_give_way_changes_nothing() -> None:
+    alike = Estimates(symbols=SIX, mean=np.full(6, 0.05), covariance=np.diag(np.full(6, 0.04)))
+    policy = Policy(
+        method="min_volatility", risk_free_rate=0.0, max_volatility=0.01, min_position=0.3, max_trade=0.1,
+        priorities={"max_volatility": 1},
+    )  # fmt: skip
+    with pytest.raises(InfeasibleError, match="no choice of names keeps min_position 30%"):
+        solve(alike, policy, Universe(SIX), np.full(6, 1 / 6))
