@@ -145,9 +145,8 @@ def with_caps_at_start(stated: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFr
     start = earlier.index[-1]
     before = stated[stated.index < start]
     known = earlier.reindex(columns=list(stated.columns))
-    marks = (
-        known.ffill(limit=GAP_DAYS).bfill().reindex(before.index, method="bfill")
-    )  # as `carried_caps` reads them
+    # as `carried_caps` reads them
+    marks = known.ffill(limit=GAP_DAYS).bfill().reindex(before.index, method="bfill")
     grown = known.ffill().iloc[-1] / marks
     # a name without a price between stays as it was stated
     newest = (before * grown.fillna(1.0)).ffill().iloc[-1]

@@ -29,8 +29,8 @@ from optimizer.errors import (
 from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
+from optimizer.model.returns import dated_numbers
 from optimizer.model.sessions import as_day, periods_per_year
-from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 UNDECIDED = (InfeasibleError, SolverError, DataError)
@@ -68,16 +68,12 @@ class OptimizationBacktest:
             raise DataError(
                 f"market_data is a {type(market_data).__name__}; give a DataFrame, dates x symbols"
             )
-        index = market_data.index
-        if not isinstance(index, pd.DatetimeIndex):
-            raise DataError(f"market_data is indexed by {index.dtype}; dates are needed")
-        if index.tz is not None:  # dates, and not moments, are what is compared
-            market_data = market_data.tz_localize(None)
-        if not index.is_monotonic_increasing or not index.is_unique or not market_data.columns.is_unique:
+        table = dated_numbers(market_data)
+        index = pd.DatetimeIndex(table.index)
+        if not index.is_monotonic_increasing or not index.is_unique or not table.columns.is_unique:
             raise DataError("market_data needs ascending dates and unique symbols; sort it, drop duplicates")
-        self.market_data = pd.DataFrame(
-            floats("market_data", market_data), market_data.index, market_data.columns
-        )
+        # dates, and not moments, are what is compared
+        self.market_data = table if index.tz is None else table.tz_localize(None)
         self.fund_map = fund_map
         self.vintages = vintages
 

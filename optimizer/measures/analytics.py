@@ -12,7 +12,7 @@ from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
-from optimizer.model.returns import SAMPLED, check_prices, per_period
+from optimizer.model.returns import SAMPLED, check_prices, dated_numbers, per_period
 from optimizer.model.sessions import as_dates, periods_per_year
 from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
@@ -187,14 +187,10 @@ class PortfolioAnalytics:
         if not len(market_data):
             raise DataError("market_data has no row; give prices by date, two at least")
         self.portfolio = portfolio
-        self.market_data = pd.DataFrame(
-            floats("market_data", market_data), market_data.index, market_data.columns
-        )
+        self.market_data = dated_numbers(market_data)
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history
-        if not isinstance(market_data.index, pd.DatetimeIndex):
-            raise DataError(f"market_data is indexed by {market_data.index.dtype}; dates are needed")
         first = pd.Timestamp(market_data.index[0])
         dated = {pd.Timestamp(day): held for day, held in (history or {}).items()} or {first: portfolio}
         self._start = min(dated)

@@ -121,6 +121,14 @@ def check_prices(prices: pd.DataFrame) -> None:
     check_values(floats("the prices", prices), prices.index, tuple(prices.columns))
 
 
+def dated_numbers(market_data: pd.DataFrame) -> pd.DataFrame:
+    """Market data (dates x symbols) as floats; DataError unless its rows are dates and its cells numbers or NaN."""
+    index = market_data.index
+    if not isinstance(index, pd.DatetimeIndex):
+        raise DataError(f"market_data is indexed by {index.dtype}; dates are needed")
+    return pd.DataFrame(floats("market_data", market_data), index, market_data.columns)
+
+
 def check_table(table: pd.DataFrame) -> None:
     """Raises DataError unless dates ascend without repeats and symbols are unique, one level and no gap of each."""
     check_labels(table)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from optimizer.errors import how_many
+from optimizer.errors import how_many, some_of
 from resources.ledger.ledger import Connection
 from resources.logs.recorded_prices import Key, Row, set_aside
 from resources.logs.storing import ON_RECORD
@@ -60,7 +60,7 @@ def told_on_record(
             schema=PRICE_ROWS,
         )
         said = (
-            f"{name} does not tell {how_many(len(its), 'row')} of {', '.join(symbols[:10])} any more that an action "
+            f"{name} does not tell {how_many(len(its), 'row')} of {some_of(symbols, 10)} any more that an action "
             "explains which was stated since: judged by what is on record of them"
         )
         yield Delivery(

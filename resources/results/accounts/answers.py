@@ -12,9 +12,8 @@ import pyarrow as pa
 from resources.results.stage_outputs import Answer
 
 KEY = "portfolio_id"
-MONEY = pa.decimal128(
-    18, 4
-)  # as every table keeps it: to find that out from the cells takes four times as long
+# As every table keeps it: to find that out from the cells takes four times as long.
+MONEY = pa.decimal128(18, 4)
 
 
 @dataclass(frozen=True, eq=False)
