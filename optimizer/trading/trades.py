@@ -9,7 +9,7 @@ import numpy as np
 from optimizer.arguments import typed
 from optimizer.errors import Conflict, DataError, InfeasibleError, PolicyError
 from optimizer.model.alignment import by_name
-from optimizer.model.costs import CostModel
+from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
@@ -81,14 +81,7 @@ def build_trades(
     fx = None if fx is None else by_name("fx", fx)
     lots = by_name("lots", lots) if hasattr(lots, "keys") else lots
     sell_rates = None if sell_rates is None else by_name("sell_rates", sell_rates)
-    if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
-        raise PolicyError(
-            f"aversion is {aversion} and band {band}; 0 < aversion <= {MOST_AVERSE:g} and 0 <= band <= 1 are needed"
-        )
-    if not 0 <= gap <= 1:
-        raise PolicyError(
-            f"gap is {gap}; it must be a fraction of the NAV from 0 to 1: give 0 to search to the end"
-        )
+    _check_weighing(aversion, band, gap)
     if risk is not None and len(risk.own) != len(estimates.symbols):
         raise DataError(
             f"risk is of {len(risk.own)} names and the estimates of {len(estimates.symbols)}; they must be the same: "
@@ -112,6 +105,17 @@ def build_trades(
         told = replace(told, restricted={**restricted, **told.restricted})
     told = told.of_factors(universe)
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
+
+
+def _check_weighing(aversion: float, band: float, gap: float) -> None:
+    if not (0 < aversion <= MOST_AVERSE and 0 <= band <= 1):
+        raise PolicyError(
+            f"aversion is {aversion} and band {band}; 0 < aversion <= {MOST_AVERSE:g} and 0 <= band <= 1 are needed"
+        )
+    if not 0 <= gap <= 1:
+        raise PolicyError(
+            f"gap is {gap}; it must be a fraction of the NAV from 0 to 1: give 0 to search to the end"
+        )
 
 
 def checked_target(target: Mapping[str, float]) -> dict[str, float]:
@@ -163,12 +167,8 @@ def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float
     step = prices * np.array([float(line.lot) if line else 1.0 for line in lines]) / nav
     curve = asked.model.curve(symbols, prices, nav)
     if shrink is None:
-        dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
-        spent = float(dearest[np.abs(wanted - held) > TOLERANCE].sum())
-        coarse = (
-            max((size for size, line in zip(step.tolist(), lines, strict=True) if line), default=0.0) > COARSE
-        )
-        shrink = 1 - spent if spent < SMALL_COSTS and not coarse else 1.0
+        coarse = any(size > COARSE for size, line in zip(step.tolist(), lines, strict=True) if line)
+        shrink = 1.0 if coarse else _left_of_the_dearest(curve, wanted, held, step)
     min_trade = policy.min_trade_value / nav
     least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
     limits = large_kept(limits, policy.large_holdings, wanted)
@@ -195,6 +195,13 @@ def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float
         norms=norms,
     )
     return left_alone(problem, asked.band), shrink
+
+
+def _left_of_the_dearest(curve: CostCurve, wanted: Array, held: Array, step: Array) -> float:
+    """NAV after the dearest list / NAV before, a lot (n,) beyond each target; 1 where its costs are not small."""
+    dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
+    spent = float(dearest[np.abs(wanted - held) > TOLERANCE].sum())
+    return 1 - spent if spent < SMALL_COSTS else 1.0
 
 
 def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
