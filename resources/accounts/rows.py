@@ -16,6 +16,7 @@ from resources.prices.source import QUARANTINE, Finding
 
 ACCOUNT = r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}"
 CASH = "CASH"  # the position that is money, in base currency
+NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"  # a cast to double would read 1_0 as 10
 ISO_DAY = r"\d{4}-\d{2}-\d{2}( 00:00:00)?"
 ALWAYS = date(1990, 1, 1)  # from when a row holds that says no day
 MOST = 1e12  # shares, or money: more is a mistake
@@ -106,7 +107,7 @@ def _typed(log: str) -> str:
 def _cell(name: str, log: str) -> str:
     told = f"told_{name}"
     if name in NUMBERS:
-        return f"try_cast({told} as double)"
+        return f"case when regexp_full_match({told}, '{NUMBER}') then try_cast({told} as double) end"
     if name in DAYS:
         day = f"case when regexp_full_match({told}, '{ISO_DAY}') then try_cast(left({told}, 10) as date) end"
         absent = f"case when {told} is null then date '{ALWAYS}' end"

@@ -109,6 +109,7 @@ def test_positions_that_cannot_be_are_set_aside(tmp_path: Path) -> None:
         "A1,BBB,2024-02-01,nan,": "BAD_NUMBER",
         "A1,BBB,2024-02-02,inf,": "BAD_NUMBER",
         "A1,BBB,2024-02-05,ten,": "BAD_NUMBER",
+        "A1,BBB,2024-02-12,1_0,": "BAD_NUMBER",
         "A1,BBB,2024-02-06,,": "MISSING_VALUE",
         "A1,BBB,2024-02-07,-5,": "NEGATIVE_QUANTITY",
         "A1,BBB,2024-02-08,1e13,": "ABSURD",
