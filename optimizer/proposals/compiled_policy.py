@@ -50,6 +50,7 @@ class Mandate:
     taxes       the tax lots and how sales are taxed; None = taxes are not looked at
     notes       what a reader of the weights must know: what was left out, and why
     frozen      positions without a price today, whose value is part of the portfolio's cash
+    closed      symbol -> why it is not investable, the reason where it is sold ("it may not be held: tobacco")
 
     >>> Mandate(prior='historical').lots
     1
@@ -64,6 +65,7 @@ class Mandate:
     liquidity: Mapping[str, Liquidity] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     frozen: tuple[FrozenPosition, ...] = ()
+    closed: Mapping[str, str] = field(default_factory=dict)
 
 
 def applied_policy(
@@ -79,7 +81,7 @@ def applied_policy(
     for symbol in estimates.symbols:
         score = mandate.ratings.get(symbol)
         if symbol not in allowed:
-            closed[symbol] = "it is not in the portfolio's universe"
+            closed[symbol] = mandate.closed.get(symbol, "it is not in the portfolio's universe")
         elif policy.min_quality_score is not None and score is not None and score < policy.min_quality_score:
             closed[symbol] = f"quality {score:g} is below the minimum {policy.min_quality_score:g}"
     if policy.min_quality_score is not None:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.costs import CostModel
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, money
 from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.counted import uncounted
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.setting import Setting, aligned
 from optimizer.trading.lot_limits import check_limits
@@ -128,13 +130,14 @@ def trade_list(
 def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> list[Move]:
     """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
+    risk, shares = setting.estimates.risk, uncounted(risk_contributions)
     places = zip(
-        setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(),
-        problem.step.tolist(), strict=True,
+        setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(), problem.step.tolist(),
+        shares(problem.held, risk).tolist(), shares(achieved, risk).tolist(), strict=True,
     )  # fmt: skip
     return [
-        Move(symbol, sectors.get(symbol), held, wanted, reached, float(line.price) / nav, lot, least)
-        for symbol, held, wanted, reached, lot in places
+        Move(symbol, sectors.get(symbol), held, wanted, reached, float(line.price) / nav, lot, least, *share)
+        for symbol, held, wanted, reached, lot, *share in places
         if (line := book.lines.get(symbol))
     ]
 

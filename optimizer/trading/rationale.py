@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from optimizer.solvers.hierarchy import Unmet
 Numbers = dict[str, float]
 
 TOLD_FACTORS, LEAST_EXPOSURE = 2, 5e-4  # in standard deviations
+TOLD_SHARE = 5e-4  # of the variance
 PLAIN_GROUPS = ("market", "sector")
 
 
@@ -74,7 +76,10 @@ class Reasons:
 
 
 class Move(NamedTuple):
-    """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV."""
+    """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV.
+
+    risk_before, risk_after  its share of the variance now and then; NaN where there is none
+    """
 
     symbol: str
     sector: str | None
@@ -84,6 +89,8 @@ class Move(NamedTuple):
     share: float
     lot: float
     min_trade: float
+    risk_before: float = nan
+    risk_after: float = nan
 
 
 def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers]:
@@ -146,19 +153,34 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         numbers["view_effect"] = reasons.views[symbol]
         if _speaks_for(reasons.views[symbol], move):
             causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
+    limits = {one.limit for one in (*reasons.binding, *reasons.gave) if _concerns(one.limit, move)}
+    if not causes and limits <= {"max_turnover"}:
+        causes += _its_merits(move, reasons, numbers)
     for limit, text in reasons.told:
-        if _concerns(limit.limit, move):
+        if limit.limit in limits:
             numbers[f"{limit.limit} bound"] = limit.bound
             numbers[f"{limit.limit} shadow_price"] = limit.shadow_price
             causes.append(text)
     for unmet in reasons.gave:
-        if _concerns(unmet.limit, move):
+        if unmet.limit in limits:
             numbers[f"{unmet.limit} gave"] = abs(unmet.value - unmet.bound)
             gave, way = abs(unmet.value - unmet.bound), ""
             if unmet.limit == "max_turnover":
                 gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
             causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
     return causes + _moved_factors(move, reasons, numbers)
+
+
+def _its_merits(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
+    """What the goal weighs of a name that neither news nor a limit of its own moves: its return and its risk."""
+    told = []
+    if move.symbol in reasons.returns:
+        numbers["expected_return"] = reasons.returns[move.symbol]
+        told.append(f"its expected return is {reasons.returns[move.symbol]:.1%} a year")
+    if abs(move.risk_after - move.risk_before) > TOLD_SHARE:
+        numbers |= {"risk_share_before": move.risk_before, "risk_share_after": move.risk_after}
+        told.append(f"its share of the risk goes from {move.risk_before:.1%} to {move.risk_after:.1%}")
+    return [", ".join(told)] if told else []
 
 
 def _moved_factors(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:

@@ -215,7 +215,7 @@ def _rules_of(policy: PolicyFile, buffer: float | None, limits: Iterable[Row]) -
 def _not_held(limits: Iterable[Row]) -> dict[str, str]:
     """Symbol -> why an account may not hold it."""
     return {
-        symbol: f"do not hold: {said}" if said else "do not hold"
+        symbol: f"may not be held: {said}" if said else "may not be held"
         for symbol, kind, said in limits
         if kind == "do_not_hold"
     }

@@ -250,6 +250,7 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
         own.liquidity, tuple(map(snapshot.left_out, snapshot.excluded)), frozen,
+        {symbol: f"it {why}" for symbol, why in snapshot.excluded.items()},
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found, mandate)
 

@@ -223,7 +223,7 @@ def trade_columns(
             "turnover_two_way", "tracking_error", "gap", "constraints_met",
         )},
         "constraints": json_text([_flat(check) for check in trades.constraints]),
-        "warnings": json_text(trades.warnings),
+        "warnings": json_text(desk_warnings(trades.warnings, checks=trades.constraints)),
         **({name: getattr(trades.taxes, name) for name in TAX_COLUMNS} if trades.taxes else {}),
     }  # fmt: skip
     sold = sale_frame(trades.taxes) if trades.taxes else None

@@ -64,14 +64,16 @@ def desk_check(check: LimitCheck) -> LimitCheck:
 
 
 def desk_warnings(
-    warnings: Iterable[str], solution: Solution, checks: Iterable[LimitCheck] = ()
+    warnings: Iterable[str], solution: Solution | None = None, checks: Iterable[LimitCheck] = ()
 ) -> list[str]:
-    """Warnings of a proposal with its unmet limits as a desk reads them, and what each priority gave and cost.
+    """Warnings of weights or trades with limits as a desk reads them, and what each priority gave and cost.
 
-    checks  the limits of the whole-share list that the warnings are of
+    solution  that the weights are of;  checks  the limits of the whole-share list
     """
-    named = {limit.text: desk_unmet(limit).text for limit in solution.unmet}
-    named |= {check.text: desk_check(check).text for check in checks}
+    named = {check.text: desk_check(check).text for check in checks}
+    if solution is None:
+        return [named.get(warning, warning) for warning in warnings]
+    named |= {limit.text: desk_unmet(limit).text for limit in solution.unmet}
     return [
         *(named.get(warning, warning) for warning in warnings),
         *(level.text for level in desk_levels(solution)),

@@ -15,6 +15,7 @@ from optimizer import (
     Policy,
     Portfolio,
     Universe,
+    build_trades,
     propose,
 )
 from optimizer.trading.rationale import Reasons
@@ -130,3 +131,32 @@ def test_a_short_position_is_bought_back():
     assert bought.action == "BUY" and bought.rationale.startswith(
         "Buy back the whole short position of 40.0%"
     )
+
+
+def test_a_name_that_nothing_moves_is_traded_for_its_return_and_its_share_of_the_risk():
+    """Its variances are 0.04 and 0.01, uncorrelated: of 40 and 60% the first bears 64 of 100."""
+    known = Estimates(("A", "B"), np.array([0.05, 0.03]), np.diag([0.04, 0.01]))
+    asked = {"A": 10, "B": 10}, {"B": 1.0}, known, Policy(cash_max=1.0), Universe(known.symbols)
+    held = book(0, A=400, B=600)
+    for returns, said in ({}, ""), ({"A": 0.05}, "its expected return is 5.0% a year, "):
+        found = build_trades(held, *asked, reasons=Reasons(returns=returns), costs=FREE)
+        rows = {row.symbol: row for row in found.rows}
+        told = f"{said}its share of the risk goes from 64.0% to 0.0%"
+        assert rows["A"].rationale == f"Sell the whole position of 40.0%: {told}"
+        assert rows["B"].numbers["risk_share_before"] == pytest.approx(0.36)
+        assert rows["B"].numbers["risk_share_after"] == 1.0
+    drifted = build_trades(held, *asked, reasons=Reasons(previous_target={"A": 0.0}), costs=FREE)
+    assert "share of the risk" not in next(row.rationale for row in drifted.rows if row.symbol == "A")
+
+
+def test_a_name_that_is_closed_to_the_portfolio_is_sold_for_the_reason_given():
+    known = Estimates(("A", "B"), np.array([0.05, 0.03]), np.diag([0.04, 0.01]))
+    policy = Policy(method="min_volatility", risk_free_rate=0.0)
+    for closed in {}, {"A": "it may not be held: tobacco"}:
+        found = propose(
+            book(0, A=400, B=600), {"A": 10, "B": 10}, known, policy, Universe(known.symbols),
+            Mandate(investable=("B",), prior="historical", closed=closed),
+        )  # fmt: skip
+        sold = next(row for row in found.trades.rows if row.symbol == "A")
+        said = closed.get("A", "it is not in the portfolio's universe")
+        assert sold.rationale.startswith(f"Sell the whole position of 40.0%: {said}")

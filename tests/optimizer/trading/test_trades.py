@@ -74,7 +74,7 @@ def test_names_without_a_target_are_sold_out_odd_lots_and_fractions_included():
     )
     sale = found.rows[0]
     assert (sale.action, sale.quantity, sale.target_quantity) == ("SELL", Decimal("10.5"), 0)
-    assert sale.rationale == "Sell the whole position of 20.8%"
+    assert sale.rationale == "Sell the whole position of 20.8%: its share of the risk goes from 18.4% to 0.0%"
     assert all(r.target_quantity % 10 == 0 for r in found.rows)
 
 

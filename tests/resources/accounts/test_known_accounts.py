@@ -57,7 +57,7 @@ def test_rows_become_holdings_cash_and_policy(desk: tuple[Path, Warehouse, Pack]
         {"BBB": "insider"},
         {},
     )
-    assert (ann.investable, ann.excluded) == (("AAA", "BBB", "DDD"), {"CCC": "do not hold: tobacco"})
+    assert (ann.investable, ann.excluded) == (("AAA", "BBB", "DDD"), {"CCC": "may not be held: tobacco"})
     assert found["A2"].policy.tax is None
     assert found["A2"].policy.rebalance is not None
     assert found["A2"].policy.rebalance.do_not_trade == "probate"

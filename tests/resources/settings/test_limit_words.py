@@ -5,9 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
+from optimizer import (
+    Conflict,
+    Estimates,
+    InfeasibleError,
+    Mandate,
+    Policy,
+    PolicyError,
+    Portfolio,
+    Position,
+    Universe,
+    propose,
+    solve,
+)
 from optimizer.problem.setting import Setting
-from resources.results.stage_outputs import read_limits, result_row
+from resources.results.stage_outputs import read_limits, result_row, trade_columns
 from resources.settings.policies.limit_words import desk_conflict, desk_levels, desk_warnings, reason_of
 from resources.settings.policies.policy_schema import PolicyFile, field_of, key_of
 from resources.settings.yaml_files import parse_yaml
@@ -97,6 +109,16 @@ def test_priorities_are_read_by_the_keys_of_a_file_and_told_in_percent():
     assert levels[1].gave[0].limit == "max_turnover_pct" and levels[1].gave[0].value == pytest.approx(
         140, abs=1e-3
     )
+
+
+def test_a_list_of_trades_is_warned_of_in_the_words_and_units_of_the_file():
+    policy = read(
+        "method: min_volatility\nmax_single_position_pct: 30\nmax_turnover_pct: 40\npriorities: {max_turnover_pct: 1}"
+    ).to_policy()
+    held = Portfolio("book", 0, {"A": Position("A", 1000)})
+    found = propose(held, dict.fromkeys(NAMES, 10.0), FOUR, policy, BOOK, Mandate(prior="historical"))
+    [line] = json.loads(trade_columns(found.trades, {}, {}, frozenset())["trade_lists"]["warnings"][0])
+    assert line.startswith("max_turnover_pct is 1") and line.endswith("whole lots, its limit is 40%")
 
 
 @pytest.mark.parametrize(
