@@ -51,7 +51,7 @@ def list_accounts(
     show_rows(
         out,
         [_readable(row) for row in found["accounts"]],
-        ("mode", "base_currency", "holdings_date", "costs", "turnover", "model"),
+        ("mode", "holdings_date", "costs", "turnover", "model"),
     )
     shown = offset + len(found["accounts"])
     if shown < found["there"]:
@@ -59,9 +59,10 @@ def list_accounts(
 
 
 def _readable(row: dict[str, Any]) -> dict[str, Any]:
-    """Money with its thousands, shares of the value in percent."""
+    """Money with its thousands and its currency, shares of the value in percent."""
     told = dict(row)
-    for name, form in (("value", "{:,.2f}"), ("costs", "{:,.2f}"), ("turnover", "{:.1%}")):
+    money = f"{{:,.2f}} {told.pop('base_currency')}"
+    for name, form in (("value", money), ("costs", "{:,.2f}"), ("turnover", "{:.1%}")):
         if told.get(name) is not None:
             told[name] = form.format(float(told[name]))
     return told

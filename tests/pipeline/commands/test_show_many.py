@@ -81,7 +81,14 @@ def test_accounts_are_listed_a_page_at_a_time(
     def reader() -> Iterator[str]:
         yield "con"
 
-    account = {"key": "a1", "mode": "live", "value": 1234.5, "costs": None, "turnover": 0.125}
+    account = {
+        "key": "a1",
+        "mode": "live",
+        "base_currency": "EUR",
+        "value": 1234.5,
+        "costs": None,
+        "turnover": 0.125,
+    }
     page: dict[str, Any] = {
         "pack_id": "PP",
         "there": 3,
@@ -97,7 +104,7 @@ def test_accounts_are_listed_a_page_at_a_time(
     )
     accounts.list_accounts(model="m", limit=1, offset=1)
     lines = said(capsys.readouterr().out)
-    assert "a1 live 1,234.50 12.5%" in lines and "m 3" in lines
+    assert "a1 live 1,234.50 EUR 12.5%" in lines and "m 3" in lines
     assert lines[-1] == "2 of 3; go on with --offset 2"
     accounts.list_accounts(pack="PP_OLD", offset=2)
     assert "go on" not in capsys.readouterr().out
