@@ -1,10 +1,12 @@
 """Where a walk back ends: the rows of the logs that a pack saw, the ingests that brought them, and their files."""
 
 import json
+from datetime import date
 from functools import cache
 from pathlib import Path
 
 from optimizer.errors import how_many
+from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection, file_sha256
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows
@@ -27,6 +29,7 @@ class Origins:
         self._pairs: set[str] = set()
         self._codes: set[str] = set()
         self.written = cache(self._read_written)  # many rows have one ledger row
+        self._ingest = cache(self._read_ingest)  # and one file
 
     def environments(self) -> Row:
         """Code version -> libraries, machine and commit, of every version met on the way."""
@@ -73,7 +76,7 @@ class Origins:
             for row in found
         ]
 
-    def _ingest(self, seq: int) -> Row:
+    def _read_ingest(self, seq: int) -> Row:
         found = rows(self.con, "select * from ingests where ingest_seq = ?", [seq])
         if not found:
             return {"label": f"ingest {seq} is gone: run `packfolio packs verify`", "facts": {}, "from": []}
@@ -140,11 +143,44 @@ class Origins:
             "order by date desc, ingest_seq desc limit 1",
             [symbol, self.pack.as_of, self.pack.watermark, factor],
         )
+        return [self._row(log, row) for row in found]
+
+    def account(self, key: str, symbol: str | None) -> list[Row]:
+        """The rows that say what an account is, what it holds of a symbol and in money, and what it may not trade."""
+        positions = "known_positions($2, $3) where account = $1"
+        own = "and ($4::varchar is null or symbol in ($4, '{}'))"
+        asked = {
+            "accounts": "known_accounts($2, $3) where account = $1",
+            "account_positions": f"{positions} {own.format(CASH)}",
+            "account_flows": f"known_flows($2, $3) where account = $1 and date > (select max(date) from {positions})",
+            "account_restrictions": f"known_restrictions($2, $3) where account = $1 {own.format('*')}",
+        }
+        known = [key, self.pack.as_of, self.pack.watermark]
         return [
-            {
-                "label": f"{log} {symbol}",
-                "facts": {name: value for name, value in row.items() if value is not None},
-                "from": [self._ingest(row["ingest_seq"])],
-            }
-            for row in found
+            self._row(log, row)
+            for log, where in asked.items()
+            for row in rows(
+                self.con,
+                f"select * exclude (row_hash) from {where} order by all",
+                [*known, symbol] if "$4" in where else known,
+            )
         ]
+
+    def action(self, symbol: str, day: date, kind: str) -> list[Row]:
+        """The newest word on a corporate action, where one is on record and not only in a price row."""
+        found = rows(
+            self.con,
+            "select * exclude (row_hash) from corporate_actions where symbol = $1 and date = $2 and kind = $3 "
+            "and ingest_seq <= $4 order by ingest_seq desc limit 1",
+            [symbol, day, kind, self.pack.watermark],
+        )
+        return [self._row("corporate_actions", row) for row in found]
+
+    def _row(self, log: str, row: Row) -> Row:
+        """A row of a log, and the ingest that brought it."""
+        named = row.get("symbol") or row.get("account")
+        return {
+            "label": f"{log} {named}",
+            "facts": {name: value for name, value in row.items() if value is not None},
+            "from": [self._ingest(row["ingest_seq"])],
+        }

@@ -133,6 +133,12 @@ def _several(table: str, pack: Pack, found: list[Row]) -> Row:
     return {"label": f"{table} of {pack.id}", "facts": {"rows": len(found)}, "from": found}
 
 
+def _more(missing: int, of: str) -> list[Row]:
+    """What is said of rows that are left out."""
+    said = f"{how_many(missing, 'more row')} of {of}: {MORE}"
+    return [{"label": said, "facts": {}, "from": []}] if missing else []
+
+
 def _parents(table: str, row: Row) -> tuple[str, ...]:
     """What a row was computed from; of a factor's risk not the names' own, nor the other way round."""
     other = (
@@ -187,11 +193,13 @@ class Walk:
                 break
             self.left -= 1
             told.append(self._node(table, row, symbol, portfolio))
-        if missing := there - offset - len(told):
-            told.append(
-                {"label": f"{how_many(missing, 'more row')} of {table}: {MORE}", "facts": {}, "from": []}
-            )
-        return told
+        return told + _more(there - offset - len(told), table)
+
+    def _within(self, found: list[Row], of: str) -> list[Row]:
+        """Nodes as far as they may still be told."""
+        told = found[: max(self.left, 0)]
+        self.left -= len(told)
+        return told + _more(len(found) - len(told), of)
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
         symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
@@ -216,6 +224,10 @@ class Walk:
                 parents += self.nodes(parent, symbol, portfolio)
         if table == "factor_exposures":
             parents += self.origins.facts(str(symbol), str(row["factor"]))
+        if table == "portfolio_snapshots" and row["model"]:
+            parents += self._within(self.origins.account(str(portfolio), symbol), f"the account {portfolio}")
+        if table == "holding_adjustments":
+            parents += self.origins.action(str(symbol), row["date"], str(row["kind"]))
         if row.get("fx_rate") not in (None, 1.0):
             parents += self.origins.rates(str(row["currency"]))
         written = self.origins.written(row[ledger_column(table)], row.get("portfolio_id"))
