@@ -25,7 +25,7 @@ SHOWN = 40  # orders in the UI
 
 @dg.asset(
     partitions_def=PACKS, deps=[optimal_weights], group_name="portfolios", kinds={"python", "duckdb"}, owners=OWNERS,
-    code_version="3",
+    code_version="4",
     check_specs=[
         dg.AssetCheckSpec(LIMITS_HOLD, asset="trades", description="Every limit holds on the rounded holdings."),
         dg.AssetCheckSpec(CASH_HOLDS, asset="trades", description="Buys and costs are paid for."),
