@@ -111,8 +111,8 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
             break
     if not found:
         raise failure or InfeasibleError(
-            f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax these, "
-            f"or use method min_volatility"
+            f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax "
+            f"these, or use method min_volatility"
         )
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
