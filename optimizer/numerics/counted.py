@@ -16,6 +16,7 @@ from optimizer.typing import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NUMBERS: Any = (Real, complex)
 MOMENTS = (date, timedelta, np.datetime64, np.timedelta64)
 DATED = ("datetime64", "datetime", "date", "period")
 # Between what a parameter of that name must lie, and whether the lower end itself will do.
@@ -139,7 +140,7 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
             first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
         return array
-    if isinstance(value, Real | complex):
+    if isinstance(value, NUMBERS):
         low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
         if not (low < value < high or (included and value == low)):
             raise DataError(f"{name} is {value}; it must be a number between {low:g} and {high:g}")

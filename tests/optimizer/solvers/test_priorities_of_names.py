@@ -174,4 +174,4 @@ def test_a_least_volatility_is_that_of_the_names_that_risk_budgets_hold(cap: flo
         priorities={"max_volatility": 1},
     )  # fmt: skip
     found = solve(apart, policy, Universe(SIX[:3]))
-    assert found.unmet[0].value == pytest.approx(45**-0.5, rel=1e-5) and found.weights[2] < 1e-9
+    assert found.unmet[0].value == pytest.approx(45**-0.5, rel=1e-4) and found.weights[2] < 1e-9
