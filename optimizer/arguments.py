@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
-from inspect import signature, unwrap
+from inspect import isfunction, signature, unwrap
 from numbers import Integral, Real
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, TypeVar
@@ -23,16 +23,23 @@ SAID: dict[Any, str] = {
 SHOWN, DOUBLE = 60, 8
 
 
-def typed(target: T) -> T:
-    """A function, or a class, that raises PolicyError for an argument of another kind on which it would break.
+class KindError(PolicyError):
+    """An argument is of another kind; told of the outermost call of ours that was given one."""
 
-    What goes well is not looked at, and an error whose arguments are all of their kind is not changed.
+
+def typed(target: T) -> T:
+    """A function, or a class with its methods, that raises PolicyError for an argument of another kind that broke it.
+
+    What goes well is not looked at, and an error whose arguments are all of their kind is not changed: a fault of ours.
+    A row or table of numbers, in whatever holds it, is an array: functions take it as one, so it breaks nothing.
 
     >>> typed(abs)(-1)
     1
     """
     if isinstance(target, type):
-        target.__init__ = _guarded(target.__init__, target.__name__)  # type: ignore[misc]
+        for name, member in [*vars(target).items()]:
+            if isfunction(member) and (name == "__init__" or name[0] != "_"):
+                setattr(target, name, _guarded(member, f"{target.__name__}.{name}".removesuffix(".__init__")))
         return target
     return typing.cast(T, _guarded(target, target.__name__))
 
@@ -42,13 +49,12 @@ def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except PackfolioError:
-            raise
-        except FOREIGN as error:
-            told = _other(function, args, kwargs)
+        except (PackfolioError, *FOREIGN) as error:
+            said_already = isinstance(error, PackfolioError) and not isinstance(error, KindError)
+            told = None if said_already else _other(function, args, kwargs)
             if told is None:
                 raise
-            raise PolicyError(f"{name}: {told}") from error
+            raise KindError(f"{name}: {told}") from error
 
     return guarded
 
@@ -94,7 +100,7 @@ def fits(value: Any, hint: Any) -> bool:
         kind = Real if hint is float else Integral
         return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
     if origin is np.ndarray:
-        return isinstance(value, np.ndarray) and value.dtype.kind in "fiub" and value.dtype.itemsize <= DOUBLE
+        return _numbers(value)
     if origin in (Callable, typing.Callable):
         return callable(value)
     plain = hint if origin is None else origin
@@ -106,6 +112,14 @@ def fits(value: Any, hint: Any) -> bool:
     if not (row and not isinstance(value, str | bytes | Mapping)) and not isinstance(value, plain):
         return False
     return all(fits(one, kind) for one, kind in _parts(value, plain, inside))
+
+
+def _numbers(value: Any) -> bool:
+    try:
+        row = np.asarray(value)
+    except ValueError:  # rows of several lengths
+        return False
+    return row.ndim > 0 and row.dtype.kind in "fiub" and row.dtype.itemsize <= DOUBLE
 
 
 def _parts(value: Any, plain: type, inside: tuple[Any, ...]) -> Iterable[tuple[Any, Any]]:

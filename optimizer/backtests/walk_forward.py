@@ -201,15 +201,18 @@ def equal_weight(history: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, float]
 def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dict[str, Method]:
     """A strategy for every combination of the grid's values, named "key=value, ...", for `compare`.
 
+    Raises PolicyError for a grid without values, and for values that read alike.
+
     >>> sorted(sweep(lambda share: lambda history, day: {'GOLD': share}, {'share': [0.5, 1.0]}))
     ['share=0.5', 'share=1.0']
     """
-    return {
-        ", ".join(f"{key}={value}" for key, value in zip(grid, values, strict=True)): make(
-            **dict(zip(grid, values, strict=True))
-        )
-        for values in product(*grid.values())
-    }
+    if not grid or any(isinstance(values, str) or not len(values) for values in grid.values()):
+        raise PolicyError(f"grid is {grid}; give one name or more, and a list of values for each")
+    sets = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
+    found = {", ".join(f"{key}={value}" for key, value in one.items()): make(**one) for one in sets}
+    if len(found) < len(sets):
+        raise PolicyError(f"two values of the grid read alike, of {list(found)}; give each value once")
+    return found
 
 
 def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import MARKET, SECTOR, STYLE
+from optimizer.model.alignment import named_columns
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 Codes = npt.NDArray[np.intp]
@@ -60,14 +62,11 @@ class FactorPanel:
 
     def __post_init__(self) -> None:
         shape = (len(self.dates), len(self.symbols))
-        numbers = {"returns": self.returns, "caps": self.caps, "traded": self.traded, **self.scores}
-        for name, values in numbers.items():
-            if values is None:
-                continue
-            if values.shape != shape:
-                raise DataError(f"{name} has shape {values.shape}; {shape} is needed, a row a session")
-            if np.isinf(values).any():
-                raise DataError(f"{name} holds an infinite number; leave it out (NaN) or correct its source")
+        for name in ("returns", "caps", "traded"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, self._read(name, getattr(self, name)))
+        scores = {name: self._read(name, table) for name, table in self.scores.items()}
+        object.__setattr__(self, "scores", scores)
         if (np.abs(self.returns) > MOST_RETURN).any():
             raise DataError(f"a return is above {MOST_RETURN:g} times; fractions are expected: 0.01 for 1%")
         if clash := set(self.scores) & ({MARKET} | set(NEEDS)):
@@ -79,6 +78,15 @@ class FactorPanel:
                 object.__setattr__(self, name, np.broadcast_to(getattr(self, name), shape))
         if self.sectors is not None and self.sectors.max(initial=-1) >= len(self.sector_names):
             raise DataError("sectors has an index without a name; give sector_names for all of them")
+
+    def _read(self, name: str, table: Array) -> Array:
+        shape = (len(self.dates), len(self.symbols))
+        values = floats(name, named_columns(name, table, tuple(self.symbols)))
+        if values.shape != shape:
+            raise DataError(f"{name} has shape {values.shape}; {shape} is needed, a row a session")
+        if np.isinf(values).any():
+            raise DataError(f"{name} holds an infinite number; leave it out (NaN) or correct its source")
+        return values
 
     def between(self, start: int, stop: int) -> "FactorPanel":
         """The sessions from the place `start` to before `stop`."""

@@ -6,6 +6,8 @@ from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.regression import weighted_least_squares
+from optimizer.model.alignment import named_vector
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
@@ -23,6 +25,7 @@ def split_returns(model: FactorModel, excess: Array) -> tuple[Array, Array, Arra
     >>> split_returns(model, np.array([0.06, 0.04]))[1].round(4).tolist()
     [0.05, 0.05]
     """
+    excess = floats("excess", named_vector("excess", excess, model.symbols))
     if excess.shape != (len(model.symbols),) or not np.isfinite(excess).all():
         raise DataError(
             f"excess returns have shape {excess.shape}; one finite number for each of {len(model.symbols)} names"

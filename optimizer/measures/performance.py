@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.measures import tails
 from optimizer.measures.drawdowns import Drawdown as Drawdown
@@ -24,7 +25,7 @@ from optimizer.measures.flows import money_weighted_return as money_weighted_ret
 from optimizer.measures.flows import time_weighted_return as time_weighted_return
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
-from optimizer.numerics.counted import counted
+from optimizer.numerics.counted import counted, floats
 from optimizer.typing import Array
 
 EULER = 0.5772156649015329
@@ -32,13 +33,14 @@ NORMAL = NormalDist()
 ROUNDING = 1e-15  # what the last bits of a return per period may be off by
 
 
+@typed
 def checked(returns: Array, least: int = 2) -> Array:
     """The returns as floats; DataError when there are too few or one is not a number >= -1.
 
     >>> checked([0.01, -0.02]).tolist()
     [0.01, -0.02]
     """
-    values = np.asarray(returns, dtype=np.float64)
+    values = floats("returns", returns)
     if values.ndim != 1 or len(values) < least:
         raise DataError(f"{values.shape} returns; at least {least} in one row are needed")
     if not np.isfinite(values).all() or (values < -1).any():

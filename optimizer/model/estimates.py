@@ -2,7 +2,6 @@
 
 from dataclasses import InitVar, dataclass
 from hashlib import sha256
-from math import isfinite
 from typing import overload
 
 import numpy as np
@@ -214,9 +213,12 @@ class Recipe:
         )
 
 
+LEAST_PERIODS, MOST_PERIODS = 1e-3, 1e9  # one in a thousand years, thirty a second
+
+
 def check_periods(periods: float) -> None:
     """Raises PolicyError unless it is a number of periods a year."""
-    if not (isfinite(periods) and periods > 0):
+    if not LEAST_PERIODS <= periods <= MOST_PERIODS:
         raise PolicyError(
             f"periods_per_year is {periods}; it must be a number above 0, such as 252, 52 or 12"
         )

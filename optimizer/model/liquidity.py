@@ -83,5 +83,6 @@ def rolling_liquidity(
         (prices if priced.to_numpy().all() else prices.ffill()).pct_change(fill_method=None).where(priced)
     )
     return LiquidityPanel(
-        traded.rolling(days, min_periods=1).mean(), returns.rolling(days, min_periods=2).std()
+        traded.rolling(min(days, len(traded) + 2), min_periods=1).mean(),
+        returns.rolling(min(days, len(traded) + 2), min_periods=2).std(),
     )

@@ -70,6 +70,7 @@ def price_of(symbol: str, prices: Mapping[str, Number]) -> Decimal:
     return number
 
 
+@typed
 @dataclass(frozen=True, eq=False)
 class FactorRisk:
     """What makes risk of a universe's loadings: S = X F X' + diag(specific), per year.
@@ -173,6 +174,7 @@ class Universe:
         return {symbol: caps[symbol] / total for symbol in self.symbols}
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class Position:
     """One holding: signed quantity of shares, average cost per share in the base currency.
@@ -224,6 +226,7 @@ class Position:
         return replace(self, quantity=self.quantity - side * removed), realised
 
 
+@typed
 @dataclass(frozen=True)
 class Trade:
     """One order of the library: signed quantity (buys above 0), price, and cost in the base currency.
@@ -260,6 +263,7 @@ class Trade:
         return self.price
 
 
+@typed
 class Portfolio:
     """A named book of positions and cash in one currency.
 

@@ -108,6 +108,8 @@ def log_returns(prices: Array) -> Array:
 def _ratios(prices: Array) -> Array:
     """(T-1, n) each price / the one before."""
     prices = in_time("prices", prices)
+    if prices.ndim > 2:
+        raise DataError(f"prices have shape {prices.shape}; rows of dates x symbols are needed")
     with np.errstate(all="ignore"):
         ratios = prices[1:] / prices[:-1]
     if np.fmin.reduce(prices, axis=None, initial=1.0) <= 0 or np.isinf(ratios).any():

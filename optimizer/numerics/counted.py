@@ -1,8 +1,10 @@
 """What figures are counted from: finite numbers in arrays of one length, and enough of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from functools import wraps
 from inspect import signature, unwrap
+from numbers import Real
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -14,11 +16,14 @@ from optimizer.typing import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NUMBERS: Any = (Real, complex)
+MOMENTS = (date, timedelta, np.datetime64, np.timedelta64)
 DATED = ("datetime64", "datetime", "date", "period")
 # Between what a parameter of that name must lie, and whether the lower end itself will do.
 RANGES: Mapping[str, tuple[float, float, bool]] = {
-    "periods": (0.0, np.inf, False), "level": (0.0, 1.0, False), "risk_free_rate": (-1.0, np.inf, False),
-    "trial_variance": (0.0, np.inf, True), "error": (0.0, np.inf, False), "days": (0.0, np.inf, False),
+    "periods": (0.0, np.inf, False), "level": (1e-16, 1.0, False), "risk_free_rate": (-1.0, np.inf, False),
+    "trial_variance": (0.0, np.inf, True), "error": (0.0, np.inf, False), "days": (0.0, 1e6, False),
+    "trials": (0.0, 1e15, False),
 }  # fmt: skip
 
 
@@ -135,7 +140,7 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
             first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
         return array
-    if isinstance(value, float | int):
+    if isinstance(value, NUMBERS):
         low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
         if not (low < value < high or (included and value == low)):
             raise DataError(f"{name} is {value}; it must be a number between {low:g} and {high:g}")
@@ -143,11 +148,16 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
 
 
 def floats(name: str, value: Any) -> Array:
-    """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none."""
+    """The value as an array of numbers, NaN where one is masked; DataError for one number alone or what is none.
+
+    Dates and durations are none, though a cast takes them for counts of microseconds.
+    """
     tabled = hasattr(value, "to_numpy")
     try:
-        if not np.isrealobj(value.to_numpy() if tabled else value):  # a cast would keep the real part
-            found = np.zeros(())
+        raw = value.to_numpy() if tabled else np.asarray(value)
+        cells = raw.flat if raw.dtype.kind == "O" else ()
+        if raw.dtype.kind in "cmM" or any(isinstance(cell, MOMENTS) for cell in cells):
+            found = np.zeros(())  # a cast would keep the real part of a complex number
         elif tabled:
             found = np.asarray(value.to_numpy(dtype=np.float64))
         elif isinstance(value, np.ma.MaskedArray):

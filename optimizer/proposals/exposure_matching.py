@@ -80,7 +80,7 @@ def match_exposures(
     except NoAnswerError as stop:
         raise explain(feasible.limits) from stop
     second, warnings = preference(setting, funds, cheapest=cheapest)
-    if tolerance > 0:
+    if tolerance > BAND:  # nearer than that no answer tells apart
         bound = goal.value(first.weights) + tolerance
         limits = feasible.limits.with_norms((near_enough(matrix, metric, wanted, bound),))
     else:

@@ -89,9 +89,13 @@ def tail_risk(scenarios: Array, weights: Array, level: float = 0.99) -> TailRisk
     >>> tail_risk(np.array([[-0.04], [-0.02], [0.0], [0.01]]), np.array([1.0]), level=0.5)
     TailRisk(level=0.5, value_at_risk=0.02, expected_shortfall=0.03)
     """
+    return tail_risks(*_by_name(scenarios, weights), (level,))[0]
+
+
+def _by_name(scenarios: Array, weights: Array) -> tuple[Array, Array]:
     if hasattr(scenarios, "columns"):
         weights = named_holdings("weights", weights, tuple(scenarios.columns))
-    return tail_risks(floats("scenarios", scenarios), floats("weights", weights), (level,))[0]
+    return floats("scenarios", scenarios), floats("weights", weights)
 
 
 def tail_risks(
@@ -164,7 +168,8 @@ def factor_tail(scenarios: Array, exposures: Array, specific: float, level: floa
     """
     if not 0 <= specific < ABSURD:
         raise DataError(f"the names' own volatility is {specific}; a fraction that is not negative is needed")
-    found = tail_risk(scenarios, exposures, level)
+    scenarios, exposures = _by_name(scenarios, exposures)
+    found = tail_risks(scenarios, exposures, (level,))[0]
     if specific <= STILL:
         return found
     from scipy.special import ndtr

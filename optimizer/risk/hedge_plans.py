@@ -96,7 +96,9 @@ def plan_hedges(
     if stressed.total < 0:
         moves = applied_moves(stressed.scenario, sensitivities)
         offers = offers_of(instruments, markets, sensitivities, moves, limits, replayed)
-    plans = plan_each([offers], np.array([stressed.total]), stressed.causes[None], np.array([nav]), limits)
+    plans = plan_each(
+        [offers], np.array([stressed.total]), stressed.causes[None], np.array([float(nav)]), limits
+    )
     return plans.plan(0)
 
 

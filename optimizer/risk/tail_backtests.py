@@ -175,7 +175,7 @@ def backtest_forecasts(
 
 
 def _check_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
+    if not 0.0 < 1.0 - level < 1.0:
         raise PolicyError(f"level is {level}; it must lie between 0 and 1: 0.99 for the worst 1%")
 
 

@@ -107,7 +107,7 @@ def run(problem: cp.Problem, solver: str, settings: dict[str, float | bool]) -> 
     import cvxpy as cp
 
     try:
-        with np.errstate(invalid="ignore"), warnings.catch_warnings():
+        with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
             # cvxpy warns of an inaccurate answer; its status says the same, and the next rung is tried.
             warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
             # A solver kept warm would keep the settings of the rung before.

@@ -110,7 +110,10 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
     if not found:
-        raise failure or SolverError("limits on shares of risk: no start for a search; report the policy")
+        raise failure or InfeasibleError(
+            f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax "
+            f"these, or use method min_volatility"
+        )
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
     return replace(first, bound=bound)

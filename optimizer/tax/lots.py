@@ -21,6 +21,7 @@ def long_term(held_since: date, day: date) -> bool:
     return day >= (date(first.year + 1, 3, 1) if leap_day else first.replace(year=first.year + 1))
 
 
+@typed
 @dataclass(frozen=True)
 class Lot:
     """Shares bought together: quantity > 0, cost per share in the base currency, and when.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ from optimizer import (
     PackfolioError,
     Policy,
     PolicyError,
+    Portfolio,
+    Position,
     Scenario,
     Universe,
     backtest_tail,
@@ -25,11 +28,14 @@ from optimizer import (
     equilibrium,
     frontier,
     historical,
+    nearest_psd,
     over_horizon,
     parse_limit,
+    performance,
     pool,
     portfolio_measures,
     solve,
+    sweep,
 )
 from optimizer.arguments import fits, said, typed
 from optimizer.typing import Array
@@ -37,6 +43,7 @@ from optimizer.typing import Array
 IT = Estimates(("A", "B"), np.array([0.05, 0.06]), np.diag([0.04, 0.05]))
 BOOK = Universe(("A", "B"))
 KEEP: Any = None
+HELD = Portfolio("book", 1, {"A": Position("A", Decimal(1))})
 MOVES = np.random.default_rng(1).normal(0, 0.01, (320, 2))
 
 CALLS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -52,9 +59,18 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a half-life in words": (lambda: Horizon(half_life_days="x"), "Horizon: half_life_days is 'x'"),  # type: ignore[arg-type]
     "shocks in a list": (lambda: Scenario("x", "x", [0.1]), "Scenario: shocks is"),  # type: ignore[arg-type]
     "a limit that is none": (lambda: parse_limit(KEEP), "parse_limit: text is None, of NoneType; it must be a text"),
-    "returns in a list": (
-        lambda: FactorPanel(("A",), pd.bdate_range("2024-01-01", periods=2), [[0.1], [0.2]]), "FactorPanel: returns is"  # type: ignore[arg-type]
+    "returns by other names": (
+        lambda: FactorPanel(("A",), (0, 1), pd.DataFrame({"B": [0.1, 0.2]})), "returns's columns lacks A"  # type: ignore[arg-type]
     ),
+    "a book at a price in words": (lambda: HELD.total_value([5]), "Portfolio.total_value: prices is"),  # type: ignore[arg-type]
+    "a bond's leverage": (lambda: Position("A", Decimal(1), leverage_factor=KEEP), "Position: leverage_factor is None"),
+    "a tolerance in words": (lambda: nearest_psd(np.eye(2), tolerance="x"), "nearest_psd: tolerance is 'x'"),  # type: ignore[arg-type]
+    "no grid": (lambda: sweep(len, {}), "grid is {}; give one name or more"),
+    "values in a text": (lambda: sweep(len, {"a": "bc"}), "a list of values for each"),
+    "values that read alike": (lambda: sweep(lambda a: len, {"a": [1, "1"]}), "two values of the grid read alike"),
+    "periods of a complex number": (lambda: performance.calmar(MOVES[:, 0], 1j), "calmar: periods is 1j"),  # type: ignore[arg-type]
+    "periods of a small float": (lambda: performance.calmar(MOVES[:, 0], np.float32(-1)), "periods is -1"),  # type: ignore[arg-type]
+    "too many trials": (lambda: performance.deflated_sharpe(1.0, 0.1, 10**30, 0.1), "trials is 1"),
     "a window of no number": (
         lambda: backtest_tail(MOVES[:, 0], np.random.default_rng(1), window=np.nan), "window is nan"  # type: ignore[arg-type]
     ),
@@ -84,6 +100,12 @@ def halved(row: Array, by: float = 2.0, names: "Unknown | None" = None) -> float
 
 
 @typed
+def quartered(what: Array) -> float:
+    """Through another call."""
+    return halved(what) / 2
+
+
+@typed
 @dataclass(frozen=True)
 class Pair:
     """Two things."""
@@ -102,8 +124,12 @@ def test_what_goes_well_and_what_is_our_fault_is_left_alone() -> None:
         halved(np.ones(4), 3.0)
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         halved()  # type: ignore[call-arg]
-    with pytest.raises(PolicyError, match=r"halved: row is \[1.0\], of list; it must be an array of numbers"):
+    with pytest.raises(PolicyError, match=r"halved: row is \['x'\], of list; it must be an array of numbers"):
+        halved(["x"])  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="sum"):  # a list of numbers is as good as an array: ours
         halved([1.0])  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match=r"quartered: what is \['x'\]"):
+        quartered(["x"])  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match="Pair: one is 'x', of str; it must be a number"):
         Pair("x")  # type: ignore[arg-type]
     with pytest.raises(PolicyError, match=r"rest is \(1,\), of tuple; it must be several of a text"):
@@ -119,6 +145,7 @@ def test_what_goes_well_and_what_is_our_fault_is_left_alone() -> None:
         ("ab", Sequence[str], False),
         (["a"], Sequence[str], True), ((1, "a"), tuple[int, str], True), (("a", 1), tuple[int, str], False),
         ({"a": 1}, Mapping[str, int], True), ({1: 1}, Mapping[str, int], False), (len, Callable[..., int], True),
+        ([[1.0]], Array, True), ([[1.0], []], Array, False),
         (np.ones(1), Array, True), (np.array(["a"]), Array, False), (np.ones(1, dtype=np.longdouble), Array, False),
         ("anything", Any, True), (pd.Series([1]), Mapping[str, float], False), ({"a"}, set[str], True),
         (pd.Index(["a"]), Sequence[str], True), (["a"], tuple[str, ...], True), ({"a": 1}, Sequence[str], False),

@@ -27,10 +27,12 @@ from optimizer import (
     combinatorial_splits,
     cross_validate,
     estimate,
+    factor_tail,
     ledoit_wolf,
     log_returns,
     nearest_psd,
     over_horizon,
+    performance,
     performance_metrics,
     pool,
     probability_of_overfitting,
@@ -56,6 +58,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "complex numbers in a series": (
         lambda: performance_metrics(RETURNS["A"] + 1j), "must be an array of numbers"
     ),
+    "dates in a row": (lambda: performance.total_return(pd.Series(DAYS)), "must be an array of numbers"),  # type: ignore[arg-type]
+    "durations in a table": (
+        lambda: probability_of_overfitting(RETURNS.assign(A=DAYS - DAYS[0])), "must be an array of numbers"
+    ),
+    "dates in an index": (lambda: performance.total_return(DAYS), "must be an array of numbers"),  # type: ignore[arg-type]
+    "dates in a list": (lambda: performance.total_return([*DAYS.to_numpy()]), "must be an array of numbers"),  # type: ignore[arg-type]
     "a series for the market": (
         lambda: estimate(returns=RETURNS, market=RETURNS["A"]),  # type: ignore[arg-type]
         "market is a Series; name its column, or give a series as benchmark",
@@ -122,6 +130,9 @@ def test_tables_and_lists_of_scenarios_give_the_risk_of_arrays() -> None:
     wanted = tail_risk(RETURNS.to_numpy(), np.array([0.5, 0.3, 0.2]))
     assert tail_risk(RETURNS, pd.Series({"C": 0.2, "A": 0.5, "B": 0.3})) == wanted  # type: ignore[arg-type]
     assert tail_risk(RETURNS.to_numpy().tolist(), [0.5, 0.3, 0.2]) == wanted  # type: ignore[arg-type]
+    beside = factor_tail(RETURNS.to_numpy(), np.array([0.5, 0.3, 0.2]), 0.01)
+    assert factor_tail(RETURNS, pd.Series({"C": 0.2, "A": 0.5, "B": 0.3}), 0.01) == beside  # type: ignore[arg-type]
+    assert factor_tail(np.matrix(RETURNS), [0.5, 0.3, 0.2], 0.01) == beside  # type: ignore[arg-type]
     assert over_horizon(RETURNS, 5) == pytest.approx(over_horizon(RETURNS.to_numpy(), 5))  # type: ignore[arg-type]
     sample = Sample(RETURNS.to_numpy())
     assert ledoit_wolf(Sample(RETURNS)) == pytest.approx(ledoit_wolf(sample), abs=1e-18)  # type: ignore[arg-type]

@@ -7,8 +7,10 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError
+from optimizer.model.alignment import named_columns
 from optimizer.model.returns import check_values, period_ends, simple_returns
 from optimizer.model.sessions import Dates, Flags, Rows
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 MIN_PAIR_ROWS = 30
@@ -29,6 +31,7 @@ def pairwise_moments(
     >>> rows
     300
     """
+    prices = floats("prices", named_columns("prices", prices, tuple(symbols)))
     if prices.shape != (len(dates), len(symbols)) or not prices.size:
         raise DataError(
             f"prices have shape {prices.shape} for {len(dates)} dates and {len(symbols)} symbols; T x n"

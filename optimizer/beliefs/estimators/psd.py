@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 
+@typed
 def nearest_psd(covariance: Array, *, tolerance: float = 1e-7, rounds: int = 1000) -> Array:
     """The (n, n) covariance with the same variances whose correlation is nearest to the given one.
 

@@ -15,6 +15,7 @@ METRIC_RIDGE = (
     0.01  # of the variances: a covariance of fewer days than names tells directions apart by nothing
 )
 NO_RISK = 1e-12  # of the greatest variance: what is left of rounding in a name that never moved
+ALL_CASH = 1e-18  # squared weights: solvers leave a billionth where there is none
 CURVED = 0.1  # curvature added to both parts of a split, in shares of the bound
 
 
@@ -62,9 +63,8 @@ class Share:
         return np.asarray(variances(self.risk) > self._none)
 
     def violation(self, w: Array) -> float:
-        """By how much the share leaves [low, high]; 0 inside."""
-        value = self.value(w)
-        return max(self.low - value, value - self.high, 0.0)
+        """By how much the share leaves [low, high]; 0 inside, and where all is cash."""
+        return max(0.0, *(side.excess(w) for side in self.sides))
 
     @cached_property
     def sides(self) -> "tuple[Side, ...]":
@@ -93,7 +93,9 @@ class Side:
         return self.share._bound(self.upper)
 
     def excess(self, w: Array) -> float:
-        """By how much the share passes the bound; below 0 inside."""
+        """By how much the share passes the bound; below 0 inside, and 0 where all is cash, which shares out nothing."""
+        if float(w @ w) <= ALL_CASH:
+            return 0.0
         away = self.share.value(w) - self.bound
         return away if self.upper else -away
 

@@ -68,8 +68,8 @@ def least_tail_within(
         prices = np.maximum(-own[-len(norms) :] / base.scale[-len(norms) :], 0.0)
         if moved < SETTLED:
             break
-    if moved > LOOSE:
-        raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
     weights = np.zeros(len(scenarios))
     weights[near] = np.clip(answer.multipliers[len(base.rows) :], 0.0, caps[near])
+    if moved > LOOSE or not weights.any():  # a limit of no room leaves the scenarios no price
+        raise NoAnswerError(answer.solver, f"tangents still moved by {moved:.1e}", infeasible=False)
     return TailAnswer(Answer(answer.x[:p], own, answer.solver), weights / weights.sum())

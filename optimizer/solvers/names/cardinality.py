@@ -77,10 +77,12 @@ def choose_names(
     policy: Policy,
     held: Array | None,
     near: Array | None = None,
+    must: NDArray[np.bool_] | None = None,
 ) -> Choice | None:
     """The best weights that keep the limits on which names to hold, trade and hold much of; None without any.
 
     best  the answer without these limits;  held (n,) weights now;  near (n,) some that keep all limits, where known
+    must  (n,) names that are held whatever else; None: those that the goal holds
     Raises PolicyError for a band without held weights.
     """
     least, most, band = policy.min_position or 0.0, policy.max_holdings, policy.no_trade_band or 0.0
@@ -91,14 +93,17 @@ def choose_names(
     pieces = pieces_of(feasible, least, most is not None and most < n, held, band, rule)
     if pieces is None:
         return None
-    return Search(goal, feasible, pieces, n if most is None else most).run(best, near)
+    firm = always_held(goal, n) if must is None else must
+    return Search(goal, feasible, pieces, n if most is None else most, firm).run(best, near)
 
 
 class Search:
     """One branch and bound: the incumbent, the open nodes by their bounds, and the least bound given up unproven."""
 
-    def __init__(self, goal: Goal, feasible: FeasibleSet, pieces: Pieces, most: int) -> None:
-        self.goal, self.feasible, self.pieces, self.most = goal, feasible, pieces, most
+    def __init__(
+        self, goal: Goal, feasible: FeasibleSet, pieces: Pieces, most: int, must: NDArray[np.bool_]
+    ) -> None:
+        self.goal, self.feasible, self.pieces, self.most, self.must = goal, feasible, pieces, most, must
         self.found: tuple[float, FeasibleSet, Optimum] | None = None
         self.solved, self.lost = 0, INF
         self.tried: set[bytes] = set()
@@ -136,19 +141,13 @@ class Search:
 
     def _least_places(self) -> Index:
         """Zeros, but risk budgets hold every name that has one."""
-        start = self.pieces.first()
-        match self.goal:
-            case TailBudget() | RiskBudget(loadings=None):
-                pass
-            case _:
-                return start
-        names = self.goal.budgets > 0
+        names = self.must
         if names.sum() > self.most:
             raise InfeasibleError(
                 f"risk budgets hold all {names.sum()} names and max_holdings is {self.most}; leave names out by "
                 f"asset_limits (0, 0), or choose another method"
             )
-        return np.where(names & (self.pieces.empty == 0) & (self.pieces.count > 1), 1, start)
+        return np.where(names & (self.pieces.empty == 0) & (self.pieces.count > 1), 1, self.pieces.first())
 
     def _worth(self, bound: float) -> bool:
         return self.found is None or bound < self.found[0] - CLOSE * max(abs(self.found[0]), 1e-6)

@@ -56,7 +56,7 @@ class LeastOfNames(Least):
         return goal.value(self._chosen(goal, feasible).best.weights)
 
     def _chosen(self, goal: Goal, feasible: FeasibleSet) -> Choice:
-        choice = choose_names(goal, feasible, optimum(goal, feasible), self.policy, self.held)
+        choice = choose_names(goal, feasible, optimum(goal, feasible), self.policy, self.held, must=self.must)
         if choice is None:
             if not possible(feasible, self.policy, self.held, self.must):
                 raise NoAnswerError("names", "no choice keeps the limits", infeasible=True)

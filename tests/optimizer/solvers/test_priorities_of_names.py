@@ -163,3 +163,15 @@ def test_where_what_holds_always_leaves_no_choice_a_volatility_that_may_give_way
     )  # fmt: skip
     with pytest.raises(InfeasibleError, match="no choice of names keeps min_position 30%"):
         solve(alike, policy, Universe(SIX), np.full(6, 1 / 6))
+
+
+@pytest.mark.parametrize("cap", [0.05, 0.149])
+def test_a_least_volatility_is_that_of_the_names_that_risk_budgets_hold(cap: float) -> None:
+    """C is calmer than both, and not theirs: the two have sqrt(1 / (1/0.04 + 1/0.05)) at least."""
+    apart = Estimates(SIX[:3], None, np.diag([0.04, 0.05, 0.0001]))
+    policy = Policy(
+        method="risk_parity", risk_budgets={"A": 0.5, "B": 0.5}, max_holdings=2, max_volatility=cap,
+        priorities={"max_volatility": 1},
+    )  # fmt: skip
+    found = solve(apart, policy, Universe(SIX[:3]))
+    assert found.unmet[0].value == pytest.approx(45**-0.5, rel=1e-4) and found.weights[2] < 1e-9

@@ -224,6 +224,21 @@ def test_what_cannot_be_kept_is_refused_or_on_its_way():
         answer(held=held, max_risk_share=0.1, max_turnover=0.2, on_conflict="transition")
 
 
+@pytest.mark.parametrize("method", ["min_volatility", "mean_variance", "kelly", "hrp", "cvar"])
+@pytest.mark.parametrize("share", [{"max_risk_share": 0.2}, {"risk_share_limits": {"N0": (0.7, None)}}])
+def test_a_book_that_may_only_hold_cash_shares_out_no_risk(method: str, share: dict[str, object]):
+    """The search ended in a fault of ours: what solvers leave of weights is 1e-15, and has shares too."""
+    found = answer(method=method, net_limits=(0.0, 0.0), forced_cash="hold", **share)
+    assert np.abs(found.weights).max() < 1e-8 and found.constraints_met
+
+
+def test_cash_alone_is_refused_where_a_goal_needs_more_than_shares_allow():
+    room = {"cash_max": 1.0, "risk_share_limits": {"Old": (None, 0.2), "New": (None, 0.2)}}
+    with pytest.raises(InfeasibleError, match="max_risk_share Old"):
+        answer(method="max_return", **room)
+    assert not answer(method="min_volatility", **room).weights.any()
+
+
 def test_a_cap_that_leaves_one_portfolio_is_refused_with_the_room_that_will_do():
     with pytest.raises(InfeasibleError, match=r"max_risk_share is 0.125 and must give way by 0.0001"):
         answer(max_risk_share=1 / N)
