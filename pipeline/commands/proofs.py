@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from optimizer import PolicyError
-from pipeline.commands.terminal import Json, out, print_json, reader
+from pipeline.commands.terminal import Json, err, print_json, reader
 from pipeline.environment import Environment
 from resources.ledger.record_error import FAULT
 
@@ -118,7 +118,7 @@ def witness(
     try:
         typer.echo(json.dumps(cosign(proof, key, sign_with, seen, now())))
     except Refused as refusal:
-        out.print(f"not signed: {refusal}", highlight=False, soft_wrap=True)
+        err.print(f"not signed: {refusal}", highlight=False, soft_wrap=True)  # stdout is the desk's file
         raise typer.Exit(FAULT) from None
 
 

@@ -22,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 FORMAT, LATER = "packfolio-proof-3", {"packfolio-proof-2": ["keys"], "packfolio-proof-1": ["keys", "units"]}
 PARTS = "format result checkpoint keys head ledger units cells leaves logs links witnesses"
-SIGNATURES = ("signature", "countersignature")
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
 # A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
 LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
@@ -31,6 +30,7 @@ PRICES = "symbol day open high low close volume dividend split source basis curr
 DATE, NOT_OPENED = "log date ledger_row rows others", "previous_"  # another day has its own proof
 ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
+LEAF, NAME = f"[a-z_]+[|][0-9-]+[|]{HASH}", "[a-z0-9_]+"  # texts that are hashed joined, cut in one way
 Roots = tuple[bytes | None, bytes | None]
 
 
@@ -105,19 +105,19 @@ def _number(value: Any, where: str) -> int:
     return value
 
 
-def _hashes(value: Any, where: str, digits: str = HASH) -> list[str]:
-    if type(value) is not list or not all(re.fullmatch(digits, one) for one in value):
-        raise Refused(f"{where} must hold hashes")
+def _texts(value: Any, where: str, form: str = HASH) -> list[str]:
+    if type(value) is not list or not all(re.fullmatch(form, one) for one in value):
+        raise Refused(f"{where} must hold texts of the form {form}")
     return value
 
 
 def _path(value: Any, where: str) -> list[bytes]:
-    return [bytes.fromhex(digest) for digest in _hashes(value, where)]
+    return [bytes.fromhex(digest) for digest in _texts(value, where)]
 
 
 def _row(value: Any, where: str) -> dict[str, str]:
-    if not all(isinstance(cell, str) for cell in value.values()):
-        raise Refused(f"a row of {where} must hold texts")
+    if not all(re.fullmatch(NAME, name) and isinstance(cell, str) for name, cell in value.items()):
+        raise Refused(f"a row of {where} must hold texts under plain names")
     return dict(value)
 
 
@@ -134,7 +134,7 @@ def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
     if type(value) is not dict or "root" not in value:
         raise Refused(f"{where} has no root: it is none, or a release wrote it that kept no tree")
     _number(value.get("count"), f"the number of rows of {where}")
-    _hashes([str(value.get("head")), str(value["root"])], where)
+    _texts([str(value.get("head")), str(value["root"])], where)
     return dict(value)
 
 
@@ -147,7 +147,7 @@ def read_key(path: Path) -> Key:
 
 def signed_by(key: Key, purpose: bytes, fields: Mapping[str, Any], name: str = "signature") -> bool:
     """Whether `fields[name]` is the key's, over all fields but signatures."""
-    told = {other: value for other, value in fields.items() if other not in SIGNATURES}
+    told = {n: value for n, value in fields.items() if n not in ("signature", "countersignature")}
     try:
         signature = base64.b64decode(text := str(fields.get(name, "")), validate=True)
         key.verify(signature, purpose + json.dumps(told, sort_keys=True).encode())
@@ -163,8 +163,10 @@ class Proof:
         if not isinstance(document, dict) or document.get("format") not in (FORMAT, *LATER):
             raise Refused(f"this is no proof of the format {FORMAT}")
         names = [name for name in PARTS.split() if name not in LATER.get(document["format"], [])]
-        told = zip(names, _object(document, "the proof", names), strict=True)
-        parts = {"units": [], "keys": [], **dict(told)}
+        _object(document, "the proof", names)
+        parts = {"units": [], "keys": [], **document}
+        if odd := [name for name in PARTS.split()[3:] if type(parts[name]) is not list]:
+            raise Refused(f"{odd[0]} must be a list")
         self.notes: list[str] = []
         self.checkpoint, self.keys = checkpoint_of(parts["checkpoint"], "the checkpoint"), parts["keys"]
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])
@@ -215,7 +217,7 @@ class Proof:
     def _open_cells(self, item: Any) -> tuple[tuple[int, str], list[dict[str, str]]]:
         number, table, shown, others = _object(item, "cells", ("ledger_row", "table", "rows", "others"))
         where = f"{table} of ledger row {_number(number, 'a ledger row')}"
-        rows, hidden = [_row(row, where) for row in shown], _hashes(others, where)
+        rows, hidden = [_row(row, where) for row in shown], _texts(others, where)
         known = sorted([*map(_row_hash, rows), *hidden])
         if self._written(number).get(table, [""])[0] != _sha256("".join(known)):
             raise Refused(f"the rows of {where} are not those that it wrote")
@@ -255,7 +257,7 @@ class Proof:
 
     def _leaves(self, value: Any, reached: set[int]) -> dict[str, str]:
         packs = {self.inputs[number]["logs"] for number in reached if "logs" in self.inputs[number]}
-        if packs != ({_sha256("\n".join(value))} if value else set()):
+        if packs != ({_sha256("\n".join(_texts(value, "the leaves", LEAF)))} if value else set()):
             raise Refused("the dates that the pack saw are not those of its content hash")
         return {place: digest for place, _, digest in (line.rpartition("|") for line in value)}
 
@@ -268,7 +270,7 @@ class Proof:
             log, day, number, rows, others = _object(item, "a date of a log", DATE.split())
             where = f"{log} of {day} in ledger row {_number(number, 'a ledger row')}"
             opened = [_log_hash(log, day, _row(row, where), where) for row in rows]
-            known = sorted([*opened, *_hashes(others, where, SHORT)])
+            known = sorted([*opened, *_texts(others, where, SHORT)])
             digest = _sha256("".join(known))
             leaf = {"log": log, "date": day, "hash": digest, "rows": str(len(known))}.items()
             if not any(leaf <= row.items() for row in self.cells.get((number, "log_leaves"), ())):
@@ -290,17 +292,17 @@ class Proof:
 
     def _link(self, item: Any) -> tuple[int, str]:
         count, root, path = _object(item, "a link", ("count", "root", "path"))
-        old, size = bytes.fromhex(_hashes([root], "the root of a link")[0]), _number(count, "a link")
+        old, size = bytes.fromhex(_texts([root], "the root of a link")[0]), _number(count, "a link")
         if consistent_roots(size, self.size, old, _path(path, "a link")) != (old, self.root):
             raise Refused(f"the link to {size} rows does not hold: it, its path or the root differs")
         return size, root
 
     def _witness(self, item: Any) -> bytes:
-        key, told = base64.b64decode(item["key"], validate=True), {"key": item["key"]}
-        told |= {name: self.checkpoint[name] for name in ("count", "head", "root")}
-        if not told.items() <= item.items() or not signed_by(Key.from_public_bytes(key), WITNESS, item):
+        _, *told, text, _ = _object(item, "a witness", ["at", "count", "head", "root", "key", "signature"])
+        key = Key.from_public_bytes(base64.b64decode(text, validate=True))
+        if told != [self.size, self.checkpoint["head"], self.root.hex()] or not signed_by(key, WITNESS, item):
             raise Refused("a witness signed something else than the checkpoint, or its line was changed")
-        return key
+        return key.public_bytes_raw()
 
     def signed(self, key: Key) -> bool:
         """Whether the key, or the one to which it was handed over before the checkpoint, signed it."""
@@ -334,10 +336,9 @@ def _row_hash(row: Mapping[str, str]) -> str:
 def _log_hash(log: str, day: str, row: Mapping[str, str], where: str) -> str:
     if log != "prices":
         told, digest = row["date"], _row_hash(row)
-    elif list(row) != PRICES.split() or "|" in "".join(row.values()):
-        raise Refused(f"a row of {where} has other columns than prices have")
     else:
-        told, digest = str(date(1970, 1, 1) + timedelta(int(row["day"]))), _sha256("|".join(row.values()))
+        cells = _texts(_object(row, f"a row of {where}", PRICES.split()), f"a row of {where}", "[^|]*")
+        told, digest = str(date(1970, 1, 1) + timedelta(int(row["day"]))), _sha256("|".join(cells))
     if told != day:
         raise Refused(f"a row of {where} is of another date")
     return digest[:32].upper()
@@ -365,8 +366,7 @@ def _told(proof: Proof) -> Iterator[str]:
     yield f"proven: {named}, ledger row {result['ledger_row']} of {kept['count']} at {kept['at']}"
     for (number, table), rows in (*proof.cells.items(), *proof.logs.items()):
         yield f"{table}, ledger row {number}, {proof.hidden.get((number, table), 0)} other rows not shown"
-        cells = ("  ".join(f"{n}={cell}" for n, cell in row.items() if len(cell) < 70) for row in rows)
-        yield from (f"  {line}" for line in cells)
+        yield from ("".join(f"  {n}={c}" for n, c in row.items() if len(c) < 70) for row in rows)
     yield from (f"note: {note}" for note in proof.notes)
 
 

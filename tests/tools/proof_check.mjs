@@ -64,9 +64,12 @@ for (const { ledger_row, table, rows, others } of proof.cells) {
 }
 const logs = [...ledger.values()].map((row) => row.inputs.logs).filter(Boolean);
 must(logs.length === 1 && logs[0] === hex(proof.leaves.join("\n")), "the pack's dates");
+const PRICES = ["symbol", "day", "open", "high", "low", "close", "volume", "dividend", "split", "source", "basis",
+  "currency", "simulated", "known_at"];
 const seen = new Map();
 for (const { log, date, rows, others } of proof.logs) {
-  const opened = rows.map((row) => hex(Object.values(row).join("|")).slice(0, 32).toUpperCase());
+  const told = log === "prices" ? (row) => PRICES.map((name) => row[name]).join("|") : textOf;
+  const opened = rows.map((row) => hex(told(row)).slice(0, 32).toUpperCase());
   const known = [...opened, ...others].sort();
   const place = `${log}|${date}`, leaf = proof.leaves.includes(`${place}|${hex(known.join(""))}`);
   const now = seen.get(place) ?? { opened: [], known: null };

@@ -155,6 +155,18 @@ def test_whatever_looks_alike_moves_the_cursor_or_stands_twice_is_refused_in_a_l
         assert said.count("\n") == 1 and said[:-1].isprintable() and len(said) < 330, (path, after)
 
 
+def test_names_stand_in_any_order_and_joined_texts_are_cut_in_one_way(made: Made) -> None:
+    check(json.loads(json.dumps(made.prove("trades", PACK, "BBB"), sort_keys=True)), read_key(made.public))
+    for part in check_proof.PARTS.split()[3:]:
+        assert refused(made.proof | {part: {}}) == f"{part} must be a list"
+    joined = copy.deepcopy(made.proof)
+    joined["leaves"][:2] = ["\n".join(joined["leaves"][:2])]
+    assert "leaves must hold" in refused(joined)
+    moved = copy.deepcopy(made.proof)  # hashed alike: symbol of "GC=F", and symbol=GC of "F"
+    moved["cells"][0]["rows"][0]["symbol=GC"] = "F"
+    assert "plain names" in refused(moved)
+
+
 @pytest.mark.parametrize("name", ["cells", "ledger", "units", "logs", "links"])
 def test_what_stands_twice_is_refused(made: Made, name: str) -> None:
     refused(made.proof | {name: [*made.proof[name], *made.proof[name][-1:]]}, made.public)
