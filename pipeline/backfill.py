@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date, timedelta
 
 import dagster as dg
 
+from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import DONE, Outcome, desk, run_pack, warehouse
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import FAULT
@@ -51,21 +53,23 @@ def run_range(
     configuration, store = desk(), warehouse()
     exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
     sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
-    outcomes, began, ran = list[Outcome](), time.monotonic(), 0
-    try:
+    outcomes, began, ran, made = list[Outcome](), time.monotonic(), 0, Made()
+    with ExitStack() as at_the_end:
+        at_the_end.callback(
+            store.publish
+        )  # once: a copy of the whole record a day costs the more the longer it is
+        own = at_the_end.enter_context(remembering(made))
         for number, day in enumerate(sessions, 1):
             with store.live() as con:
                 found = at_its_end(con, day, configuration.digest)
             said = "as it was"
             if found is None:
-                found, ran = _run(instance, day), ran + 1
+                found, ran = _run(instance, own, made, day), ran + 1
                 each = (time.monotonic() - began) / ran
                 left = timedelta(seconds=round(each * (len(sessions) - number)))
                 said = f"{left} left at {each:.1f} s a day"
             outcomes.append(found)
             progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
-    finally:
-        store.publish()  # once: a copy of the whole record a day would cost the more the longer it is
     return outcomes
 
 
@@ -87,38 +91,25 @@ def at_its_end(con: Connection, day: date, config_hash: str) -> Outcome | None:
     return Outcome(DONE, newest.id) if {str(asset) for (asset,) in written} >= COMPLETE else None
 
 
-def _run(instance: dg.DagsterInstance, day: date) -> Outcome:
-    """One day, its steps in a history that is forgotten; `instance` is told which assets were made.
+def _run(instance: dg.DagsterInstance, own: dg.DagsterInstance, made: Made, day: date) -> Outcome:
+    """One day, its steps in `own`, of which only what was `made` is kept; `instance` is told of it.
 
     Raises KeyboardInterrupt where the process was told to stop: Dagster ends the day's run, and would go on.
     """
-    with dg.DagsterInstance.ephemeral() as own:
-        _keep_what_was_made(own)
-        outcome = run_pack(own, day, past=True)
-        stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs())
-        if stopped or any(word in outcome.reason for word in INTERRUPTED):
-            raise KeyboardInterrupt
-        for key in own.all_asset_keys():
-            event = own.get_latest_materialization_event(key)
-            if event is not None and (made := event.asset_materialization) is not None:
-                told = dg.AssetMaterialization(
-                    key,
-                    made.description,
-                    partition=made.partition,
-                    tags=made.tags,
-                    metadata={"backfill": True},
-                )
-                instance.report_runless_asset_event(told)
+    made.records.clear()
+    outcome = run_pack(own, day, past=True)
+    stopped = any(run.status is dg.DagsterRunStatus.CANCELED for run in own.get_runs(limit=1))
+    if stopped or any(word in outcome.reason for word in INTERRUPTED):
+        raise KeyboardInterrupt
+    for key, record in made.records.items():
+        event = record.asset_materialization
+        if event is not None:
+            told = dg.AssetMaterialization(
+                key,
+                event.description,
+                partition=event.partition,
+                tags=event.tags,
+                metadata={"backfill": True},
+            )
+            instance.report_runless_asset_event(told)
     return outcome
-
-
-def _keep_what_was_made(own: dg.DagsterInstance) -> None:
-    """Of a history that is forgotten with its day only the materializations are asked for: the rest is not stored."""
-    storage = own.event_log_storage
-    store = storage.store_event
-
-    def store_made(event: dg.EventLogEntry) -> None:
-        if event.dagster_event is not None and event.dagster_event.is_step_materialization:
-            store(event)
-
-    storage.store_event = store_made  # type: ignore[method-assign]

@@ -12,6 +12,7 @@ from typed_desk import read_published
 from zygote import run_one_day
 
 from pipeline import backfill
+from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import Outcome
 from resources.ledger.anchors import read_anchors
 from resources.ledger.record_error import FAILED
@@ -78,5 +79,5 @@ def test_a_day_is_run_again_where_the_configuration_is_another_and_where_a_rejec
 def test_a_day_that_a_signal_ended_is_the_last_one(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     """Going on would leave the days after it waiting for it."""
     monkeypatch.setattr(backfill, "run_pack", lambda *_, **__: Outcome(FAILED, None, told))
-    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(KeyboardInterrupt):
-        backfill._run(instance, date(2024, 2, 28))
+    with remembering(made := Made()) as own, pytest.raises(KeyboardInterrupt):
+        backfill._run(own, own, made, date(2024, 2, 28))
