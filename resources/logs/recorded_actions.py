@@ -33,6 +33,12 @@ NEWEST = """
     from corporate_actions
     qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
+# Renames that were stated once and are not what the newest word says; `since` the ledger row of that word.
+UNDONE = f"""
+    select o.symbol, o.new_symbol, a.day, max(a.ingest_seq) as since
+    from corporate_actions o join ({NEWEST}) a using (symbol, date, kind)
+    where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol group by all
+"""
 NOT_TOLD = (
     "not exists (select 1 from check_findings f where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol "
     "and f.materialization > a.ingest_seq)"
@@ -116,6 +122,12 @@ def left_behind(con: Connection, source: str, own: Iterable[Rename], mark: int) 
     return _explained(con, source, own, asked, mark)
 
 
+def undone_renames(con: Connection) -> tuple[Rename, ...]:
+    """Renames that were stated once, and are withdrawn or stated otherwise now."""
+    rows = con.execute(f"select symbol, new_symbol, day from ({UNDONE}) order by all").fetchall()
+    return tuple(Rename(str(old), str(new), int(day)) for old, new, day in rows)
+
+
 def _explained(
     con: Connection, source: str, own: Iterable[Rename], asked: str, mark: int | None = None
 ) -> dict[str, list[str]]:
@@ -145,12 +157,8 @@ def _explained(
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), {_far(con, source, acts, mark)}, undone as (
-            select o.new_symbol as symbol, max(a.ingest_seq) as since
-            from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
-            where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
-            group by all
-        ), explained as (
+        ), {_far(con, source, acts, mark)},
+        undone as (select new_symbol as symbol, since from ({UNDONE})), explained as (
             select ingest_seq, since, symbol, null as row_at from (from near union all from far)
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)

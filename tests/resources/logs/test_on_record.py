@@ -32,6 +32,13 @@ def text(told: Sequence[Row]) -> str:
     return "symbol,date,close\n" + "".join(f"{symbol},{day},{close}\n" for symbol, day, close in told)
 
 
+def believed(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
+    return desk.rows(
+        f"select date, close, dividend, split from believed_prices(null) where symbol = '{symbol}' "
+        "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+    )
+
+
 def gone(desk: Desk, start: int, jump: int | None) -> None:
     (desk.folder / "inbox/all.csv").unlink()
     desk.ingest(later=text(rows(35, jump=jump, start=start)))
@@ -81,6 +88,51 @@ def test_a_rolling_file_tells_a_renamed_company_once(tmp_path: Path) -> None:
     assert desk.rows("select symbol, count(distinct date) from believed_prices(null) group by all") == [
         ("BBB", 50)
     ]
+
+
+@pytest.mark.parametrize("then", ["true", "CCC", "earlier", "and back"])
+@pytest.mark.parametrize("fate", [gone, rolled_on])
+def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
+    tmp_path: Path, fate: Callable[[Desk, int, int | None], None], then: str
+) -> None:
+    """A dividend of its own, one of an action and a split that a later evening released go with their rows."""
+    heads = "symbol,date,kind,value,new_symbol,withdrawn\n"
+    acts = f"{heads}AAA,{DAYS[5]},dividend,0.5,,\nAAA,{DAYS[JUMP]},split,3,,\n"
+    wrong = f"AAA,{DAYS[RENAMED]},rename,,BBB,\n"
+    right = {
+        "true": wrong.replace("BBB,", ",true"), "CCC": wrong.replace("BBB", "CCC"),
+        "earlier": wrong.replace("BBB,", ",true") + f"AAA,{DAYS[25]},rename,,BBB,\n", "and back": wrong,
+    }[then]  # fmt: skip
+    own = [("BBB", DAYS[place], 20 + place / 10) for place in range(41, 50)]
+    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late.ingest(actions=acts + wrong, all=text(rows(30, jump=JUMP)), own=text(own))
+    assert len(newest(late, "BBB")) == 39
+    fate(late, 30, JUMP)
+    if then == "and back":
+        late.ingest(actions=acts + wrong.replace("BBB,", ",true"))
+        assert len(believed(late, "AAA")) == 35
+    late.ingest(actions=acts + right)
+    told.ingest(actions=acts + right, own=text(own), all=text(rows(35, jump=JUMP)))
+    for name in ("AAA", "BBB", "CCC"):
+        assert believed(late, name) == believed(told, name)
+    held = "select count(*) from ingests"
+    assert late.rows(held) == [(late.ingest(), late.rows(held)[0][0])[1:]]  # once is enough
+
+
+def test_rows_of_a_file_that_told_both_names_are_asked_for(tmp_path: Path) -> None:
+    """Its own rows of the new name stand there, and those that the rename moved cannot be told from them."""
+    desk = Desk(tmp_path)
+    both = text([*rows(30), *(("BBB", DAYS[place], 99 + place / 10) for place in range(30, 35))])
+    heads = "symbol,date,kind,value,new_symbol,withdrawn\n"
+    desk.ingest(actions=f"{heads}AAA,{DAYS[RENAMED]},rename,,BBB,\n", all=both)
+    (desk.folder / "inbox/all.csv").unlink()
+    for given in ({"actions": f"{heads}AAA,{DAYS[RENAMED]},rename,,,true\n"}, {}):  # each evening
+        (said,) = [finding.message for item in desk.ingest(**given) for finding in item.findings]
+        assert (
+            said.startswith("all.csv is gone, it told rows of AAA and of BBB") and believed(desk, "AAA") == []
+        )
+    desk.ingest(all=both)
+    assert (len(believed(desk, "AAA")), len(believed(desk, "BBB"))) == (30, 5)
 
 
 SPLIT, RENAME = f"AAA,{DAYS[JUMP]},split,3,\n", f"AAA,{DAYS[RENAMED]},rename,,BBB\n"
