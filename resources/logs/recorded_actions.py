@@ -194,17 +194,22 @@ def _explained(
 
 
 def _far(con: Connection, source: str, acts: pa.Table, mark: int | None) -> str:
-    """SQL for what `near` is, of actions stated since the source's newest delivery on days in longer gaps of prices.
+    """SQL for what `near` is, of actions stated since the source's last run but one on days in longer gaps of prices.
 
-    mark  the ledger row up to which that is looked for; None: there is no later one
-    Of others it was asked when they were new: the question goes through all prices of their symbols.
+    mark  the ledger row up to which runs are looked for; None: there is no later one
+    Of others it was asked when they were new: the question goes through all prices of their symbols. The last run may
+    have been killed before it had judged what it had read.
     """
     newest = con.execute(
-        "select max(ingest_seq) from ingests where source = $1 and status = 'ingested' "
-        "and ($2 is null or ingest_seq <= $2)",
+        """
+        with told as (
+            select id, run_id from ingests i join materializations m on i.ingest_seq = m.id
+            where source = $1 and status = 'ingested' and ($2 is null or ingest_seq <= $2)
+        ) select coalesce(max(id), 0) from told where run_id <> (select arg_max(run_id, id) from told)
+        """,
         [source, mark],
     ).fetchall()[0][0]
-    if newest is None or pc.max(acts["ingest_seq"]).as_py() <= newest:
+    if pc.max(acts["ingest_seq"]).as_py() <= newest:
         return "far as (select * from near limit 0)"
     return f"""fresh as (
             select * from said where since > {newest} and (symbol, date) not in (select (symbol, date) from near)

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from inbox_desk import ACTIONS, Desk, newest
+
+from resources.logs.ingest import Inbox
 
 CLOSED = ["2023-06-19", "2023-07-04", "2023-09-04", "2023-11-23", "2023-12-25", "2024-01-01", "2024-01-15"]
 SPAN = np.arange(np.datetime64("2023-06-01"), np.datetime64("2024-02-01"))
@@ -204,6 +207,23 @@ def test_a_file_that_cannot_be_read_this_evening_is_read_the_next(tmp_path: Path
     desk.ingest()
     counted = "select symbol, count(distinct date) from believed_prices(null) group by all order by all"
     assert desk.rows(counted) == [("AAA", 10), ("CCC", 20)]
+
+
+@pytest.mark.parametrize("until", [35, 60])
+def test_a_run_that_was_killed_before_it_judged_from_the_record_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: int
+) -> None:
+    """A dividend in a gap of months, and one beside prices."""
+    desk, act = Desk(tmp_path), f"{ACTIONS}AAA,{DAYS[until - 10]},dividend,0.5,\n"
+    desk.ingest(all=text([*rows(30), *rows(130, start=60)]))
+    (desk.folder / "inbox/all.csv").unlink()
+    with monkeypatch.context() as killed:
+        killed.setattr(Inbox, "_from_record", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            desk.ingest(actions=act, later=text(rows(140, start=130)))
+    desk.ingest()
+    paid = [(day, paid) for day, _, paid, _ in newest(desk, "AAA") if paid]
+    assert paid == [(DAYS[25 if until == 35 else 60], 0.5)]
 
 
 def test_a_split_in_a_gap_of_months_waits_for_its_action_in_any_order(tmp_path: Path) -> None:
