@@ -1,7 +1,7 @@
 """How a portfolio's policy would have done, and what the book was worth: series for a screen, thinned to be drawn."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -121,11 +121,13 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
     )
     table = table[~table["strategy"].map(is_variant)]
     nav, returns, falls = (
-        table.pivot(index="date", columns="strategy", values=column).ffill()
+        table.pivot(index="date", columns="strategy", values=column)
         for column in ("nav", "return", "drawdown")
     )
+    nav, falls = nav.ffill(), falls.ffill()  # what is lost stays lost
     since = {name: str(nav[name].first_valid_index()) for name in nav}
     nav, returns, falls = (part.loc[nav[OWN].first_valid_index() :] for part in (nav, returns, falls))
+    returns = returns.where(nav.shift().notna())  # the first row is the money that a strategy begins with
     names = sorted(nav.columns, key=lambda name: (name != OWN, name == BENCHMARK, name))
     shown = _thinned(len(nav))
     stored: Mapping[str, Mapping[str, float]] = next(
@@ -164,20 +166,27 @@ def _measured(returns: pd.DataFrame, name: str, rates: float | pd.Series) -> Map
 def _rolling(
     returns: pd.DataFrame, rates: float | pd.Series, window: int, shown: Sequence[int]
 ) -> dict[str, dict[str, list[float]]]:
-    """Volatility, Sharpe ratio and beta by strategy; the benchmark has no beta of its own."""
-    told = returns.fillna(0.0)
-    yearly = annual_rates(pd.DatetimeIndex(told.index), rates)
-    every = {str(name): told[name].to_numpy(dtype=float) for name in told}
-    figures: Mapping[str, dict[str, Array]] = {
-        "volatility": {name: rolling_volatility(r, window) for name, r in every.items()},
-        "sharpe": {name: rolling_sharpe(r, yearly, window) for name, r in every.items()},
-        "beta": {
-            name: rolling_beta(r, every[BENCHMARK], window) for name, r in every.items() if name != BENCHMARK
-        },
-    }
+    """Volatility, Sharpe ratio and beta by strategy, over the returns it has; the benchmark has no beta of its own."""
+    days = pd.DatetimeIndex(returns.index)
+    told, periods = returns.set_axis(days), periods_per_year(days)
+    yearly = pd.Series(annual_rates(days[:-1], rates), days[1:])  # as known at the close before
+
+    def each(measure: Callable[[pd.DataFrame], Array], *beside: str) -> dict[str, list[float]]:
+        found = {}
+        for name in told.columns.drop(list(beside)):
+            rows = told[[name, *beside]].dropna()
+            values = measure(rows) if len(rows) else np.zeros(0)
+            found[str(name)] = _rounded(pd.Series(values, rows.index).reindex(days), shown)
+        return found
+
     return {
-        measure: {name: _rounded(pd.Series(values), shown) for name, values in found.items()}
-        for measure, found in figures.items()
+        "volatility": each(lambda own: rolling_volatility(own.iloc[:, 0].to_numpy(), window, periods)),
+        "sharpe": each(
+            lambda own: rolling_sharpe(
+                own.iloc[:, 0].to_numpy(), yearly[own.index].to_numpy(), window, periods
+            )
+        ),
+        "beta": each(lambda own: rolling_beta(*own.to_numpy().T, window), BENCHMARK),
     }
 
 

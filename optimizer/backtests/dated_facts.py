@@ -126,14 +126,15 @@ def carried_caps(stated: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
 
     stated  base currency, by the date from which each is known, NaN where nothing new is told
     prices  (T, n) total-return prices
+    A statement of a day in a long gap is told at the price after it; there is no capitalisation within the gap.
     """
     names, marks = list(prices.columns), prices.ffill(limit=GAP_DAYS)
     days = np.where(stated.notna(), np.arange(1.0, len(stated) + 1)[:, None], np.nan)
     every = stated.index.union(prices.index)
     told = stated.reindex(index=every, columns=names).ffill().reindex(prices.index)
     place = pd.DataFrame(days, stated.index, stated.columns).reindex(index=every, columns=names).ffill()
-    new = place.reindex(prices.index).diff().ne(0) | marks.shift().isna()
-    return (told / marks).where(new).ffill() * marks
+    new = place.reindex(prices.index).diff().ne(0)
+    return (told / marks.bfill()).where(new).ffill() * marks
 
 
 def with_caps_at_start(stated: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:

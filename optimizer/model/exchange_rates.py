@@ -12,8 +12,18 @@ from optimizer.typing import Array
 Pair = tuple[str, str]
 Days = npt.NDArray[np.datetime64]
 
-# A unit in which shares are quoted -> the currency that it is a hundredth of, by definition.
-HUNDREDTHS = {"GBX": "GBP", "GBp": "GBP", "ILA": "ILS", "ZAC": "ZAR", "ZAc": "ZAR"}
+# Units in which shares are quoted, as exchanges and vendors write them, by their currency: so many make one of it.
+PARTS = {
+    "EUR": (100, "EUC EUX EUr"),
+    "GBP": (100, "GBX GBp"),
+    "ILS": (100, "ILA ILs"),
+    "KWD": (1000, "KWF KWd"),
+    "USD": (100, "USC USX USd"),
+    "ZAR": (100, "ZAC ZAc ZAr"),
+}
+UNITS = {unit: (main, 1 / parts) for main, (parts, units) in PARTS.items() for unit in units.split()}
+# The form of a currency or unit that prices are told in.
+CURRENCY = "|".join(("[A-Z]{3}", *(unit for unit in UNITS if not unit.isupper())))
 # A currency -> the one that its state holds it to at one rate: a rate on record holds until another is.
 PEGGED = {
     **dict.fromkeys(("AED", "BHD", "JOD", "OMR", "QAR", "SAR"), "USD"),
@@ -23,7 +33,7 @@ PEGGED = {
 
 def main_currency(unit: str) -> tuple[str, float]:
     """The currency of a unit, and how much of it one unit is: ("GBP", 0.01) of "GBX"."""
-    return (HUNDREDTHS[unit], 0.01) if unit in HUNDREDTHS else (unit, 1.0)
+    return UNITS.get(unit, (unit, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +87,7 @@ class Leg:
 class ExchangeRates:
     """Rates on record: (base, quote) -> days, ascending, and units of `quote` for one `base`.
 
-    Units that are hundredths by definition are counted in their currency; a rate between the two says nothing new.
+    Units that are a part of a currency by definition are counted in it; a rate between the two says nothing new.
     """
 
     stated: Mapping[Pair, tuple[Sequence[object], Sequence[float]]]

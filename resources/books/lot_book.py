@@ -20,12 +20,13 @@ from resources.settings.policies.policy_schema import PolicyFile
 
 @dataclass(frozen=True)
 class Fill:
-    """One order filled: signed shares, price per share and cost in base currency, and the day."""
+    """One order filled: signed shares, price per share and cost in base currency, the day, and the lots it was for."""
 
     change: Decimal
     price: Decimal
     cost: Decimal
     day: date
+    lots: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,8 @@ class LotBook:
         if self.averaged:
             return sell(lots, shares, filled.price, filled.day, "average")
         chosen, rest = {}, shares
-        wish = self.sold.get(symbol, {})
         for lot in lots:
-            chosen[lot.lot_id] = min(lot.quantity, wish.get(lot.lot_id, ZERO), rest)
+            chosen[lot.lot_id] = min(lot.quantity, filled.lots.get(lot.lot_id, ZERO), rest)
             rest -= chosen[lot.lot_id]
         for lot in sorted(lots, key=lambda lot: (lot.acquired, lot.lot_id)):
             more = min(lot.quantity - chosen[lot.lot_id], rest)

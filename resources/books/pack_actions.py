@@ -115,10 +115,10 @@ def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> fl
     found = 0.0
     for action in actions:
         if action.kind in CASH_KINDS:
-            own, hundredth = main_currency(action.currency or unit)
+            own, share = main_currency(action.currency or unit)
             if own != main:
                 return paid
-            found += (action.value or 0.0) * hundredth / part
+            found += (action.value or 0.0) * share / part
     return found
 
 

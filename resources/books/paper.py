@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from optimizer import CostModel
-from optimizer.model.action_kinds import ENDS, CorporateAction, scaled
+from optimizer.model.action_kinds import ENDS, KINDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
@@ -47,32 +47,40 @@ class Order:
     """Shares of a symbol when the order was made, and how many more are wanted (less below 0).
 
     closing  whether none are wanted: then all that is held goes, however many it has become
+    shares   of its own for one of when it was made
     """
 
     symbol: str
     held: Decimal
     change: Decimal
     closing: bool = False
+    shares: Fraction = Fraction(1)
 
     @classmethod
     def to(cls, symbol: str, held: float, wanted: float) -> "Order":
         """The order that makes so many shares of those held."""
         return cls(symbol, exact(held), exact(wanted) - exact(held), closing=not wanted)
 
+    def times(self, ratio: Fraction) -> "Order":
+        """The order where a share has become so many."""
+        return replace(self, change=scaled(self.change, ratio), shares=self.shares * ratio)
+
     def after(self, actions: Iterable[CorporateAction]) -> "Order":
         """The order in today's shares and under today's name; void where the shares are gone."""
-        order = self
-        for action in sorted(actions, key=lambda action: action.day):
+        order, renamed = self, date.min
+        for action in sorted(actions, key=lambda action: (action.day, KINDS[action.kind].rank)):
             if action.symbol != order.symbol:
                 continue
-            if action.kind == "rename":
-                order = replace(order, symbol=str(action.new_symbol))
+            if (
+                action.kind == "rename" and action.day > renamed
+            ):  # what is renamed on one day is renamed at once
+                order, renamed = replace(order, symbol=str(action.new_symbol)), action.day
             elif action.kind in ENDS:
                 return replace(order, change=ZERO, closing=False)
             elif action.kind in RATIOS:
-                change = scaled(order.change, action.ratio)
-                whole = action.cash_in_lieu is not None
-                order = replace(order, change=change.to_integral_value(ROUND_DOWN) if whole else change)
+                order = order.times(action.ratio)
+                if action.cash_in_lieu is not None:
+                    order = replace(order, change=order.change.to_integral_value(ROUND_DOWN))
         return order
 
 
@@ -185,7 +193,7 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account
     step, units = between.step(), between.units
     book = Carried(lots.items({order.symbol: order.held for order in orders}), cash)
     book = between.known_late(book, account.id)
-    orders = [replace(one, change=scaled(one.change, units.get(one.symbol, Fraction(1)))) for one in orders]
+    orders = [one.times(units.get(one.symbol, Fraction(1))) for one in orders]
     policy = account.policy.to_policy()
     traded = [order.symbol for order in orders if order.change]
     known = (
@@ -233,13 +241,18 @@ def fill(
     happened = step.later(actions_seen(stated, step.panel))
     book = carry(book, happened, market, lambda action: action.day <= step.before)
     held = book.quantities()
-    for order in (order.after(happened) for order in orders):
+    for made in orders:
+        order = made.after(happened)
         change = -held.get(order.symbol, ZERO) if order.closing else order.change
         price = step.close(order.symbol)
         if price is None or not change:
             continue
         cost = costs.cost(order.symbol, change, price)
-        filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of))
+        sold = lots.sold.get(
+            made.symbol, {}
+        )  # as the list told them, under the name and in the shares of its day
+        chosen = {lot: scaled(shares, order.shares) for lot, shares in sold.items()}
+        filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of, chosen))
         book = book.then(filled.items, -(money(change * price) + cost), filled.adjustments)
     kept = book.lots()
     return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)

@@ -25,6 +25,7 @@ from resources.logs.recorded_actions import (
     names_of_renames,
     stated_actions,
     tell_unknown_symbols,
+    undone_renames,
 )
 from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed, prices_elsewhere
 from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
@@ -146,10 +147,17 @@ class Inbox:
                 self.desk.keep(tx)
                 renames = stated_actions(tx.con, self._renames(source)).renames
                 given = given_by_actions(tx.con, source, renames)
-                for told, path in told_on_record(tx.con, source, key, symbols, *given):
+                units = {} if stated else stated_currencies(tx.con)
+                undone = undone_renames(tx.con)
+                try:
+                    deliveries = list(told_on_record(tx.con, source, key, symbols, *given, undone))
+                except DataError as error:  # said each time until it is answered
+                    waits = Finding("JUDGED_ON_RECORD", "WARN", str(error), symbol=symbols[0])
+                    done.append(Ingested(source, PRICES, key, "ingested", findings=(waits,)))
+                    continue
+                for told, path in deliveries:
                     if told.payload_name in refused:
                         continue
-                    units = {} if stated else stated_currencies(tx.con)
                     screened = self._screened(tx.con, told, calendar, units) if told.rows.num_rows else told
                     done.append(store_delivery(tx, in_own_currencies(screened, units), path))
         return done

@@ -1,17 +1,20 @@
 """Rows that a payload told before under a name that a rename, stated or withdrawn since, no longer gives them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from optimizer import DataError
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import Key, Row, parsed_row
 from resources.logs.storing import ON_RECORD
 from resources.prices.source import PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
+from resources.screening.renames import Rename
 
 
 def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: Collection[str]) -> pa.Table:
@@ -20,7 +23,7 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
     They are believed, or set aside. The delivery tells them under another name now, whoever told the same close under
     this one too; or an earlier reading of its payload told them so.
 
-    before   its rows by the names that it states
+    before   its rows by the names that it states; what it takes back already is so unless it tells it
     renamed  symbols that any rename names, whether it stands or not
     """
     if not renamed or not delivery.rows.num_rows:
@@ -35,10 +38,39 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
     )
     readings = READ_BEFORE if not delivery.key.endswith(ON_RECORD) else f"{READ_BEFORE} and false"
     rows = _told(con, [*payload, sorted(renamed), ends["min"].as_py(), ends["max"].as_py()], readings)
+    rows += delivery.withdrawn.to_pylist()
     con.unregister("stated")
     return pa.Table.from_pylist(
         [row for row in rows if (row["symbol"], row["date"]) not in told], schema=PRICE_ROWS
     )
+
+
+def moved_back(con: Connection, payload: Sequence[str], undone: Iterable[Rename]) -> list[tuple[str, Row]]:
+    """(old name, row under the name that it has now) of what a payload told first and renames moved that stand no more.
+
+    payload  its source, name and hash
+    Raises DataError where more rows stand under the new name than a rename moved: some are its own.
+    """
+    found: list[tuple[str, Row]] = []
+    con.register("stated", PRICE_ROWS.empty_table())
+    for rename in undone:
+        moved = con.execute(
+            f"select symbol, max(value) from check_findings where code = 'RENAMED' and materialization in "
+            f"({READ_BEFORE}) and contains(message, $4) group by symbol order by symbol",
+            [*payload, f" of {rename.old} kept as "],
+        ).fetchall()
+        last = date(1970, 1, 1) + timedelta(days=rename.effective - 1)
+        for name, count in moved:
+            rows = _told(con, [*payload, [name], date.min, last], READ_BEFORE)
+            if len(rows) > count:
+                raise DataError(
+                    f"{payload[1]} is gone, it told rows of {rename.old} and of {name}, and the rename of the one to "
+                    f"the other is withdrawn: which are whose it alone can tell; put it back, what else was stated "
+                    f"late of its rows waits for it too"
+                )
+            found += [(rename.old, row) for row in rows]
+    con.unregister("stated")
+    return found
 
 
 def _keys(rows: pa.Table, names: pa.Array) -> set[Key]:

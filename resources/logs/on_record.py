@@ -1,7 +1,7 @@
 """Rows on record that an action explains which came later than they did, where no file tells them any more."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from optimizer.errors import how_many, some_of
 from resources.ledger.ledger import Connection
+from resources.logs.moved_rows import moved_back
 from resources.logs.recorded_prices import Key, Row, set_aside
 from resources.logs.storing import ON_RECORD
 from resources.prices.source import PRICE_ROWS, Delivery, Finding
 from resources.screening.doubts import WAITING
+from resources.screening.renames import Rename
 from resources.settings.sources import days_since_1970
 
 # A delivery tells all its rows in one of each.
@@ -26,28 +28,38 @@ def told_on_record(
     symbols: list[str],
     splits: Collection[tuple[str, int]],
     dividends: Collection[tuple[str, int]],
+    undone: Iterable[Rename] = (),
 ) -> Iterator[tuple[Delivery, str]]:
     """What is left on record of a delivery's rows of some symbols, as deliveries of it, each with its payload's path.
 
     splits, dividends  (symbol, days since 1970) of rows that have theirs from actions: not their own
-    Of a split or dividend that the rows do not state nothing is known; rows that wait are told again.
+    undone             renames that stand no more: what they moved is told under its old name
+    Of a split or dividend that the rows do not state nothing is known; rows that wait are told again. Raises DataError
+    where what such a rename moved cannot be told.
     """
     named = con.execute(
-        "select ingest_seq, payload_name, payload_sha256, payload_path from ingests "
+        "select ingest_seq, payload_name, payload_sha256, payload_path, known_at from ingests "
         "where source = $1 and delivery_key in ($2, $3) and status = 'ingested' order by ingest_seq",
         [source, key, key + ON_RECORD],
     ).fetchall()
     aside, own = set_aside(con, source, symbols)
+    _, name, sha, path, known = named[-1]
+    back = moved_back(con, [source, name, sha], undone)
+    own |= set_aside(con, source, sorted({row["symbol"] for _, row in back}))[1] if back else {}
+    given = {"split": splits, "dividend": dividends}
     told: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for old, row in back:
+        as_told = _own_words(row, own, given) | {"symbol": old, "was": row}
+        told[known, *_usual(con, source, row["symbol"])].append(as_told)
+    moved = {(row["symbol"], row["date"]) for _, row in back}
     for row in _believed(con, source, [seq for seq, *_ in named], symbols):
-        told[tuple(row[name] for name in ALIKE)].append(
-            _own_words(row, own, {"split": splits, "dividend": dividends})
-        )
+        if (row["symbol"], row["date"]) not in moved:
+            told[tuple(row[name] for name in ALIKE)].append(_own_words(row, own, given))
     seqs = {int(seq) for seq, *_ in named}
     waiting = [row for row in aside if row["ingest_seq"] in seqs and row["code"] in WAITING and row["close"]]
     for row in waiting:
-        told[row["known_at"], *_usual(con, source, row["symbol"])].append(row)
-    _, name, sha, path = named[-1]
+        if (row["symbol"], row["date"]) not in moved:
+            told[row["known_at"], *_usual(con, source, row["symbol"])].append(row)
     (until,) = con.execute(
         "select max(date) from prices where source = ? and ingest_seq in (select unnest(?))",
         [source, sorted(seqs)],
@@ -65,6 +77,7 @@ def told_on_record(
         )
         yield Delivery(
             source, key + ON_RECORD, name, sha, Path(path), rows, basis, simulated, currency, known_at, until,
+            withdrawn=pa.Table.from_pylist([row["was"] for row in its if "was" in row], schema=PRICE_ROWS),
             warnings=(Finding("JUDGED_ON_RECORD", "WARN", said, len(its), symbols[0]),),
         ), path  # fmt: skip
 

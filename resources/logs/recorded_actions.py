@@ -33,6 +33,12 @@ NEWEST = """
     from corporate_actions
     qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
+# Renames that were stated once and are not what the newest word says; `since` the ledger row of that word.
+UNDONE = f"""
+    select o.symbol, o.new_symbol, a.day, max(a.ingest_seq) as since
+    from corporate_actions o join ({NEWEST}) a using (symbol, date, kind)
+    where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol group by all
+"""
 NOT_TOLD = (
     "not exists (select 1 from check_findings f where f.code = 'UNKNOWN_SYMBOL' and f.symbol = a.symbol "
     "and f.materialization > a.ingest_seq)"
@@ -116,6 +122,12 @@ def left_behind(con: Connection, source: str, own: Iterable[Rename], mark: int) 
     return _explained(con, source, own, asked, mark)
 
 
+def undone_renames(con: Connection) -> tuple[Rename, ...]:
+    """Renames that were stated once, and are withdrawn or stated otherwise now."""
+    rows = con.execute(f"select symbol, new_symbol, day from ({UNDONE}) order by all").fetchall()
+    return tuple(Rename(str(old), str(new), int(day)) for old, new, day in rows)
+
+
 def _explained(
     con: Connection, source: str, own: Iterable[Rename], asked: str, mark: int | None = None
 ) -> dict[str, list[str]]:
@@ -145,12 +157,8 @@ def _explained(
             from believed_prices(null) p join said s on p.symbol = s.symbol
             where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
             qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), {_far(con, source, acts, mark)}, undone as (
-            select o.new_symbol as symbol, max(a.ingest_seq) as since
-            from corporate_actions o join acts a on o.symbol = a.told and o.date = a.date and o.kind = a.kind
-            where o.kind = 'rename' and o.withdrawn is null and o.new_symbol is distinct from a.new_symbol
-            group by all
-        ), explained as (
+        ), {_far(con, source, acts, mark)},
+        undone as (select new_symbol as symbol, since from ({UNDONE})), explained as (
             select ingest_seq, since, symbol, null as row_at from (from near union all from far)
             where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
                 or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
@@ -186,17 +194,22 @@ def _explained(
 
 
 def _far(con: Connection, source: str, acts: pa.Table, mark: int | None) -> str:
-    """SQL for what `near` is, of actions stated since the source's newest delivery on days in longer gaps of prices.
+    """SQL for what `near` is, of actions stated since the source's last run but one on days in longer gaps of prices.
 
-    mark  the ledger row up to which that is looked for; None: there is no later one
-    Of others it was asked when they were new: the question goes through all prices of their symbols.
+    mark  the ledger row up to which runs are looked for; None: there is no later one
+    Of others it was asked when they were new: the question goes through all prices of their symbols. The last run may
+    have been killed before it had judged what it had read.
     """
     newest = con.execute(
-        "select max(ingest_seq) from ingests where source = $1 and status = 'ingested' "
-        "and ($2 is null or ingest_seq <= $2)",
+        """
+        with told as (
+            select id, run_id from ingests i join materializations m on i.ingest_seq = m.id
+            where source = $1 and status = 'ingested' and ($2 is null or ingest_seq <= $2)
+        ) select coalesce(max(id), 0) from told where run_id <> (select arg_max(run_id, id) from told)
+        """,
         [source, mark],
     ).fetchall()[0][0]
-    if newest is None or pc.max(acts["ingest_seq"]).as_py() <= newest:
+    if pc.max(acts["ingest_seq"]).as_py() <= newest:
         return "far as (select * from near limit 0)"
     return f"""fresh as (
             select * from said where since > {newest} and (symbol, date) not in (select (symbol, date) from near)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from optimizer import DataError
 from optimizer.errors import asked
 from optimizer.model.action_kinds import action_faults
+from optimizer.model.exchange_rates import CURRENCY
 from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
@@ -82,6 +83,17 @@ TABLES = {
     "characteristics": Table(SYMBOL_DATE | {"name": TEXT, "known_at": DAY}, {"value": NUMBER}, {}),
 }
 SCREENED = frozenset(["characteristics"])  # a wrong row of these is set aside by itself, like a price
+NAMES = (  # code, form, what must be, columns
+    (
+        "BAD_SYMBOL", SYMBOL, "a symbol has capitals, digits and . ^ = _ / - only",
+        frozenset(["symbol", "new_symbol"]),
+    ),
+    (
+        "BAD_CURRENCY", f"{CURRENCY}|[A-Z][A-Z0-9]{{3,9}}",
+        "a currency is three capitals, such as USD, or a unit such as GBp",
+        frozenset(["currency", "base", "quote"]),
+    ),
+)  # fmt: skip
 POSITIVE = {"market_caps": "market_cap", "fx_rates": "rate"}
 
 
@@ -240,7 +252,7 @@ def value_faults(found: pa.Table, log: str, table: Table, start: int) -> Iterato
                 f"{column} is {numbers[place]:g}; it must be a finite{' positive' * (log in POSITIVE)} number"
             )
             yield Finding("BAD_NUMBER", "FAIL", said, line=int(place) + start)
-    yield from _no_symbols(found, start)
+    yield from _no_names(found, start)
     if log == "risk_free_rates":
         yield from _percent(found, start)
     if log == "corporate_actions":
@@ -274,15 +286,18 @@ def _percent(found: pa.Table, start: int) -> Iterator[Finding]:
         yield Finding("OTHER_UNITS", "FAIL", said, line=int(place) + start)
 
 
-def _no_symbols(found: pa.Table, start: int) -> Iterator[Finding]:
-    """Names that no symbol can have, `aapl` for AAPL: nothing would ever be found under them."""
-    for column in {"symbol", "new_symbol"} & set(found.column_names):
-        for line, name in enumerate(found[column].to_pylist(), start):
-            if name and not re.fullmatch(SYMBOL, name):
-                near = name.strip().upper()
-                hint = f"; {asked([near])}" if re.fullmatch(SYMBOL, near) else ""
-                said = f"{column} is {told(name)}; a symbol has capitals, digits and . ^ = _ / - only{hint}"
-                yield Finding("BAD_SYMBOL", "FAIL", said, symbol=near, line=line)
+def _no_names(found: pa.Table, start: int) -> Iterator[Finding]:
+    """What no symbol or currency can be called, `aapl` for AAPL: nothing would ever be found under it."""
+    for code, form, must, columns in NAMES:
+        for column in sorted(columns & set(found.column_names)):
+            for line, name in enumerate(found[column].to_pylist(), start):
+                if name and not re.fullmatch(form, name):
+                    near = name.strip().upper()
+                    hint = f"; {asked([near])}" if re.fullmatch(form, near) else ""
+                    said = f"{column} is {told(name)}; {must}{hint}"
+                    yield Finding(
+                        code, "FAIL", said, symbol=near if code == "BAD_SYMBOL" else None, line=line
+                    )
 
 
 def _wrong_actions(found: pa.Table, start: int) -> Iterator[Finding]:

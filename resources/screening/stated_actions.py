@@ -159,7 +159,7 @@ def _with(rows: pa.Table, series: Series, name: str, found: Mapping[int, float])
 class Payments:
     """What the corporate actions say of a source's dividends, by (symbol, days since 1970).
 
-    stated  cash per share of that day in all, and its currency, never a hundredth of one (None: the prices')
+    stated  cash per share of that day in all, and its currency, never a part of one such as GBX (None: the prices')
     given   of rows on record that were given a dividend by actions: how much
     units   symbol -> currency of its prices, where that is not the delivery's
     """

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from optimizer import PolicyError
+from optimizer.model.exchange_rates import CURRENCY
 from resources.prices.columns import SYMBOL
 from resources.prices.embedded import EmbeddedSource, SimulatedFund
 from resources.prices.files import Reading
@@ -35,14 +36,14 @@ class SourceSettings(Strict):
 
     live      whether prices are still coming: schedule and default as-of date follow live sources only
     exchange  ISO 10383 code of the calendar its rows are checked against
-    currency  of its prices, also GBX, GBp, ILA, ZAc; where it is not stated that of each security on record, else USD
+    currency  of its prices, or a unit such as GBX; where it is not stated that of each security on record, else USD
     """
 
     name: Name
     enabled: bool = True
     live: bool = False
     exchange: str = "XNYS"
-    currency: Annotated[str, Field(pattern=r"^([A-Z]{3}|GBp|ZAc)$")] | None = None
+    currency: Annotated[str, Field(pattern=f"^({CURRENCY})$")] | None = None
 
 
 class FolderSettings(SourceSettings):

@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from optimizer.model.exchange_rates import CURRENCY
+
 OWN = ("value_error", "assertion_error")  # the words of our own checks
 WORDS: Mapping[str, str] = {
     "missing": "it is required; add it",
@@ -59,7 +61,7 @@ WORDS: Mapping[str, str] = {
 }  # fmt: skip
 FORMS: Mapping[str, str] = {
     "^[A-Z]{3}$": "three capitals, such as USD",
-    "^([A-Z]{3}|GBp|ZAc)$": "three capitals, such as USD, or GBp or ZAc",
+    f"^({CURRENCY})$": "three capitals, such as USD or GBX, or a unit such as GBp or ZAc",
     "^[a-z0-9]+(-[a-z0-9]+)*$": "small letters and digits, with hyphens between, such as my-book",
     "^[a-z][a-z0-9_-]*$": "small letters, digits, _ and -, such as inbox",
     "^[A-Z0-9^][A-Z0-9.^=_/-]{0,23}$": "a symbol: capitals, digits and . ^ = _ / -, no space, such as BRK-B",

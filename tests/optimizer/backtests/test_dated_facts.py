@@ -28,6 +28,13 @@ def test_a_capitalisation_is_the_newest_one_stated_carried_on_by_the_return_sinc
     assert caps["B"].iloc[:2].isna().all()
     old = CAPS.set_axis([DAYS[0] - pd.Timedelta(days=90), *CAPS.index[1:]])
     pd.testing.assert_frame_equal(carried_caps(old, PRICES), caps)
+    # a long gap ends no statement, and one of a day within it is told at the price after it
+    days = pd.bdate_range("2023-01-02", periods=11)
+    gone = pd.DataFrame({name: [1.0, *[np.nan] * 8, 3.0, 6.0] for name in "AB"}, days)
+    told = pd.DataFrame({"A": [10.0, np.nan], "B": [10.0, 60.0]}, days[[0, 7]])
+    assert carried_caps(told, gone)["A"].tolist()[9:] == [30, 60]
+    assert carried_caps(told, gone)["B"].tolist()[9:] == [60, 120]
+    assert carried_caps(told, gone).iloc[6:9].isna().all(axis=None)
 
 
 def test_a_capitalisation_of_before_a_window_is_carried_to_its_first_close():
@@ -168,6 +175,9 @@ def test_capitalisations_of_a_window_are_those_of_the_whole_history(seed: int):
     prices = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 3)), axis=0)), days, list("ABC"))
     prices = prices.mask(rng.random((60, 3)) < 0.15)
     first = 20 + seed
+    prices.iloc[2 + seed : 14 + seed, 0] = prices.iloc[40:48, 1] = (
+        np.nan
+    )  # longer than a name counts without a price
     prices.iloc[[0, first]] = 100.0
     told = np.where(rng.random((60, 3)) < 0.15, rng.uniform(1e9, 2e9, (60, 3)), np.nan)
     stated = pd.DataFrame(told, days, list("ABC")).dropna(how="all")

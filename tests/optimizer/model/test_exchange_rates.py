@@ -51,6 +51,9 @@ def test_a_hundredth_is_a_definition_and_a_peg_does_not_age():
     )
     assert one({("USD", "ILS"): [(TUE, 4.0)]}, "ILA", "USD") == (pytest.approx(0.0025), TUE)
     assert one({("ZAR", "USD"): [(TUE, 0.05)]}, "ZAc", "USD") == (pytest.approx(0.0005), TUE)
+    assert one({("KWD", "USD"): [(TUE, 3.25)]}, "KWF", "USD") == (pytest.approx(0.00325), TUE)
+    assert one({}, "KWF", "KWD") == (pytest.approx(0.001), WED)
+    assert main_currency("ZAr") == main_currency("ZAC") == ("ZAR", 0.01)
     assert main_currency("USD") == ("USD", 1.0)
     gulf = {("USD", "AED"): [(OLD, 3.6725)], ("AED", "EUR"): [(TUE, 0.3)], ("EUR", "USD"): [(TUE, 1.0)]}
     assert one(gulf, "AED", "USD") == (pytest.approx(1 / 3.6725), WED)

@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,6 +140,25 @@ def lots_after(
     found = held.lots.get("AAA", ())
     assert sum(lot.quantity for lot in found) == held.quantities.get("AAA", 0)
     return [(lot.lot_id, lot.quantity, lot.cost_basis) for lot in found]
+
+
+def test_lots_go_as_the_list_chose_after_a_split_and_under_another_name() -> None:
+    split = panel([50, 25, 26], split=[1, 2, 1])
+    assert [(lot, shares) for lot, shares, _ in lots_after([("AAA", 10, 7)], split, {"new": Decimal(3)})] == [
+        ("old", 12), ("new", 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("old", ["AAA", "ZZZ"])
+def test_an_order_goes_through_a_rename_and_a_split_of_one_day_and_an_exchange_of_names(old: str) -> None:
+    def act(symbol: str, kind: str, **told: Any) -> CorporateAction:
+        return CorporateAction(symbol, DAYS[1], kind, **told)
+
+    became = [act("MMM", "split", value=2.0), act(old, "rename", new_symbol="MMM")]
+    order = Order.to(old, 10, 7).after(became)
+    assert (order.symbol, order.change, order.shares) == ("MMM", -6, 2)
+    swapped = [act("AAA", "rename", new_symbol="ZZZ"), act("ZZZ", "rename", new_symbol="AAA")]
+    assert Order.to(old, 10, 7).after(swapped).symbol == ({"AAA", "ZZZ"} - {old}).pop()
 
 
 def test_lots_go_as_the_list_chose_and_a_purchase_is_a_lot_that_bears_its_costs() -> None:

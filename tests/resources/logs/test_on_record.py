@@ -3,10 +3,13 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from inbox_desk import ACTIONS, Desk, newest
+
+from resources.logs.ingest import Inbox
 
 CLOSED = ["2023-06-19", "2023-07-04", "2023-09-04", "2023-11-23", "2023-12-25", "2024-01-01", "2024-01-15"]
 SPAN = np.arange(np.datetime64("2023-06-01"), np.datetime64("2024-02-01"))
@@ -30,6 +33,13 @@ def rows(until: int, *, jump: int | None = None, renamed: int | None = None, sta
 
 def text(told: Sequence[Row]) -> str:
     return "symbol,date,close\n" + "".join(f"{symbol},{day},{close}\n" for symbol, day, close in told)
+
+
+def believed(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
+    return desk.rows(
+        f"select date, close, dividend, split from believed_prices(null) where symbol = '{symbol}' "
+        "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
+    )
 
 
 def gone(desk: Desk, start: int, jump: int | None) -> None:
@@ -81,6 +91,51 @@ def test_a_rolling_file_tells_a_renamed_company_once(tmp_path: Path) -> None:
     assert desk.rows("select symbol, count(distinct date) from believed_prices(null) group by all") == [
         ("BBB", 50)
     ]
+
+
+@pytest.mark.parametrize("then", ["true", "CCC", "earlier", "and back"])
+@pytest.mark.parametrize("fate", [gone, rolled_on])
+def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
+    tmp_path: Path, fate: Callable[[Desk, int, int | None], None], then: str
+) -> None:
+    """A dividend of its own, one of an action and a split that a later evening released go with their rows."""
+    heads = "symbol,date,kind,value,new_symbol,withdrawn\n"
+    acts = f"{heads}AAA,{DAYS[5]},dividend,0.5,,\nAAA,{DAYS[JUMP]},split,3,,\n"
+    wrong = f"AAA,{DAYS[RENAMED]},rename,,BBB,\n"
+    right = {
+        "true": wrong.replace("BBB,", ",true"), "CCC": wrong.replace("BBB", "CCC"),
+        "earlier": wrong.replace("BBB,", ",true") + f"AAA,{DAYS[25]},rename,,BBB,\n", "and back": wrong,
+    }[then]  # fmt: skip
+    own = [("BBB", DAYS[place], 20 + place / 10) for place in range(41, 50)]
+    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late.ingest(actions=acts + wrong, all=text(rows(30, jump=JUMP)), own=text(own))
+    assert len(newest(late, "BBB")) == 39
+    fate(late, 30, JUMP)
+    if then == "and back":
+        late.ingest(actions=acts + wrong.replace("BBB,", ",true"))
+        assert len(believed(late, "AAA")) == 35
+    late.ingest(actions=acts + right)
+    told.ingest(actions=acts + right, own=text(own), all=text(rows(35, jump=JUMP)))
+    for name in ("AAA", "BBB", "CCC"):
+        assert believed(late, name) == believed(told, name)
+    held = "select count(*) from ingests"
+    assert late.rows(held) == [(late.ingest(), late.rows(held)[0][0])[1:]]  # once is enough
+
+
+def test_rows_of_a_file_that_told_both_names_are_asked_for(tmp_path: Path) -> None:
+    """Its own rows of the new name stand there, and those that the rename moved cannot be told from them."""
+    desk = Desk(tmp_path)
+    both = text([*rows(30), *(("BBB", DAYS[place], 99 + place / 10) for place in range(30, 35))])
+    heads = "symbol,date,kind,value,new_symbol,withdrawn\n"
+    desk.ingest(actions=f"{heads}AAA,{DAYS[RENAMED]},rename,,BBB,\n", all=both)
+    (desk.folder / "inbox/all.csv").unlink()
+    for given in ({"actions": f"{heads}AAA,{DAYS[RENAMED]},rename,,,true\n"}, {}):  # each evening
+        (said,) = [finding.message for item in desk.ingest(**given) for finding in item.findings]
+        assert (
+            said.startswith("all.csv is gone, it told rows of AAA and of BBB") and believed(desk, "AAA") == []
+        )
+    desk.ingest(all=both)
+    assert (len(believed(desk, "AAA")), len(believed(desk, "BBB"))) == (30, 5)
 
 
 SPLIT, RENAME = f"AAA,{DAYS[JUMP]},split,3,\n", f"AAA,{DAYS[RENAMED]},rename,,BBB\n"
@@ -152,6 +207,23 @@ def test_a_file_that_cannot_be_read_this_evening_is_read_the_next(tmp_path: Path
     desk.ingest()
     counted = "select symbol, count(distinct date) from believed_prices(null) group by all order by all"
     assert desk.rows(counted) == [("AAA", 10), ("CCC", 20)]
+
+
+@pytest.mark.parametrize("until", [35, 60])
+def test_a_run_that_was_killed_before_it_judged_from_the_record_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: int
+) -> None:
+    """A dividend in a gap of months, and one beside prices."""
+    desk, act = Desk(tmp_path), f"{ACTIONS}AAA,{DAYS[until - 10]},dividend,0.5,\n"
+    desk.ingest(all=text([*rows(30), *rows(130, start=60)]))
+    (desk.folder / "inbox/all.csv").unlink()
+    with monkeypatch.context() as killed:
+        killed.setattr(Inbox, "_from_record", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            desk.ingest(actions=act, later=text(rows(140, start=130)))
+    desk.ingest()
+    paid = [(day, paid) for day, _, paid, _ in newest(desk, "AAA") if paid]
+    assert paid == [(DAYS[25 if until == 35 else 60], 0.5)]
 
 
 def test_a_split_in_a_gap_of_months_waits_for_its_action_in_any_order(tmp_path: Path) -> None:

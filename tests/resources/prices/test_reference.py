@@ -73,6 +73,16 @@ def test_optional_columns_may_be_absent_and_empty_text_is_null() -> None:
             [("BAD_SYMBOL", 4), ("UNKNOWN_KIND", 2), ("MISSING_VALUE", 3), ("BAD_ACTION", 5)],
         ),
         ("market_caps", "symbol,date,market_cap,currency\naapl,2024-01-02,1,USD\n", [("BAD_SYMBOL", 2)]),
+        (
+            "market_caps",
+            "symbol,date,market_cap,currency\nA,2024-01-02,1,usd\nB,2024-01-02,1,ZAr\nC,2024-01-02,1,USDT\n",
+            [("BAD_CURRENCY", 2)],
+        ),
+        (
+            "fx_rates",
+            "base,quote,date,rate\nUSD,Eur,2024-01-02,1\nGBP ,KWF,2024-01-02,1\n",
+            [("BAD_CURRENCY", 3), ("BAD_CURRENCY", 2)],
+        ),
         ("ratings", "symbol,date,rating\n,2024-01-02,1\n", [("MISSING_VALUE", 2)]),
         ("ratings", "symbol,date,rating\nA,02.01.2024,1\n", [("BAD_DATE", 2)]),
         ("ratings", "symbol,date,rating\nA,2024-01-02,1\nA,2024-01-02,2\n", [("DUPLICATE_CONFLICT", 3)]),

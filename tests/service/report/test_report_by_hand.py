@@ -168,6 +168,33 @@ def test_a_backtest_on_the_screen_begins_with_the_policy_and_at_one(monkeypatch:
     assert found["rolling"]["window"] == 5 and found["measures"] == {"policy": {"sharpe": 0.5}}
 
 
+def test_rolling_figures_count_the_returns_that_there_are_and_the_periods_of_their_dates() -> None:
+    weeks = pd.date_range("2024-01-05", periods=8, freq="W-FRI")
+    own, other = [0.02, -0.01, 0.03, 0.0, -0.02, 0.01, 0.02], [0.01, -0.01, 0.01, 0.02, -0.01, 0.01, 0.0]
+    returns = pd.DataFrame(
+        {
+            "policy": [np.nan, *own],
+            "benchmark": [*[np.nan] * 3, *other[2:]],
+            "ruined": [np.nan, 0.1, -0.5, -1.0, *[np.nan] * 4],
+        },
+        weeks,
+    )
+    rates = pd.Series([0.0, 0.52], weeks[[0, 6]])  # known at the close of week 6, charged in week 7
+    found = performance._rolling(returns, rates, 3, range(8))
+    volatility = [np.std(own[at : at + 3], ddof=1) * 52**0.5 for at in range(5)]
+    assert found["volatility"]["policy"] == pytest.approx([np.nan] * 3 + volatility, abs=1e-6, nan_ok=True)
+    ratios = [np.mean(own[at : at + 3]) * 52 / volatility[at] for at in range(4)]
+    excess = np.array(own[4:]) - [0.0, 0.0, 1.52 ** (1 / 52) - 1]
+    ratios.append(excess.mean() / excess.std(ddof=1) * 52**0.5)
+    assert found["sharpe"]["policy"] == pytest.approx([np.nan] * 3 + ratios, abs=1e-6, nan_ok=True)
+    lone = np.polyfit(other[4:], own[4:], 1)[0]
+    assert np.isnan(found["beta"]["policy"][:5]).all() and found["beta"]["policy"][7] == pytest.approx(
+        lone, abs=1e-6
+    )
+    assert np.flatnonzero(np.isfinite(found["volatility"]["ruined"])).tolist() == [3]
+    assert sorted(found["beta"]) == ["policy", "ruined"]
+
+
 def test_what_began_on_another_day_is_measured_on_the_policys_days() -> None:
     days = pd.bdate_range("2024-01-01", periods=22)
     returns = pd.DataFrame(
