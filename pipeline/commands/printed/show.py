@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
 from resources.logs.open_questions import kind_of, said_once
-from resources.results.measure_text import GROUPS, measure_text, part_name
+from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
@@ -121,10 +121,18 @@ ORDER_HEADS = (
 
 def _show_orders(out: Console, orders: Sequence[Row]) -> None:
     """The orders with their reasons: beside each where there is room, else below it."""
+    reasons, often = shared_cause([str(order["rationale"]) for order in orders])
+    orders = [{**order, "rationale": reason} for order, reason in zip(orders, reasons, strict=True)]
     if out.width < ROOM_FOR_REASONS:
         shown = _alike_together(orders)
         show_lines(out, ORDER_HEADS, [_order_cells(order) for order, _ in shown], [why for _, why in shown])
-        return
+    else:
+        _show_beside(out, orders)
+    if often:
+        _indented(out, often)
+
+
+def _show_beside(out: Console, orders: Sequence[Row]) -> None:
     *heads, cost = ORDER_HEADS
     table = columns_table("", [*heads[:5], cost, *heads[5:], ("why", False)])
     for order in orders:
@@ -134,18 +142,19 @@ def _show_orders(out: Console, orders: Sequence[Row]) -> None:
 
 
 def _alike_together(orders: Sequence[Row]) -> list[tuple[Row, str]]:
-    """Orders and what is said below each: of many with one reason it is said once, below the last of them.
+    """Orders and what is said below each: of many alike but for their weights it is said once, below the last.
 
     Those that are held stand by their reasons, the others where they were.
     """
-    kinds = [kind_of(order["symbol"], str(order["rationale"])) for order in orders]
+    told = [order["rationale"].partition(": ") for order in orders]
+    kinds = [(kind_of("", weights), cause) for weights, _, cause in told]
     held = [order["action"] == "HOLD" for order in orders]
-    places = sorted(range(len(orders)), key=lambda at: (held[at], kinds[at] if held[at] else ""))
+    places = sorted(range(len(orders)), key=lambda at: (held[at], kinds[at] if held[at] else ("", "")))
     shown: list[tuple[Row, str]] = []
     for _, group in groupby(places, lambda at: (held[at], kinds[at])):
         *others, last = (orders[at] for at in group)
         if len(others) < MANY_ALIKE:
-            shown += [(order, str(order["rationale"])) for order in (*others, last)]
+            shown += [(order, order["rationale"]) for order in (*others, last)]
         else:
             shown += [
                 *((order, "") for order in others),
