@@ -23,7 +23,7 @@ from resources.ledger import ledger
 from resources.ledger.anchors import read_anchors, refuse_disputed
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError
-from resources.logs.open_questions import open_questions, set_aside_since
+from resources.logs.open_questions import open_questions, said_once, set_aside_since
 from resources.logs.refused_files import refused_files
 from resources.results.queries import missing_factors, newest_pack
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
@@ -208,8 +208,9 @@ def _missing(con: Connection) -> Iterator[Finding]:
         do = "correct it and `packfolio ingest`; take it away if it is not wanted"
         yield Finding(f"file {file.name}", FAULT, f"{file.source}: {file}", do)
     aside = open_questions(con)
-    for question in [question for question in aside if question.blocking][:MOST_TOLD]:
-        yield Finding(f"prices of {question.symbol}", NOTE, set_aside_since(question), question.remedy)
+    blocking = [question for question in aside if question.blocking]
+    for (first, *_), said in said_once([(one.symbol, set_aside_since(one)) for one in blocking])[:MOST_TOLD]:
+        yield Finding(f"prices of {blocking[first].symbol}", NOTE, said, blocking[first].remedy)
     if aside:
         set_aside = how_many(sum(question.rows for question in aside), "row")
         said = f"{how_many(len(aside), 'open question')} about {set_aside} set aside"

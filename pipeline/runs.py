@@ -72,7 +72,8 @@ def _execute(
     if partition_key is not None and not PACKS.has_partition_key(partition_key):
         first = PACKS.get_first_partition_key()
         raise DataError(
-            f"{partition_key} cannot be: packs are cut from {first} to today; choose a date between them"
+            f"{partition_key} cannot be: packs are cut from {first} (`first_pack` in pipeline.yaml) to today; "
+            "choose a date between them"
         )
     with warehouse().live():  # a warehouse that is not to be believed is refused before anything starts
         pass

@@ -119,7 +119,8 @@ def _files(kind: str, source: str, basis: str | None, book: "NewBook | None") ->
         return {}
     if kind == new_desk.EXAMPLE:
         _check_prices_of_example(book)
-        return {f"portfolios/{book.name}.yaml": book.text()}
+        pipeline = new_desk.example_from(book.first or FIRST_DAY)
+        return {"pipeline.yaml": pipeline, f"portfolios/{book.name}.yaml": book.text()}
     today = datetime.now().astimezone().date()
     start = today.replace(day=1) - timedelta(days=366 * YEARS)
     text = new_desk.sources_text(kind, Path(source).resolve().as_posix(), basis, book.symbols, start)

@@ -113,7 +113,7 @@ def _restated(con: Connection, pack: Pack, now: Pack) -> str:
     for change in changes:
         symbols = sorted({str(next(iter(row["key"].values()))) for row in change["restated"]})
         named = ", ".join(symbols[:NAMED]) + (" and others" if len(symbols) > NAMED else "")
-        counts = f"{change['rows_restated']} restated, {change['rows_added']} new row(s) of {change['log']}"
+        counts = f"{change['rows_restated']} restated, {change['rows_added']} new in {change['log']}"
         said.append(f"{counts}{f' ({named})' if named else ''}")
     return "; ".join(said)
 

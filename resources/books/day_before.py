@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
 
@@ -150,7 +151,7 @@ class OutOfDate:
         was = f"was computed from {self.rested_on or 'its file'} before {self.before} was there"
         if not self.skipped:
             was = f"rests on an older version of {self.before}"
-        after = f", and so do the {self.later} day(s) after it" if self.later else ""
+        after = f", and {how_many(self.later, 'later day')} with it" if self.later else ""
         day = f"{self.portfolio}: its day under {self.pack_id} {was}{after}"
         return f"{day}: compute them again in order, {self.command}"
 

@@ -26,7 +26,9 @@ COMMA_IS_DECIMAL = re.compile(
 POINT_IS_DECIMAL = re.compile(
     r"(\d{1,3}(,\d{3})+|\d*)\.(?!\d{3}$)\d*|(\d{1,3}(,\d{3})+|0|\d{4,})\.\d+|\d{1,3}(,\d{3}){2,}", re.A
 )
-EITHER = re.compile(r"[1-9]\d{0,2},\d{3}", re.A)
+# What may be a thousand or not, by what parts the cells: beside commas a comma parts thousands, as a point does nowhere
+# but where decimal commas are usual.
+EITHER = {"\t": re.compile(r"[1-9]\d{0,2},\d{3}", re.A), ";": re.compile(r"[1-9]\d{0,2}[.,]\d{3}", re.A)}
 # The order of day and month is told by the form in all of these.
 FORMS = (
     "%Y-%m-%d",
@@ -81,20 +83,21 @@ def currency_in(text: str) -> str:
     return SIGNS.get(found[0], found[0]) if found else ""
 
 
-def has_decimal_commas(cells: Iterable[str], *, commas_part_cells: bool) -> bool:
+def has_decimal_commas(cells: Iterable[str], separator: str) -> bool:
     """Whether the numbers among the cells of a file have decimal commas: by those whose form leaves no doubt.
 
-    Raises ValueError where nothing tells what `1,234` is; it is a thousand where commas part the cells too.
+    separator  of the cells
+    Raises ValueError where nothing tells what `1,234` is, or `1.234` in a file with semicolons.
     """
     bare = [*map(_digits, cells)]
     comma, point = (
         any(form.fullmatch(cell) for cell in bare) for form in (COMMA_IS_DECIMAL, POINT_IS_DECIMAL)
     )
-    doubted = next((cell for cell in bare if EITHER.fullmatch(cell)), None)
-    if doubted and not (comma or point or commas_part_cells):
-        raise ValueError(
-            f"{doubted} may be a thousand or not: write numbers without a separator of thousands"
-        )
+    either = EITHER.get(separator)
+    doubted = next((cell for cell in bare if either and either.fullmatch(cell)), None)
+    if doubted and not (comma or point):
+        thousand = re.sub(r"\D", "", doubted)
+        raise ValueError(f"{doubted} may be a thousand or not: write {thousand}, or {doubted}0")
     return comma and not point
 
 

@@ -89,7 +89,7 @@ def _with_points(lines: Lines, separator: str, name: str) -> Lines:
     """The lines with decimal points, where they have decimal commas throughout."""
     every = (cell for _, cells in lines for cell in cells)
     try:
-        if not has_decimal_commas(every, commas_part_cells=separator == ","):
+        if not has_decimal_commas(every, separator):
             return lines
     except ValueError as error:
         raise DataError(f"{name}: {error}") from None

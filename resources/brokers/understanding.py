@@ -221,7 +221,8 @@ def _check_symbol(symbol: str) -> None:
     if CUSIP.fullmatch(symbol):
         raise ValueError("it is a CUSIP, as bonds have, and no symbol of a price source")
     if not re.fullmatch(SYMBOL, symbol):
-        raise ValueError("it is no symbol that a price source has")
+        capitals = re.fullmatch(SYMBOL, symbol.upper()) and f"; in capitals it would be one: {symbol.upper()}"
+        raise ValueError(f"it is no symbol that a price source has{capitals or ''}")
 
 
 def _check_value(quantity: Decimal, price: Decimal | None, value: Decimal | None) -> None:

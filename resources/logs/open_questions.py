@@ -1,9 +1,11 @@
 """What is set aside today and why: rows that were delivered and that nobody has believed or corrected since."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from optimizer.errors import how_many
+from optimizer.errors import how_many, some_of
 from resources.ledger.ledger import Connection
 
 # SQL for the rows of the newest month of prices: they lie together, and are found without a walk through the log.
@@ -20,6 +22,7 @@ REMEDIES = {
     "DUPLICATE_CONFLICT": "send one row of this symbol and date",
     "BAD_SYMBOL": "correct the symbol",
 }
+NUMBER = re.compile(r"(?<![\w-])[-+]?\d[\d.,]*%?(?![\w-])")  # a date is none
 RESEND = "send the row again with what is right"
 
 
@@ -59,6 +62,26 @@ def set_aside_since(question: OpenQuestion) -> str:
         f"prices of {question.symbol or 'no symbol'} are delivered and set aside since {question.first} "
         f"({question.code}, {how_many(question.rows, 'row')} of {question.source}: {question.reason})"
     )
+
+
+def kind_of(name: str, text: str) -> str:
+    """What a text says, whatever its name and its numbers: texts of one kind are told once."""
+    return NUMBER.sub("#", re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", text))
+
+
+def said_once(told: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
+    """Of (name, text) the places of each kind, and the text of the first of them with the other names.
+
+    >>> said_once([("A", "A fell by 3%"), ("B", "B fell by 4%"), ("C", "C rose")])
+    [([0, 1], 'A fell by 3%; the same of B'), ([2], 'C rose')]
+    """
+    kinds: dict[str, list[int]] = {}
+    for place, (name, text) in enumerate(told):
+        kinds.setdefault(kind_of(name, text), []).append(place)
+    named = [(places, some_of([told[place][0] for place in places[1:]])) for places in kinds.values()]
+    return [
+        (places, told[places[0]][1] + (f"; the same of {more}" if more else "")) for places, more in named
+    ]
 
 
 def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQuestion]:

@@ -78,7 +78,8 @@ def recognise(
     if "date" not in names:
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
     if not {"close", "adj_close"} & set(names):
-        findings.append(_fail("MISSING_COLUMN", "there is no close or adj_close column; one is needed", line))
+        said = "there is no close or adj_close column; one is needed, or a column for each of several symbols"
+        findings.append(_fail("MISSING_COLUMN", f"{said}, headed as prices have them, such as AAPL", line))
     if not basis_stated and YAHOO in {plain(name) for name in header} - skipped:
         findings.append(_fail("AMBIGUOUS_BASIS", YAHOO_BASIS, line))
     return Columns(tuple(names), tuple(findings))

@@ -69,7 +69,7 @@ def _table(
             read_parquet(payload, name, lambda header: _columns(header, how, [INDEX], None), allowed), None, ()
         )  # fmt: skip
     if not kind.endswith(EXTENSIONS):
-        raise FileRejected(name, [unknown_format()])
+        raise FileRejected(name, [unknown_format(name)])
     data = payload.read_bytes() if isinstance(payload, Path) else payload
     content = gunzip(data, name, how.limit) if kind.endswith(".gz") else data
 
@@ -89,10 +89,17 @@ def _columns(
     return recognise(header, [*how.ignored, *unnamed], line, basis_stated=how.basis is not None)
 
 
-def unknown_format() -> Finding:
+REMEDIES = {
+    ".zip": "unpack it", ".7z": "unpack it", ".tgz": "unpack it", ".tsv": "name it .txt",
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save the sheet as CSV UTF-8"),
+}  # fmt: skip
+
+
+def unknown_format(name: str) -> Finding:
     """The finding for a file that is none of ours."""
+    remedy = REMEDIES.get(Path(name).suffix.lower(), "convert it")
     said = (
-        f"its name must end in one of {', '.join(EXTENSIONS)}; convert it, move it out of the folder, or narrow the "
-        f"`pattern` of the source"
+        f"its name must end in one of {', '.join(EXTENSIONS)}; {remedy}, move it out of the folder, or narrow the "
+        "`pattern` of the source"
     )
     return Finding("UNKNOWN_FORMAT", "FAIL", said)

@@ -1,7 +1,9 @@
-"""The measures of a history in the words and the form in which people read them."""
+"""The measures of a history, and the reasons of trades, in the words and the form in which people read them."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+OFTEN = 5  # times that a cause is read before it is said once, below
 AMOUNTS = ("final_value", "total_cost", "borrow_fees")
 RATIOS = (
     "sharpe", "sortino", "calmar", "omega", "beta", "information_ratio", "skewness", "kurtosis", "ulcer",
@@ -87,3 +89,18 @@ def measure_text(value: float | None, metric: str) -> str:
     if form == "count":
         return f"{value:,.0f}"
     return f"{100 * value:.2f}%" if form == "percent" else f"{value:,.2f}"
+
+
+def shared_cause(rationales: Sequence[str]) -> tuple[list[str], str]:
+    """The reasons with a mark for the cause that most of them have, and that cause; "" where few have one."""
+    told = [(text, causes.split("; ")) for text, _, causes in (said.partition(": ") for said in rationales)]
+    times = Counter(cause for _, causes in told for cause in causes if cause)
+    often = max(times, key=lambda cause: (times[cause], cause), default="")
+    if times[often] < OFTEN:
+        return list(rationales), ""
+    marked = []
+    for text, causes in told:
+        own = "; ".join(cause for cause in causes if cause != often)
+        marked.append(f"{text}: {own}" if own else text)
+        marked[-1] += " \u00b9" if often in causes else ""
+    return marked, f"\u00b9 {often}"

@@ -9,6 +9,7 @@ from optimizer.errors import how_many, some_of
 from resources.accounts.keys import key_of
 from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
+from resources.logs.open_questions import said_once
 from resources.packs.packs import Pack, find_pack, latest_fresh
 
 Row = dict[str, Any]
@@ -130,8 +131,11 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         "order by severity desc, date desc, symbol",
         [pack.id, list(MISSING)],
     )
-    found += [row for row in missing if row["severity"] != "INFO"][:MOST_MISSING]
-    untold = [row for row in missing if row not in found]
+    blocking = [row for row in missing if row["severity"] != "INFO"]
+    kinds = said_once([(row["symbol"] or "no symbol", row["message"]) for row in blocking])
+    found += [blocking[first] | {"message": said} for (first, *_), said in kinds[:MOST_MISSING]]
+    untold = [row for row in missing if row["severity"] == "INFO"]
+    untold += [blocking[place] for places, _ in kinds[MOST_MISSING:] for place in places]
     for code in sorted({row["code"] for row in untold}):
         rest = [row for row in untold if row["code"] == code]
         names = sorted({row["symbol"] or "no symbol" for row in rest})

@@ -18,6 +18,10 @@ USUAL = 8.0  # robust deviations that a move may have by itself
 NEWS = (
     8.0  # times the largest volume of the month before: another company's rows of a day reach it once in 130
 )
+MARKETS = (
+    0.03,
+    0.6,
+)  # logs of a market's day that explain moves: beyond +82% or -45% it is the file that moved
 LIKE = 0.25  # two moves are alike when their logs differ by this fraction
 
 NOWHERE = np.array([], np.int64), np.array([0.0])  # the days of a symbol that no other source has
@@ -119,7 +123,7 @@ class Evidence:
 
     def _of_the_market(self, place: int, growth: float) -> bool:
         now = np.log(self.market(place))
-        if abs(now) < 0.03:
+        if not MARKETS[0] <= abs(now) <= MARKETS[1]:
             return False
         moves = self._month(place)
         own = np.log(self.series.growth[moves])

@@ -1,5 +1,6 @@
 """The files of a new desk: commented YAML that validates, made from what its owner said."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,12 @@ def sources_text(kind: str, place: str, basis: str | None, symbols: Sequence[str
         path=f'"{place}"', basis=stated, symbols=", ".join(map(quoted, symbols)), start=start,
         facts=FACTS,
     )  # fmt: skip
+
+
+def example_from(first: date) -> str:
+    """`pipeline.yaml` of the example for a book that begins on another day than the example's own."""
+    text = (example_configuration() / "pipeline.yaml").read_text(encoding="utf-8")
+    return re.sub(r"(?m)^first_pack: .*\n", FIRST.format(day=first), text)
 
 
 def make_desk(folder: Path, files: Mapping[str, str], *, example: bool = False) -> Path:

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from optimizer.solvers.audit import Binding
-from resources.results.measure_text import GROUPS, measure_text, part_name
+from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 from resources.settings.policies.policy_grid import is_variant
 from service.report import factors, figures
 from service.report.contents import Contents, Section
 from service.report.factors import factor_pictures
-from service.report.tables import said_once
 from service.report.track import LEVELS, OWN, Row, Track, in_words
 
 MOVED = 1e-6
@@ -87,7 +86,7 @@ def _templates() -> Any:
         factors.moved_factors,
         factors.exposure_changes,
         factors.told_trades,
-        said_once,
+        shared_cause,
     ):
         environment.globals[told.__name__] = told
     return environment

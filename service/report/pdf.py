@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimizer import DataError
+from resources.results.measure_text import shared_cause
 from service.report import drawing
 from service.report.contents import Contents, Section
 from service.report.figures import held_most
 from service.report.table import Table
-from service.report.tables import of_the_pack, said_once, section_tables, track_tables
+from service.report.tables import of_the_pack, section_tables, track_tables
 from service.report.track import BENCHMARK, OWN, Track, in_words
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _section(pdf: "FPDF", section: Section) -> None:
             _text(pdf, warning, warn=True)
     today = {table.title: table for table in section_tables(section)}
     today["Exposures by trade"] = _only(today["Exposures by trade"], 0, ("BUY", "SELL", ""))
-    reasons, often = said_once(facts["trades"])
+    reasons, often = shared_cause([trade["rationale"] for trade in facts["trades"]])
     rows = [[*row[:-1], reason] for row, reason in zip(today["Trades"].rows, reasons, strict=True)]
     for table in (today["Summary"], replace(today["Trades"], rows=rows)):
         _table(pdf, table)

@@ -1,6 +1,5 @@
 """A report as tables, for files that are made of them: numbers stay numbers, each column has a form."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -10,7 +9,7 @@ from service.report.contents import Contents, Section
 from service.report.factor_tables import factor_tables
 from service.report.figures import held_most
 from service.report.table import BY_ROW, Table
-from service.report.track import LEVELS, Row, Track
+from service.report.track import LEVELS, Track
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -163,24 +162,6 @@ def _lists(section: Section) -> Iterator[Table]:
         "risk_contribution": "percent", "binding": "text",
     }  # fmt: skip
     yield Table("Weights", columns, [[row[name] for name in columns] for row in section.stored.weights])
-
-
-OFTEN = 5  # times that a reason is read before it is said once, below
-
-
-def said_once(trades: Sequence[Row]) -> tuple[list[str], str]:
-    """The reason of each trade, and below them the part that many have, which stands there as "¹"; "" for none."""
-    parts = Counter(trade["rationale"].partition(": ")[2] for trade in trades)
-    shared = [(times, part) for part, times in parts.items() if part and times >= OFTEN]
-    if not shared:
-        return [trade["rationale"] for trade in trades], ""
-    often = max(shared)[1]
-    told = [trade["rationale"].removesuffix(f": {often}") for trade in trades]
-    marked = [
-        short if short == trade["rationale"] else f"{short} \u00b9"
-        for short, trade in zip(told, trades, strict=True)
-    ]
-    return marked, f"\u00b9 {often}"
 
 
 def track_tables(prefix: str, told: Track) -> Iterator[Table]:

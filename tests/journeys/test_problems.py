@@ -21,9 +21,7 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     for other in ("1980-01-01", "2999-01-04"):
         status, said = zygote.packfolio("run", "--as-of", other)
         assert status == 1 and "Traceback" not in said
-        assert (
-            "packs are cut from PP_1990-01-01 to today" if other < "2000" else "is not closed yet"
-        ) in said
+        assert ("(`first_pack` in pipeline.yaml) to today" if other < "2000" else "is not closed yet") in said
     book = folder / "config" / "portfolios" / "book.yaml"
     book.write_text(book.read_text().replace("BBB: 300", "GONE: 300"))
     status, said = zygote.packfolio("run", "--as-of", day)

@@ -86,7 +86,7 @@ def test_a_partition_key_is_a_pack_id(name: str) -> None:
     partitions = defs.resolve_asset_graph().get(dg.AssetKey(name)).partitions_def
     assert partitions is not None
     assert partitions.has_partition_key("PP_2025-10-26")  # a Sunday: it sees the last close before
-    assert partitions.get_first_partition_key() == "PP_1990-01-01"
+    assert partitions.get_first_partition_key() == "PP_2022-12-01"  # the example's first holdings
 
 
 def test_a_fault_in_the_pack_blocks_what_follows() -> None:

@@ -1,6 +1,7 @@
 """What the commands print on a terminal; numbers come in ready."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -9,11 +10,13 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
-from resources.results.measure_text import GROUPS, measure_text, part_name
+from resources.logs.open_questions import kind_of, said_once
+from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 
 Row = Mapping[str, Any]
 ACTIONS = {"BUY": "green", "SELL": "magenta", "HOLD": "dim"}  # red is for what is wrong
 ROOM_FOR_REASONS = 120
+MANY_ALIKE = 4  # orders with one reason before another of it: then it is said once
 
 
 def columns_table(title: str, columns: Iterable[tuple[str, bool]]) -> Table:
@@ -118,17 +121,46 @@ ORDER_HEADS = (
 
 def _show_orders(out: Console, orders: Sequence[Row]) -> None:
     """The orders with their reasons: beside each where there is room, else below it."""
+    reasons, often = shared_cause([str(order["rationale"]) for order in orders])
+    orders = [{**order, "rationale": reason} for order, reason in zip(orders, reasons, strict=True)]
     if out.width < ROOM_FOR_REASONS:
-        show_lines(
-            out, ORDER_HEADS, [_order_cells(order) for order in orders], [str(o["rationale"]) for o in orders]
-        )
-        return
+        shown = _alike_together(orders)
+        show_lines(out, ORDER_HEADS, [_order_cells(order) for order, _ in shown], [why for _, why in shown])
+    else:
+        _show_beside(out, orders)
+    if often:
+        _indented(out, often)
+
+
+def _show_beside(out: Console, orders: Sequence[Row]) -> None:
     *heads, cost = ORDER_HEADS
     table = columns_table("", [*heads[:5], cost, *heads[5:], ("why", False)])
     for order in orders:
         *cells, paid = _order_cells(order)
         table.add_row(*cells[:5], paid, *cells[5:], order["rationale"])
     out.print(table)
+
+
+def _alike_together(orders: Sequence[Row]) -> list[tuple[Row, str]]:
+    """Orders and what is said below each: of many alike but for their weights it is said once, below the last.
+
+    Those that are held stand by their reasons, the others where they were.
+    """
+    told = [order["rationale"].partition(": ") for order in orders]
+    kinds = [(kind_of("", weights), cause) for weights, _, cause in told]
+    held = [order["action"] == "HOLD" for order in orders]
+    places = sorted(range(len(orders)), key=lambda at: (held[at], kinds[at] if held[at] else ("", "")))
+    shown: list[tuple[Row, str]] = []
+    for _, group in groupby(places, lambda at: (held[at], kinds[at])):
+        *others, last = (orders[at] for at in group)
+        if len(others) < MANY_ALIKE:
+            shown += [(order, order["rationale"]) for order in (*others, last)]
+        else:
+            shown += [
+                *((order, "") for order in others),
+                (last, f"the last of {len(others) + 1} alike: {last['rationale']}"),
+            ]
+    return shown
 
 
 def _order_cells(order: Row) -> list[str]:
@@ -295,9 +327,21 @@ def show_details(out: Console, details: Row) -> None:
         if isinstance(value, list):
             out.print(f"\n[bold]{name}[/bold]{'' if value else '  none'}")
             if value:
-                show_rows(out, value, LEAST_WANTED)
+                show_rows(out, _once(value) if name == "findings" else value, LEAST_WANTED)
         else:
             out.print(f"{name:<16} {'' if value is None else value}", highlight=False, soft_wrap=True)
+
+
+def _once(findings: Sequence[Row]) -> list[Row]:
+    """What was found, each message once: the first of the symbols of which it is said has a row."""
+    heads = [f"{row['severity']} {row['code']} " for row in findings]
+    told = said_once(
+        [
+            (row["symbol"] or "no symbol", head + row["message"])
+            for head, row in zip(heads, findings, strict=True)
+        ]
+    )
+    return [{**findings[first], "message": said.removeprefix(heads[first])} for (first, *_), said in told]
 
 
 def show_findings(out: Console, findings: Sequence[Row]) -> None:

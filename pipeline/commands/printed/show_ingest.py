@@ -6,17 +6,19 @@ from typing import Any
 from rich.console import Console
 
 from optimizer.errors import how_many
+from resources.logs.open_questions import said_once
 
 Row = Mapping[str, Any]
 MOST_TOLD = 20
 
 
 def show_set_aside(out: Console, aside: Sequence[Row]) -> None:
-    """What is delivered and set aside, the newest first, a line each."""
-    for row in aside[:MOST_TOLD]:
-        out.print(f"[yellow]![/yellow] {row['said']}", highlight=False, soft_wrap=True)
-    if len(aside) > MOST_TOLD:
-        out.print(f"  and {len(aside) - MOST_TOLD} more: packfolio ingest --json", highlight=False)
+    """What is delivered and set aside, the newest first, a line for each kind."""
+    kinds = said_once([(row["symbol"], row["said"]) for row in aside])
+    for _, said in kinds[:MOST_TOLD]:
+        out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
+    if len(kinds) > MOST_TOLD:
+        out.print(f"  and {len(kinds) - MOST_TOLD} more: packfolio ingest --json", highlight=False)
 
 
 def show_ingested(

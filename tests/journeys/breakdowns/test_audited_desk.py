@@ -196,7 +196,7 @@ def test_a_restatement_that_moves_a_live_portfolio_is_proposed_and_nothing_is_re
         found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
     )  # the paper book is not live
     assert found["moved"] > 0.005
-    assert "6 restated, 0 new row(s) of prices (AAA)" in found["reason"]
+    assert "6 restated, 0 new in prices (AAA)" in found["reason"]
     assert found["command"].startswith("packfolio packs revise 2024-02-29 --reason '6 restated")
     told = {item["check"]: item["found"] for item in desk.read("doctor", home="restated")}
     assert found["reason"] in told["restatement"]

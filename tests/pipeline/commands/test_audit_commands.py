@@ -55,7 +55,7 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
         at.read("ingest")
         found = at.read("packs", "restatements")
         assert {one["portfolio"] for one in found if one["portfolio"] != "paper"} == {"book", "tight"}
-        assert "1 restated, 0 new row(s) of prices (AAA)" in found[0]["reason"]
+        assert "1 restated, 0 new in prices (AAA)" in found[0]["reason"]
         assert found[0]["moved"] > 0.005 and found[0]["pack_id"] == THURSDAY
         said = at("packs", "restatements").lines
         assert said == [

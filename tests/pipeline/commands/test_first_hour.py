@@ -1,6 +1,7 @@
 """From a broker's file and a folder of prices to trades of one's own: two commands; and again each month."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from terminal import Terminal, terminal
 
 from pipeline.commands import broker_file
 from pipeline.commands import init as init_command
-from resources.settings.configuration import load_configuration
+from resources.settings.configuration import first_pack, load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
 DATED = ("Fidelity", "Interactive Brokers", "Schwab", "thinkorswim")
@@ -135,7 +136,7 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
     assert at("init", str(tmp_path / "shown"), "--prices", "example").status == 0
     shown = load_configuration(tmp_path / "shown" / "config")
     assert {book.name for book in shown.portfolios.files} == {"us-equity", "leverage-aware"}
-    assert shown.playbooks.missing == ()
+    assert shown.playbooks.missing == () and first_pack(tmp_path / "shown" / "config") == date(2022, 12, 1)
     assert (
         at("init", str(at.folder), "--prices", "example", "--symbols", "KO, XOM", "--money", "5000").status
         == 0
@@ -147,6 +148,7 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
     paper = desk.portfolios.find("main")
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
     assert paper.policy.max_turnover_pct is None  # which would keep it in cash
+    assert first_pack(at.config) == paper.holdings[0].as_of  # not the day of the example's own holdings
     refused = at("holdings", "import", str(PATHS["Fidelity"]), "--portfolio", "main")
     assert refused.status == 2 and "main is a paper book" in refused.err
 

@@ -26,7 +26,7 @@ def test_an_ingest_is_told_in_counts() -> None:
     counts = {
         "files": 2, "rows": 1490, "symbols": 5, "set_aside": 1, "reference_files": 0, "reference_rows": 0, "refused": 0,
     }  # fmt: skip
-    aside = [{"said": "AAA: 1 row is set aside"}]
+    aside = [{"symbol": "AAA", "said": "AAA: 1 row is set aside"}]
     noted = [
         {"code": "DUPLICATE_VOLUME", "findings": 1, "message": "BBB: the larger volume is kept"},
         {"code": "MISSING_SESSION", "findings": 3, "message": "AAA lacks 1 session"},

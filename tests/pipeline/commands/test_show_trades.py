@@ -110,6 +110,18 @@ def test_on_80_columns_the_reason_stands_below_its_line() -> None:
     assert "|BUY    1,500  AAA                 10.50  15,750.00  10.0%\n" in narrow and "28.63" not in narrow
 
 
+def test_the_reason_of_many_orders_is_said_once() -> None:
+    near = [HOLD | {"symbol": f"N{at}", "rationale": f"No change ({at}.0% from target)"} for at in range(5)]
+    said = trades_of(BOOK | {"trades": [BUY, *near[:3], HOLD, *near[3:]]}, width=80)
+    *_, last = lines = [
+        line for line in said.splitlines() if "HOLD" in line or "change" in line or "band" in line
+    ]
+    assert [line.split()[2] for line in lines if "HOLD" in line] == ["N0", "N1", "N2", "N3", "N4", "CCC"]
+    assert (
+        lines[5].endswith("the last of 5 alike: No change (4.0% from target)") and "within the band" in last
+    )
+
+
 @pytest.mark.parametrize(
     ("changed", "why"),
     [

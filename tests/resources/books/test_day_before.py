@@ -77,9 +77,7 @@ def test_a_day_that_comes_in_between_names_the_days_that_skipped_it(book: Chain)
     assert (found.pack_id, found.rested_on, found.before, found.later, found.skipped) == (
         f"PP_{D3}", f"PP_{D1}", f"PP_{D2}", 1, True,
     )  # fmt: skip
-    assert f"was computed from PP_{D1} before PP_{D2} was there, and so do the 1 day(s) after it" in str(
-        found
-    )
+    assert f"was computed from PP_{D1} before PP_{D2} was there, and 1 later day with it: " in str(found)
     book.day(D3)
     book.day(D4)
     assert book.out_of_date() == []

@@ -169,6 +169,12 @@ def test_decimal_commas_are_read_where_the_file_is_consistent(separator: str) ->
     else:
         with pytest.raises(DataError, match=r"x\.csv: 1,250 may be a thousand or not"):
             told("1,250 79787")
+    if separator == ";":  # where decimal commas are usual, a point may part thousands
+        with pytest.raises(DataError, match=r"1\.250 may be a thousand or not: write 1250, or 1\.2500"):
+            told("1.250 79787")
+    else:
+        assert told("1.250 79787").held[0].quantity == Decimal("1.25")
+    assert "in capitals it would be one: BRK.B" in str(read("symbol,quantity\nbrk.b,3\n").questions[0])
 
 
 def test_a_file_counts_in_one_currency_by_its_signs_codes_or_column() -> None:

@@ -8,7 +8,7 @@ import pytest
 from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 import resources.logs.open_questions as module
-from resources.logs.open_questions import OpenQuestion, open_questions
+from resources.logs.open_questions import OpenQuestion, open_questions, said_once
 from resources.logs.storing import insert_rows
 from resources.store.warehouse import Warehouse
 
@@ -70,6 +70,16 @@ def test_rows_set_aside_are_asked_about_until_one_of_their_day_is_believed(tmp_p
     aside(warehouse, 3, "JUMP_75", DAYS[3])  # asked again: the newest word on a day counts
     assert [(item.code, item.rows) for item in asked(warehouse)] == [("JUMP_75", 1), ("SPLIT_UNEXPLAINED", 2)]
     assert [(item.code, item.rows) for item in asked(warehouse, 2)] == [("SPLIT_UNEXPLAINED", 3)]
+
+
+def test_what_is_the_same_but_for_names_and_numbers_is_said_once() -> None:
+    told = [(name, f"{name} lies at {close:,.2f} since 2024-01-0{day}: ask") for name, close, day in (
+        ("A", 1.5, 2), ("BRK.B", -1234, 2), ("C", 3, 3), ("10Y", 4, 2),
+    )]  # fmt: skip
+    assert said_once(told) == [
+        ([0, 1, 3], "A lies at 1.50 since 2024-01-02: ask; the same of BRK.B, 10Y"),
+        ([2], "C lies at 3.00 since 2024-01-03: ask"),
+    ]
 
 
 def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resources.prices.files import Reading, read_delivery
+from resources.prices.files import Reading, read_delivery, unknown_format
 from resources.prices.source import Delivery, FileRejected
 
 HEADER = "symbol,date,open,high,low,close,volume,dividend,split\n"
@@ -116,6 +116,12 @@ def test_a_bomb_is_refused() -> None:
 
 def test_an_unknown_format_is_refused() -> None:
     assert refusal("x", "prices.xlsx") == [("UNKNOWN_FORMAT", None)]
+    for name, remedy in (
+        ("a.xlsx", "save the sheet as CSV"),
+        ("a.ZIP", "unpack it"),
+        ("a.json", "convert it"),
+    ):
+        assert f"; {remedy}" in unknown_format(name).message
 
 
 def parquet(**columns: object) -> bytes:

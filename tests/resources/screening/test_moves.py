@@ -163,6 +163,13 @@ def test_a_leveraged_fund_that_halves_with_the_market_is_believed_at_once() -> N
     assert aside(alone) == [("SPLIT_UNEXPLAINED", 41)]
 
 
+@pytest.mark.parametrize("times", [10.0, 0.01])
+def test_a_file_in_other_units_is_no_day_of_the_market(times: float) -> None:
+    closes = crowd({39: times - 1})
+    rows = [row for at in range(30) for row in series(f"S{at:02d}", closes[:, at].round(6).tolist())]
+    assert len(aside(checked(rows))) == 30
+
+
 def test_a_stock_that_halves_while_it_moves_by_a_tenth_every_day_is_believed_at_once() -> None:
     wild = 100 * np.cumprod(1 + np.tile([0.1, -0.09], 10))
     rows = series("A", [*wild.round(4).tolist(), round(wild[-1] / 2, 4), round(wild[-1] / 2.1, 4)])
