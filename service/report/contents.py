@@ -30,6 +30,7 @@ class Section:
     left_out   "frontier", "stress", "backtest", "book" -> why it is not there
     attribution  breakdown -> {"part", effect: contribution}, of the policy, the largest first
     factors    risk and return by factor, as `attribution_of` tells them
+    held       of a portfolio without trades: symbol, quantity, price, value, weight, the largest first
     """
 
     name: str
@@ -42,6 +43,18 @@ class Section:
     attribution: dict[str, list[Row]]
     factors: Row
     problem: str | None
+    held: Sequence[Row] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it does not trade because it stands within its own rules: nothing is wrong."""
+        return bool(self.facts["result"]) and self.facts["result"]["status"] == "no_trade"
+
+    @property
+    def no_trades(self) -> str:
+        """Why there are no trades, as a sentence; empty where there are."""
+        said = self.problem or ""
+        return said[:1].upper() + said[1:] if self.quiet or not said else f"No trades today: {said}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,22 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
         attribution=_attribution(told.attribution),
         factors=factors,
         problem=problem,
+        held=_held(loaded) if problem and loaded else (),
     )
+
+
+def _held(loaded: Loaded) -> list[Row]:
+    case = loaded.case
+    weights = case.portfolio.get_weights(case.prices)
+    return [
+        {
+            "symbol": symbol, "quantity": float(position.quantity), "price": case.prices[symbol],
+            "value": float(position.quantity) * case.prices[symbol], "weight": weights[symbol],
+        }
+        for symbol, position in sorted(
+            case.portfolio.positions.items(), key=lambda item: (-abs(weights[item[0]]), item[0])
+        )
+    ]  # fmt: skip
 
 
 def _attribution(found: Sequence[Row]) -> dict[str, list[Row]]:

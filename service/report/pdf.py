@@ -99,7 +99,7 @@ def _section(pdf: "FPDF", section: Section) -> None:
     facts = section.facts
     _heading(pdf, f"{section.name} ({facts['mode']}, {facts['base_currency']})")
     if section.problem:
-        _text(pdf, f"No trades today: {section.problem}", warn=True)
+        _text(pdf, section.no_trades, warn=not section.quiet)
     for said in (facts["result"] or {}, facts["totals"] or {}):
         for warning in said.get("warnings") or []:
             _text(pdf, warning, warn=True)
@@ -107,7 +107,7 @@ def _section(pdf: "FPDF", section: Section) -> None:
     today["Exposures by trade"] = _only(today["Exposures by trade"], 0, ("BUY", "SELL", ""))
     reasons, often = shared_cause([trade["rationale"] for trade in facts["trades"]])
     rows = [[*row[:-1], reason] for row, reason in zip(today["Trades"].rows, reasons, strict=True)]
-    for table in (today["Summary"], replace(today["Trades"], rows=rows)):
+    for table in (today["Summary"], replace(today["Trades"], rows=rows), today["Held"]):
         _table(pdf, table)
     if often:
         _text(pdf, often)

@@ -152,6 +152,14 @@ def _lists(section: Section) -> Iterator[Table]:
     }  # fmt: skip
     yield Table("Trades", columns, [[trade[name] for name in columns] for trade in section.facts["trades"]])
     columns = {
+        "symbol": "text",
+        "quantity": "shares",
+        "price": "money",
+        "value": "money",
+        "weight": "percent",
+    }
+    yield Table("Held", columns, [[row[name] for name in columns] for row in section.held])
+    columns = {
         "symbol": "text", "day": "count", "action": "text", "quantity": "shares", "left_quantity": "shares",
         "participation": "percent", "remaining_risk": "percent",
     }  # fmt: skip

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from optimizer import TailBacktest, backtest_forecasts
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.tail_risk import TailFile
@@ -84,7 +85,7 @@ class Judged:
         )
         if not self.tested:
             return (
-                f"Too few: {self.periods} forecasts so far, {settings.least_packs} are needed for a test "
+                f"Too few: {how_many(self.periods, 'forecast')} so far, {settings.least_packs} are needed for a test "
                 f"(tail_risk.least_packs); nothing has been tested yet.{apart}"
             )
         if not self.failed:

@@ -15,6 +15,7 @@ from service import OptimizerService
 from service.desk import UnknownPackError
 from service.report.contents import Contents, contents
 from service.report.page import render
+from service.report.tables import section_tables
 from service.report.track import track
 
 SCRIPT = re.compile(r"<script.*?</script>", re.DOTALL)
@@ -55,7 +56,19 @@ def test_the_page_loads_nothing_from_elsewhere(report: Contents) -> None:
 def test_a_portfolio_without_an_answer_shows_why(report: Contents) -> None:
     [empty] = [section for section in report.sections if section.facts["portfolio_id"] == EMPTY]
     told = replace(report, sections=[replace(empty, problem="AAPL <has> no price")])
-    assert "No trades today:</b> AAPL &lt;has&gt; no price" in body(render(told))
+    assert '<p class="warn">No trades today: AAPL &lt;has&gt; no price' in body(render(told))
+
+
+def test_a_portfolio_within_its_rules_says_so_without_alarm_and_shows_what_it_holds(report: Contents) -> None:
+    [book] = [section for section in report.sections if section.facts["portfolio_id"] == PORTFOLIO]
+    held = [{"symbol": "AAA", "quantity": 12.0, "price": 5.0, "value": 60.0, "weight": 0.25}]
+    facts = {**book.facts, "result": {**book.facts["result"], "status": "no_trade"}}
+    quiet = replace(book, facts=facts, problem="no trade: drift 0.8% of 2%", held=held)
+    text = body(render(replace(report, sections=[quiet])))
+    assert '<p class="soft">No trade: drift 0.8% of 2%' in text and "No trades today" not in text
+    assert re.search(r"<td>AAA</td>.*>12</td>.*>5\.00</td>.*>60\.00</td>.*>25\.0%</td>", text)
+    [table] = [table for table in section_tables(quiet) if table.title == "Held"]
+    assert table.rows == [["AAA", 12.0, 5.0, 60.0, 0.25]]
 
 
 def test_a_history_has_its_sentences_its_tables_and_the_reasons_for_what_is_left_out(
