@@ -49,6 +49,11 @@ class Market:
     windows: Mapping[Window, Panel] = field(default_factory=dict)
     models: Mapping[str, FactorModel] = field(default_factory=dict)
 
+    @property
+    def newest(self) -> date:
+        """The newest priced day of the desk."""
+        return self.starts[1]
+
     def recent(self, symbols: Sequence[str], sessions: int) -> Panel:
         """The symbols over the last priced days of the desk."""
         return self.panel.select(symbols, self.starts[sessions])
@@ -111,7 +116,7 @@ def read_market(
     windows     stretches of the past that will be asked for; those that the pack has not seen to their end are left out
     """
     wanted, counted = sorted(set(symbols)), sorted(set(currencies))
-    starts = {days: window_start(con, pack, days) for days in sessions}
+    starts = {days: window_start(con, pack, days) for days in {1, *sessions}}
     panel = read_panel(con, pack, wanted, min(starts.values()))
     facts = {name: newest_facts(con, pack, log, value, wanted) for name, (log, value) in FACTS.items()}
     seen = sorted(window for window in windows if window[1] <= pack.as_of)

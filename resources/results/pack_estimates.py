@@ -247,9 +247,10 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     """A portfolio whose prices, facts and estimates were read before."""
     snapshot, portfolio = inputs.snapshot, portfolio_of(inputs)
     frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
+    notes = (*map(snapshot.left_out, snapshot.excluded), *inputs.old_prices())
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
-        own.liquidity, tuple(map(snapshot.left_out, snapshot.excluded)), frozen,
+        own.liquidity, notes, frozen,
         {symbol: f"it {why}" for symbol, why in snapshot.excluded.items()},
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found, mandate)

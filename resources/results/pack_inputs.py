@@ -1,7 +1,8 @@
 """A snapshot with the prices and facts that the optimizer wants, as the pack saw them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from optimizer import (
@@ -15,6 +16,7 @@ from optimizer import (
     ScenarioView,
     Universe,
 )
+from optimizer.errors import some_of
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
@@ -34,6 +36,7 @@ class Inputs:
     rates    symbol -> base currency per unit of the symbol's own
     policy   with the risk-free rate filled in
     views    of the policy's view_model
+    old      symbol -> day of its price, where that is not the desk's newest priced day
     """
 
     snapshot: Snapshot
@@ -45,6 +48,17 @@ class Inputs:
     policy: Policy
     views: tuple[MarketView | JointViews | ScenarioView, ...]
     ratings: Mapping[str, float]
+    old: Mapping[str, date] = field(default_factory=dict)
+
+    def old_prices(self) -> list[str]:
+        """What is said of names that are taken at an older price, a sentence a day."""
+        days: dict[date, list[str]] = {}
+        for symbol, day in self.old.items():
+            days.setdefault(day, []).append(symbol)
+        return [
+            f"No price since {day}, whose close is taken: {some_of(days[day])}"
+            for day in sorted(days, reverse=True)
+        ]
 
 
 def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
@@ -84,6 +98,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         policy=_priced_at(policy, rf, symbols),
         views=tuple(view.to_view(rf) for view in snapshot.views),
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
+        old={symbol: found[0] for symbol, found in closes.items() if found and found[0] < market.newest},
     )
 
 

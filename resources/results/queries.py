@@ -113,12 +113,13 @@ def book_notes(portfolios: Sequence[Row]) -> list[str]:
 
 
 MISSING = ("SET_ASIDE", "FILE_REFUSED", "SOURCE_STOPPED")
+OF_BOOKS = "STALE_SYMBOL"  # each book says it of what it holds
 MOST_MISSING = 20
 CAVEATS = ("SURVIVORSHIP", "NOT_TRADABLE", "NO_DIVIDENDS", "SIMULATED")
 
 
 def notes_of(con: Connection, pack: Pack) -> list[str]:
-    """What a reader must know of the prices behind a pack: survivors, adjusted, simulated; and what is missing."""
+    """What a reader must know of the data behind a pack: survivors, adjusted, simulated; missing, old or doubted."""
     found = rows(
         con,
         "select distinct code, message from check_findings where pack_id is null and materialization <= ? "
@@ -127,9 +128,10 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
     )
     missing = rows(
         con,
-        "select code, symbol, severity, message from check_findings where pack_id = ? and code in (select unnest(?)) "
+        "select code, symbol, severity, message from check_findings where pack_id = $1 "
+        "and (code in (select unnest($2)) or severity = 'WARN' and code <> $3) "
         "order by severity desc, date desc, symbol",
-        [pack.id, list(MISSING)],
+        [pack.id, list(MISSING), OF_BOOKS],
     )
     blocking = [row for row in missing if row["severity"] != "INFO"]
     kinds = said_once([(row["symbol"] or "no symbol", row["message"]) for row in blocking])

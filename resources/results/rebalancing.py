@@ -31,6 +31,8 @@ def quiet_result(case: Case, decision: Decision) -> Answer:
         "method": case.snapshot.policy.method, "status": NO_TRADE, "reason": decision.sentence,
         "cash": 1 - sum(weights.values()), "turnover": 0.0, "constraints_met": True,
     }  # fmt: skip
+    if old := case.inputs.old_prices():
+        row["warnings"] = json_text(old)
     return {"optimization_results": one_row(row)}
 
 

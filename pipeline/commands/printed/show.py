@@ -67,6 +67,7 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
     out.print(f"\n[bold]{portfolio['name']}[/bold] ({portfolio['mode']}, {portfolio['base_currency']})")
     if result is not None and result["status"] == "no_trade":
         _indented(out, result["reason"])
+        _warn(out, result["warnings"])
         return
     if result is None or result["status"] != "optimal":
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
@@ -90,7 +91,11 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
             _indented(out, _taxes(totals))
     for line in _waiting(portfolio["trade_schedule"]):
         _indented(out, line)
-    for warning in [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])]:
+    _warn(out, [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])])
+
+
+def _warn(out: Console, warnings: Iterable[str] | None) -> None:
+    for warning in warnings or ():
         _indented(out, f"[yellow]![/yellow] {warning}")
 
 

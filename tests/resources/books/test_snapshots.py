@@ -1,13 +1,16 @@
 """A portfolio under a pack: what is wrong with it today is its problem, and whatever it was is read back the same."""
 
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from bench import STAMP, ingest, new_warehouse, price_rows, staying_open, take_snapshot
 
-from optimizer import DataError, ExposureType, Fund, FundExposureMap, Policy
+from optimizer import DataError, Estimates, ExposureType, Fund, FundExposureMap, Policy
+from optimizer.proposals.rebalance_rules import Decision
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import (
@@ -17,7 +20,9 @@ from resources.books.snapshots import (
 )
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
+from resources.results.pack_estimates import Own, case_of
 from resources.results.pack_inputs import look_through, read_inputs, under_policy
+from resources.results.rebalancing import quiet_result
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
@@ -45,9 +50,16 @@ def book(*changes: tuple[str, str]) -> PortfolioFile:
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Pack]:
-    """AAA, BBB and EUR are priced to the end, EUR in euro without a rate; LOST stopped, NEW is young."""
+    """AAA, BBB and EUR are priced to the end, EUR in euro without a rate; LOST stopped, LATE waits, NEW is young."""
     warehouse = Warehouse(tmp_path_factory.mktemp("desk"))
-    histories = {"AAA": DAYS, "BBB": DAYS, "EUR": DAYS, "LOST": DAYS[:-10], "NEW": DAYS[-12:]}
+    histories = {
+        "AAA": DAYS,
+        "BBB": DAYS,
+        "EUR": DAYS,
+        "LOST": DAYS[:-10],
+        "LATE": DAYS[:-2],
+        "NEW": DAYS[-12:],
+    }
     for symbol, days in histories.items():
         rows = price_rows(days=days, symbols=(symbol,))
         if symbol == "EUR":
@@ -152,7 +164,7 @@ def test_a_benchmark_is_estimated_even_where_it_may_not_be_bought(
 def test_a_universe_of_all_is_what_the_pack_prices(desk: tuple[Warehouse, Pack]) -> None:
     found = taken(desk, (UNIVERSE, "universe: all"), ("name: book", "name: book\nbase_currency: EUR"), (HELD, "positions: {}"))  # fmt: skip  # noqa: E501
     assert found.problem is not None and "USD" in found.problem  # no rate: never 1
-    assert found.investable == ("AAA", "BBB", "EUR", "NEW")
+    assert found.investable == ("AAA", "BBB", "EUR", "LATE", "NEW")
 
 
 BOUGHT = "[{acquired: 2023-06-01, quantity: 2, cost_basis: 90}, {acquired: 2023-07-03, quantity: 1, cost_basis: 99}]"
@@ -177,6 +189,25 @@ def test_a_snapshot_is_read_back_as_it_was_taken(tmp_path: Path, changes: list[t
         (back,) = read_snapshots(con, pack)
     for name in Snapshot.__dataclass_fields__:
         assert getattr(back, name) == getattr(given, name), name
+
+
+def test_a_price_of_an_older_day_is_told_with_its_day_whether_the_book_trades_or_not(
+    desk: tuple[Warehouse, Pack],
+) -> None:
+    warehouse, pack = desk
+    late, priced = (
+        taken(desk, (UNIVERSE, f"universe: [AAA, {name}]"), (HELD, f"positions: {{{name}: 5}}"))
+        for name in ("LATE", "BBB")
+    )
+    with warehouse.live() as con:
+        inputs, without = (read_inputs(con, pack, one, NO_FUNDS) for one in (late, priced))
+    said = f"No price since {DAYS[-3]}, whose close is taken: LATE"
+    assert (late.problem, inputs.prices["LATE"], without.old_prices()) == (None, 137.0, [])
+    case = case_of(inputs, Estimates(late.symbols, None, np.diag([0.04, 0.09])), Own())
+    assert case.mandate.notes == (said,)
+    decision = Decision("no_trade", "no trade: drift 0% of 2%")
+    [warnings] = quiet_result(case, decision)["optimization_results"]["warnings"]
+    assert json.loads(warnings) == [said]
 
 
 def test_inputs_have_prices_in_the_base_currency_and_the_views_in_excess_of_the_rate(
