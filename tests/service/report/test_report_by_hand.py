@@ -275,8 +275,8 @@ def test_exposures_by_trade_leave_out_who_holds_and_keep_what_the_trades_come_to
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     titles = (
-        "Summary", "Trades", "Held", "Days to trade", "Value at risk", "Factor risk", "Risk by name", "Return by factor",
-        "Return from pack to pack", "Attribution", "Left out",
+        "Summary", "Trades", "Held", "Days to trade", "Value at risk", "Factor risk", "Risk by name",
+        "Return by factor", "Return from pack to pack", "Attribution", "Left out",
     )  # fmt: skip
     made = [Table(title, {}, []) for title in titles]
     rows: list[list[object]] = [["BUY", "A"], ["HOLD", "B"], ["SELL", "C"], ["", "together"]]
