@@ -165,6 +165,7 @@ class Desk:
         replaced = reading.superseded_by(pack)
         notes = [f"{pack.id} is superseded by {replaced}"] if replaced else []
         case = load_case(reading.con, pack, told, self.configuration.funds, reading.evidence(pack, told))
+        notes += case.inputs.old_prices()
         return Loaded(pack, case, tuple(notes), past_reasons(reading.con, pack, snapshot.portfolio_id))
 
 

@@ -75,7 +75,7 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
         cash_after=trades.cash_after,
         constraints_met=trades.constraints_met,
         constraints=[_constraint(check) for check in trades.constraints],
-        warnings=[*loaded.notes, *_warnings(case, answer)],
+        warnings=[*dict.fromkeys([*loaded.notes, *_warnings(case, answer)])],
         current_volatility_pct=100 * before.volatility if known else NAN,
         post_volatility_pct=100 * after.volatility if known else NAN,
         current_sharpe=before.sharpe if known else NAN,

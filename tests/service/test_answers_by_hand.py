@@ -11,9 +11,12 @@ import pytest
 from service_desk import PACK, PORTFOLIO
 
 from optimizer import DataError, Estimates, Policy, PolicyError
+from resources.results.pack_inputs import Inputs
 from service import OptimizerService, answers, proposals, stresses
 from service import frontier as frontiers
+from service.desk import Desk
 from service.proposals import shares, traded
+from service.settings import Settings
 from service.stresses import _after, chosen_scenarios
 
 
@@ -351,3 +354,15 @@ def test_a_small_book_is_hedged_and_an_empty_one_refused(
     )
     with pytest.raises(error):
         stresses.factor_hedges_answer(SimpleNamespace(), book, {}, [])  # type: ignore[arg-type]
+
+
+def test_an_older_price_is_told_once_in_every_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "No price since 2025-10-22, whose close is taken: AAPL"
+    monkeypatch.setattr(Inputs, "old_prices", lambda inputs: [said])
+    service = OptimizerService(Desk(settings))
+    traded = asyncio.run(service.propose_trades("seed", {"method": "risk_parity"}, PACK))
+    changed = asyncio.run(service.analyze_impact("seed", traded["trades"][:1], PACK))
+    service.desk.published.close()
+    assert traded["warnings"].count(said) == 1 and said in changed["warnings"]
