@@ -151,9 +151,14 @@ def noise_edge(values: Array, rows: int) -> float:
 
 
 def spectrum(covariance: Array) -> tuple[Array, Array, Array]:
-    """(n,) deviations, and eigenvalues (n,) ascending and eigenvectors (n, n) of the correlation."""
+    """(n,) deviations, and eigenvalues (m,) ascending and eigenvectors (n, m) of the correlation of the m that move."""
     deviation = np.sqrt(np.diag(covariance))
-    safe = np.where(deviation > 0, deviation, 1.0)
+    moving = deviation > 0
+    if moving.any() and not moving.all():
+        vectors = np.zeros((len(deviation), int(moving.sum())))
+        _, values, vectors[moving] = spectrum(covariance[np.ix_(moving, moving)])
+        return deviation, values, vectors
+    safe = np.where(moving, deviation, 1.0)
     correlation = covariance / np.outer(safe, safe)
     np.fill_diagonal(correlation, 1.0)
     values, vectors = np.linalg.eigh(correlation)

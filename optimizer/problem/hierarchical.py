@@ -19,12 +19,13 @@ from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
 Link = Literal["single", "ward"]
+EQUAL = 10  # decimals of a squared distance: ties are told by the data, and not by what rounding leaves of them
 
 
 def hrp(covariance: Array, alike: Array | None = None) -> Array:
     """Hierarchical risk parity as published: distances of distances, single linkage (Lopez de Prado 2016)."""
     distance = distances(covariance, alike)
-    columns = np.sqrt(np.maximum(_squared_differences(distance), 0.0))
+    columns = np.sqrt(np.maximum(_squared_differences(distance).round(EQUAL), 0.0))
     return bisect(covariance, leaf_order(columns, "single"))
 
 
@@ -100,7 +101,7 @@ def correlation_distance(covariance: Array) -> Array:
     """(n, n) sqrt((1 - correlation) / 2), 0 for twins, 1 for opposites."""
     risk = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(risk, risk)
-    distance = np.sqrt(np.clip((1.0 - correlation) / 2.0, 0.0, 1.0))
+    distance = np.sqrt(np.clip((1.0 - correlation) / 2.0, 0.0, 1.0).round(EQUAL))
     np.fill_diagonal(distance, 0.0)
     return np.asarray((distance + distance.T) / 2)
 

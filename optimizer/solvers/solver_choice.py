@@ -9,6 +9,7 @@ from optimizer.errors import DataError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Polyhedron, outer
 from optimizer.numerics.lp import inhabited, solve_lp
+from optimizer.numerics.matrices import dense, variances
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import (
     Goal,
@@ -38,6 +39,7 @@ from optimizer.typing import Array
 # Goals whose line comes from a solver's multipliers of the days.
 OverScenarios = Scenario | TailRatio | TailBudget | RobustTail
 RUIN = -1.0 + 1e-9
+HEDGED = 1e-6  # of a correlation: risks that small have no shares that can be told from rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,20 @@ class Optimum:
 
 class NoScaleError(SolverError):
     """The best weights that the limits allow a goal with a free scale are within reach of rounding."""
+
+
+def _remedy(goal: Goal) -> str:
+    """What to do where nothing was certified."""
+    if isinstance(goal, Ratio | RiskBudget):
+        own = np.sqrt(variances(goal.covariance))
+        safe = np.where(own > 0, own, 1.0)
+        least = float(np.linalg.eigvalsh(dense(goal.covariance) / np.outer(safe, safe))[0])
+        if least < HEDGED:
+            return (
+                f"some names hedge or copy each other almost exactly (least eigenvalue of their correlation {least:.0e}); "
+                f"use more history or a shrunk covariance"
+            )
+    return "report the policy and the estimates"
 
 
 def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
@@ -93,7 +109,7 @@ def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
     if not inhabited(feasible.space) or not rewarding(goal, feasible):
         raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
     raise SolverError(
-        f"no answer could be certified; {'; '.join(reasons)}: report the policy and the estimates"
+        f"no answer could be certified; {'; '.join(reasons)}: {_remedy(goal)}"
     )
 
 

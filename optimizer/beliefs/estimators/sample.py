@@ -12,6 +12,8 @@ from optimizer.errors import DataError, PolicyError
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
+STILL = 1e-12  # between the largest and the least return of a period: what prices that grow evenly leave of rounding
+
 
 @typed
 @dataclass(frozen=True, eq=False)
@@ -65,8 +67,10 @@ class Sample:
 
     @cached_property
     def centred(self) -> Array:
-        """(T, n) returns less their means."""
-        return np.asarray(self.returns - self.average)
+        """(T, n) returns less their means; exactly 0 for what never moves but by rounding."""
+        away = np.asarray(self.returns - self.average)
+        away[:, np.ptp(self.returns, axis=0) <= STILL] = 0.0
+        return away
 
     def decay_weights(self, default_half_life: float) -> Array:
         """(T,) exponential weights that sum to 1, the last row the heaviest; half-life in periods.

@@ -9,6 +9,7 @@ from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.errors import DataError
 from optimizer.typing import Array
 
+NONE = 1e-12  # of the largest eigenvalue
 
 @estimator()
 def ledoit_wolf(sample: Sample) -> Array:
@@ -40,6 +41,8 @@ def ledoit_wolf_intensity(sample: Sample, empirical: Array) -> float:
 def oas(sample: Sample) -> Array:
     """Oracle approximating shrinkage to a scaled identity (Chen, Wiesel, Eldar & Hero 2010, IEEE TSP 58).
 
+    As scikit-learn has it: without the terms in 2 / n of their equation 23, which shrink a few names less.
+
     >>> oas(sample).shape
     (3, 3)
     """
@@ -67,7 +70,12 @@ def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
     empirical, _ = _moments(sample)
     n = len(empirical)
     deviation = np.sqrt(np.diag(empirical))
-    if n == 1 or not (deviation > 0).all():
+    moving = deviation > 0
+    if not moving.all():
+        if moving.any():
+            empirical[np.ix_(moving, moving)] = ledoit_wolf_constant_correlation(Sample(x[:, moving]))
+        return empirical
+    if n == 1:
         return empirical
     correlation = ((empirical / np.outer(deviation, deviation)).sum() - n) / (n * (n - 1))
     target = correlation * np.outer(deviation, deviation)
@@ -85,7 +93,7 @@ def ledoit_wolf_constant_correlation(sample: Sample) -> Array:
 
 @estimator()
 def geodesic(sample: Sample) -> Array:
-    """Sample volatilities, and a correlation part of the way from the sample's to none on the geodesic between them.
+    """Volatilities (1 / T), and a correlation part of the way from the sample's to none on the geodesic between them.
 
     C^(1 - a) scaled to a unit diagonal, a Ledoit and Wolf's weight for standardised returns: eigenvalues move by
     ratios, where linear shrinkage moves them by differences. A singular correlation stays singular.
@@ -106,14 +114,15 @@ def geodesic(sample: Sample) -> Array:
 def towards_none(correlation: Array, share: float) -> Array:
     """(n, n) the point at a share of the way on the geodesic to the identity, with a unit diagonal."""
     values, vectors = np.linalg.eigh(correlation)
-    moved = (vectors * np.maximum(values, 0.0) ** (1.0 - share)) @ vectors.T
+    values[values <= NONE * values[-1]] = 0.0  # a power below 1 would make much of what rounding left
+    moved = (vectors * values ** (1.0 - share)) @ vectors.T
     scale = 1.0 / np.sqrt(np.diag(moved))
     return np.asarray(moved * np.outer(scale, scale))
 
 
 @estimator()
 def graphical_lasso(sample: Sample) -> Array:
-    """Sample volatilities, and the correlation of greatest likelihood less a penalty on partial correlations.
+    """Volatilities (1 / T), and the correlation of greatest likelihood less a penalty on partial correlations.
 
     Most partial correlations become 0. The penalty on the size of the off-diagonal entries of the inverse is
     sqrt(ln n / T), the rate of Ravikumar et al. 2011. Raises DataError where coordinate descent does not settle.

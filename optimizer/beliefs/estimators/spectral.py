@@ -29,7 +29,7 @@ def denoised(sample: Sample) -> Array:
     noise = values <= noise_edge(values, sample.rows)
     values = np.where(noise, values[noise].mean() if noise.any() else 0.0, values)
     correlation = (vectors * values) @ vectors.T
-    scale = deviation / np.sqrt(np.diag(correlation))
+    scale = deviation / np.sqrt(np.where(deviation > 0, np.diag(correlation), 1.0))
     return np.asarray(correlation * np.outer(scale, scale))
 
 

@@ -16,6 +16,7 @@ from optimizer import (
     sample_covariance,
 )
 from optimizer.beliefs.estimators.covariances import regime_multiplier
+from optimizer.beliefs.estimators.recipes import COVARIANCES
 from optimizer.beliefs.estimators.shrinkage import ledoit_wolf_intensity, towards_none
 
 NEW = {"regime_ewma": regime_ewma, "geodesic": geodesic, "graphical_lasso": graphical_lasso}
@@ -125,3 +126,27 @@ def test_a_recipe_chooses_it(method: str):
     x = pd.DataFrame(returns(8), pd.bdate_range("2024-01-01", periods=120), list("ABCDE"))
     found = estimate(returns=x, recipe=Recipe(covariance_method=method, lookback_days=120))
     np.testing.assert_allclose(found.covariance, NEW[method](Sample(x.to_numpy())) * found.periods_per_year)
+
+
+STEADY = 100.0 * 1.0003 ** np.arange(61)
+
+
+@pytest.mark.parametrize("still", [np.zeros(60), np.full(60, 0.0003), STEADY[1:] / STEADY[:-1] - 1])
+@pytest.mark.parametrize(
+    "method",
+    ["geodesic", "graphical_lasso", "ledoit_wolf_constant_correlation", "denoised", "statistical_factors"],
+)
+def test_a_name_that_never_moves_changes_no_other_names_covariance(method: str, still: np.ndarray):
+    """What rounding leaves of a constant had correlations of its own, and shrinkage by one name was none at all."""
+    rng = np.random.default_rng(7)
+    moves = rng.normal(0, 0.01, (60, 4)) + rng.normal(0, 0.01, (60, 1))
+    beside = COVARIANCES[method](Sample(np.column_stack([still, moves])))
+    np.testing.assert_allclose(beside[1:, 1:], COVARIANCES[method](Sample(moves)), rtol=1e-9)
+    assert not beside[0].any()
+
+
+def test_a_singular_correlation_stays_singular_on_the_geodesic():
+    """Eigenvalues of 1e-17 to a power near 0 are near 1: they were taken for what the returns say."""
+    moves = np.random.default_rng(8).normal(0, 0.01, (5, 8))
+    found = np.linalg.eigvalsh(correlation(geodesic(Sample(moves))))
+    assert (found > 1e-10).sum() == 4

@@ -116,3 +116,15 @@ def test_no_other_order_of_wards_leaves_has_nearer_neighbours(seed: int):
     nearest = [np.array(order) for order, length in reach.items() if length <= min(reach.values()) + 1e-12]
     w = hrp_ward(covariance)
     assert any(np.allclose(bisect(covariance, order), w, atol=1e-12) for order in nearest)
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES))
+def test_no_tie_is_told_by_the_last_bits_of_a_covariance(recipe: str):
+    """Equal correlations differ in their last bits as soon as they are computed, on each kernel in others."""
+    rng = np.random.default_rng(3)
+    risk = rng.uniform(0.5, 2.0, 9)
+    equal = (blocks((4, 5), 0.7) + 0.008) * np.outer(risk, risk)
+    wanted = RECIPES[recipe](equal)
+    for _ in range(5):
+        bits = np.triu(1.0 + rng.integers(-2, 3, (9, 9)) * 2.0**-52)
+        np.testing.assert_allclose(RECIPES[recipe](equal * np.maximum(bits, bits.T)), wanted, atol=1e-12)

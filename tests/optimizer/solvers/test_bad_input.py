@@ -16,6 +16,7 @@ from optimizer import (
     PackfolioError,
     Policy,
     PolicyError,
+    SolverError,
     Universe,
     solve,
 )
@@ -166,3 +167,11 @@ def test_a_return_above_the_rate_without_risk_has_no_sharpe_ratio(variance: floa
     still = Estimates(("A", "B", "C"), np.array([0.06, 0.025, 0.07]), np.diag([0.04, variance, 0.05]))
     with pytest.raises(DataError, match="no risk at all, so the Sharpe ratio has no best value"):
         solve(still, Policy(method="max_sharpe", risk_free_rate=0.02), Universe(("A", "B", "C")))
+
+
+def test_names_that_hedge_each_other_almost_exactly_are_told_where_nothing_can_be_certified() -> None:
+    moves = np.random.default_rng(2).normal(0, 0.01, (60, 3))
+    moves[:, 1] = -moves[:, 0]
+    hedged = Estimates(("A", "B", "C"), None, np.cov(moves.T) * 252 + 1e-12 * np.eye(3))
+    with pytest.raises(SolverError, match=r"hedge or copy each other almost exactly .* a shrunk covariance"):
+        solve(hedged, Policy(method="max_diversification"), Universe(hedged.symbols))
