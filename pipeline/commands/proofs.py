@@ -1,6 +1,7 @@
 """The commands of proofs that leave the house: prove, check, and the checkpoints that others keep."""
 
 import json
+import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -140,6 +141,6 @@ def opened_store() -> Any:
 
     here = Environment.of_process()
     store = Warehouse(here.home, here.anchor)
-    if not store.path.exists():
+    if not os.path.lexists(store.path):
         raise PolicyError(f"there is no {store.path}: run `packfolio run` first, or set PACKFOLIO_HOME")
     return store

@@ -1,7 +1,6 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +35,7 @@ from resources.ledger.ledger import (
     chain_hash,
     file_sha256,
 )
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.ledger.signatures import PublicKey
 from resources.ledger.tables import LOGS
 from resources.ledger.timestamps import read_stamps, stamps_beside, wrong_stamps
@@ -44,7 +43,7 @@ from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
 from resources.store.catalog import unlike_release
 from resources.store.duckdb_engine import refuse_foreign_log
-from resources.store.warehouse import Warehouse
+from resources.store.warehouse import LOST_COPY, Warehouse
 
 COPY = "published copy"
 
@@ -134,12 +133,13 @@ def verify_home(
 
 def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault], list[str]]:
     """The copy that readers see against the digests that were recorded at publishing: (faults, notes)."""
-    if not warehouse.published.exists():
-        return [], ["there is no published copy: readers see nothing until the next run"]
     try:
+        refuse_no_file(warehouse.published, LOST_COPY)
         refuse_foreign_log(warehouse.published)
     except RecordError as error:
         return [Fault(COPY, ADDED, str(error))], []
+    if not warehouse.published.exists():
+        return [], ["there is no published copy: readers see nothing until the next run"]
     for look in (anchors, None, None):
         # A run may publish while this looks: its line comes before its file, so the file is read first then.
         digest = file_sha256(warehouse.published)
@@ -163,9 +163,9 @@ def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[F
         return [], []
     if digest in known:
         said = "the published copy is an older one"
-        with suppress(FileNotFoundError):
-            if file_sha256(unfinished) == known[-1]:
-                return [], [f"{said}: a publish was cut short, the next one replaces it"]
+        cut = digest == known[-2] and unfinished.is_file()  # a kill leaves the one before, and no older one
+        if cut and file_sha256(unfinished) == known[-1]:
+            return [], [f"{said}: a publish was cut short, the next one replaces it"]
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
     remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
     return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []
