@@ -51,6 +51,7 @@ def prove(
     ] = Form.proof,
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
+    from resources.ledger.anchors import read_anchors
     from resources.ledger.signatures import signing_key
     from resources.proofs.checkpoints import cosignatures, lines_about_keys, rooted_lines
     from resources.proofs.in_toto import envelope
@@ -66,7 +67,9 @@ def prove(
     on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
     with reader() as con, store.tree.read(con) as tree:
         document = prove(con, tree, table, key, on, days)
-        print_json(document if signer is None or form is Form.proof else envelope(con, document, signer))
+        if signer is not None and form is Form.in_toto:
+            document = envelope(con, document, signer, read_anchors(store.anchor))
+        print_json(document)
 
 
 def _rows_of(file: Path) -> int:

@@ -12,6 +12,7 @@ from resources.audit.anchor_verification import (
     check_anchors,
     check_signatures,
     check_witnessed,
+    own_key,
 )
 from resources.audit.cell_verification import (
     Line,
@@ -104,6 +105,7 @@ def verify_home(
     """Recomputes the live warehouse of a home, and looks at what readers see; changes nothing, and may only read.
 
     other  another file of anchors than the home's own, such as the auditor's copy of it
+    key    the desk's public key; that of its private key, where this process has it, when left out
     roots  certificates that the time stamps of the anchor must rest on
     Raises DataError where there never was a warehouse.
     """
@@ -113,7 +115,7 @@ def verify_home(
         with warehouse.snapshot() as look:
             own = look.anchors
             anchors = own if other is None else read_anchors(other)
-            report = verify(look.con, anchors, pack_id, key, cosigned)
+            report = verify(look.con, anchors, pack_id, key or own_key(anchors), cosigned)
             newer = look.unlike if other is None else None
     except RecordError as error:  # lost or damaged: there is nothing to recompute
         own, newer = read_anchors(warehouse.anchor), None

@@ -36,10 +36,10 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
     free = _free(home)
     if free < FULL:
         return f"the disk of {home} is full ({free / 1024:.0f} KiB are free); make room there; {SAFE}"
-    said = str(refusals[-1]).splitlines()[0]
-    if word := KINDS.get(getattr(refusals[-1], "errno", None)):
-        return f"{refusals[-1].filename} {word}: move that away; {SAFE}"
-    if isinstance(refusals[-1], PermissionError) and refusals[-1].filename:
+    refusal, said = refusals[-1], str(refusals[-1]).splitlines()[0]
+    if isinstance(refusal, OSError) and refusal.filename and refusal.errno in KINDS:
+        return f"{refusal.filename} {KINDS[refusal.errno]}: move that away; {SAFE}"
+    if isinstance(refusal, PermissionError) and refusal.filename:
         return f"{said}: this user may not; run as the user whose desk it is, or let this one read and write it; {SAFE}"
     return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"
 
