@@ -171,7 +171,7 @@ def _warehouse(environment: Environment) -> Iterator[Finding]:
 
 def _published(environment: Environment, store: Warehouse, rows: int) -> Iterator[Finding]:
     """The copy that readers open, and what it tells; rows are those of the warehouse's ledger."""
-    if not store.published.exists():
+    if not os.path.lexists(store.published):
         yield Finding("published copy", NOTE, "readers have no copy yet", "run `packfolio run`")
         return
     try:

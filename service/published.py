@@ -9,8 +9,9 @@ import duckdb
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection
+from resources.ledger.record_error import refuse_no_file
 from resources.store.duckdb_engine import cursor_of, damage_told, open_copy
-from resources.store.warehouse import Warehouse
+from resources.store.warehouse import LOST_COPY, Warehouse
 
 Value = TypeVar("Value")
 Version = tuple[int, int, int]
@@ -60,7 +61,8 @@ class Published:
         self.lasting = Memory()
 
     def version(self) -> Version:
-        """What tells one published copy from the next; raises DataError before the first run."""
+        """What tells one published copy from the next; raises DataError before the first run, or for no file."""
+        refuse_no_file(self.warehouse.published, LOST_COPY)
         try:
             found = self.warehouse.published.stat()
         except FileNotFoundError:

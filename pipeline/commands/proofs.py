@@ -1,6 +1,7 @@
 """The commands of proofs that leave the house: prove, check, and the checkpoints that others keep."""
 
 import json
+import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -50,6 +51,7 @@ def prove(
     ] = Form.proof,
 ) -> None:
     """Print the proof of a result, as JSON: its rows and all they came from, for somebody who has nothing else."""
+    from resources.ledger.anchors import read_anchors
     from resources.ledger.signatures import signing_key
     from resources.proofs.checkpoints import cosignatures, lines_about_keys, rooted_lines
     from resources.proofs.in_toto import envelope
@@ -65,7 +67,9 @@ def prove(
     on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
     with reader() as con, store.tree.read(con) as tree:
         document = prove(con, tree, table, key, on, days)
-        print_json(document if signer is None or form is Form.proof else envelope(con, document, signer))
+        if signer is not None and form is Form.in_toto:
+            document = envelope(con, document, signer, read_anchors(store.anchor))
+        print_json(document)
 
 
 def _rows_of(file: Path) -> int:
@@ -140,6 +144,6 @@ def opened_store() -> Any:
 
     here = Environment.of_process()
     store = Warehouse(here.home, here.anchor)
-    if not store.path.exists():
+    if not os.path.lexists(store.path):
         raise PolicyError(f"there is no {store.path}: run `packfolio run` first, or set PACKFOLIO_HOME")
     return store

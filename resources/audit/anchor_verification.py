@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from optimizer import PolicyError
 from optimizer.errors import how_many
 from resources.audit.cell_verification import Line
 from resources.audit.faults import CHANGED, MISSING, Fault
@@ -10,7 +12,7 @@ from resources.ledger.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOK
 from resources.ledger.anchors import Anchors
 from resources.ledger.cosignatures import Cosigned
 from resources.ledger.merkle import roots_at
-from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey
+from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey, signing_key
 from resources.store.continuity import NO_ANCHOR
 
 Found = tuple[list[Fault], list[str]]  # faults, notes
@@ -141,6 +143,14 @@ def accepted_breaks(anchors: Anchors) -> list[str]:
     ]
 
 
+def own_key(anchors: Anchors) -> PublicKey | None:
+    """The desk's key where this process may sign with it, and lines are signed: a forged line needs no --key then."""
+    signer = signing_key() if any(SIGNATURE in line.told for line in anchors.lines) else None
+    with suppress(PolicyError):  # who verifies need not be able to read it
+        return PublicKey.of_private(signer) if signer else None
+    return None
+
+
 def check_signatures(anchors: Anchors, key: PublicKey | None) -> Found:
     """The lines of the anchor against the desk's public key, and the keys that it followed or that followed it."""
     signed = [line for line in anchors.lines if SIGNATURE in line.told]
@@ -153,11 +163,16 @@ def check_signatures(anchors: Anchors, key: PublicKey | None) -> Found:
     first = signed[0].place if signed else 0
     wrong = unsigned([line for line in anchors.lines if line.place >= first], key)
     said = [(line, f"line {line.place} of {line.at}, ledger row {line.count}, {why}") for line, why in wrong]
-    faults = [Fault("anchor", CHANGED, message, ledger_row=line.count) for line, message in said]
+    # what the key's holder accepted since, such as a run without the key, stays a note
+    accepted = {line.place for line in signed if line.kind == ACCEPTED} - {line.place for line, _ in wrong}
+    until = max(accepted, default=0)
+    faults = [
+        Fault("anchor", CHANGED, told, ledger_row=line.count) for line, told in said if line.place > until
+    ]
+    settled = [f"accepted since: {told}" for line, told in said if line.place <= until]
     before = sum(line.place < first for line in anchors.lines)
-    return faults, [
-        f"from before the desk had a key: the first {how_many(before, 'anchor line')}"
-    ] if before else []
+    early = f"from before the desk had a key: the first {how_many(before, 'anchor line')}"
+    return faults, [*settled, *([early] if before else [])]
 
 
 def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]]:

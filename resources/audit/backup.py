@@ -20,6 +20,7 @@ from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
 from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
 from resources.ledger.ledger import file_sha256
+from resources.ledger.record_error import refuse_no_file
 from resources.ledger.whole_file import copy_whole, force_to_disk, whole
 from resources.store.code_version import code_version
 from resources.store.duckdb_engine import attached
@@ -71,11 +72,15 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
 
 def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | None) -> Manifest:
     """Everything copied to the folder `half`, verified, on the disk, and its manifest written."""
+    for place in filter(None, (*_beside(warehouse).values(), decisions)):
+        refuse_no_file(place, "put the true file there")
     for name, place in _beside(warehouse).items():  # before the anchor: it then has the lines they speak of
         if place.exists():
             shutil.copyfile(place, half / name)
     rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
-    if (warehouse.home / PAYLOADS).exists():
+    if os.path.lexists(
+        warehouse.home / PAYLOADS
+    ):  # a link to a disk that is not mounted is no folder without files
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
@@ -150,6 +155,8 @@ def restore(
     reason  needed when the anchor remembers a ledger that the backup does not continue: it goes on record there
     Raises DataError for a damaged backup, and for a loss without a reason.
     """
+    for place in (warehouse.path, warehouse.published):
+        refuse_no_file(place, "move that away, and restore again")
     manifest = read_manifest(source)
     there = read_anchors(warehouse.anchor)
     at = at.astimezone(UTC).replace(tzinfo=None)

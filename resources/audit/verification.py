@@ -1,7 +1,6 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from resources.audit.anchor_verification import (
     check_anchors,
     check_signatures,
     check_witnessed,
+    own_key,
 )
 from resources.audit.cell_verification import (
     Line,
@@ -36,7 +36,7 @@ from resources.ledger.ledger import (
     chain_hash,
     file_sha256,
 )
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.ledger.signatures import PublicKey
 from resources.ledger.tables import LOGS
 from resources.ledger.timestamps import read_stamps, stamps_beside, wrong_stamps
@@ -44,7 +44,7 @@ from resources.logs.appending import root_hash
 from resources.packs.packs import find_pack
 from resources.store.catalog import unlike_release
 from resources.store.duckdb_engine import refuse_foreign_log
-from resources.store.warehouse import Warehouse
+from resources.store.warehouse import LOST_COPY, Warehouse
 
 COPY = "published copy"
 
@@ -105,6 +105,7 @@ def verify_home(
     """Recomputes the live warehouse of a home, and looks at what readers see; changes nothing, and may only read.
 
     other  another file of anchors than the home's own, such as the auditor's copy of it
+    key    the desk's public key; that of its private key, where this process has it, when left out
     roots  certificates that the time stamps of the anchor must rest on
     Raises DataError where there never was a warehouse.
     """
@@ -114,7 +115,7 @@ def verify_home(
         with warehouse.snapshot() as look:
             own = look.anchors
             anchors = own if other is None else read_anchors(other)
-            report = verify(look.con, anchors, pack_id, key, cosigned)
+            report = verify(look.con, anchors, pack_id, key or own_key(anchors), cosigned)
             newer = look.unlike if other is None else None
     except RecordError as error:  # lost or damaged: there is nothing to recompute
         own, newer = read_anchors(warehouse.anchor), None
@@ -134,12 +135,13 @@ def verify_home(
 
 def check_published(warehouse: Warehouse, anchors: Anchors) -> tuple[list[Fault], list[str]]:
     """The copy that readers see against the digests that were recorded at publishing: (faults, notes)."""
-    if not warehouse.published.exists():
-        return [], ["there is no published copy: readers see nothing until the next run"]
     try:
+        refuse_no_file(warehouse.published, LOST_COPY)
         refuse_foreign_log(warehouse.published)
     except RecordError as error:
         return [Fault(COPY, ADDED, str(error))], []
+    if not warehouse.published.exists():
+        return [], ["there is no published copy: readers see nothing until the next run"]
     for look in (anchors, None, None):
         # A run may publish while this looks: its line comes before its file, so the file is read first then.
         digest = file_sha256(warehouse.published)
@@ -163,9 +165,9 @@ def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[F
         return [], []
     if digest in known:
         said = "the published copy is an older one"
-        with suppress(FileNotFoundError):
-            if file_sha256(unfinished) == known[-1]:
-                return [], [f"{said}: a publish was cut short, the next one replaces it"]
+        cut = digest == known[-2] and unfinished.is_file()  # a kill leaves the one before, and no older one
+        if cut and file_sha256(unfinished) == known[-1]:
+            return [], [f"{said}: a publish was cut short, the next one replaces it"]
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
     remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
     return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []

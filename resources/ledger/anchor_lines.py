@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.ledger.ledger import GENESIS
-from resources.ledger.record_error import RecordError, in_a_line
+from resources.ledger.record_error import in_a_line, refuse_no_file
 from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, SIGNATURES, is_key, is_signature
 
 INTENT, COMMIT, BEGUN, ACCEPTED, PUBLISHED = "intent", "commit", "begun", "accepted", "published"
@@ -145,11 +145,8 @@ def lines_in(raw: bytes) -> list[bytes]:
 
 def lines_of(file: Path, remedy: str) -> list[bytes]:
     """Those of a file, none where there is none; raises RecordError with the remedy for what is no file."""
-    if not file.exists():
-        return []
-    if not file.is_file():  # a pipe would be waited for
-        raise RecordError(f"{file} is a folder, a pipe or a device: {remedy}")
-    return lines_in(file.read_bytes())
+    refuse_no_file(file, remedy)
+    return lines_in(file.read_bytes()) if file.exists() else []
 
 
 def read_object(text: bytes) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from resources.ledger.anchor_lines import (
     read_line,
 )
 from resources.ledger.ledger import GENESIS, bytes_sha256
-from resources.ledger.record_error import RecordError, in_a_line
+from resources.ledger.record_error import RecordError, in_a_line, refuse_no_file
 from resources.ledger.signatures import signed, signing_key
 
+NO_LINES = "put the anchor's true file there, or name it in PACKFOLIO_ANCHOR"
 TAIL = 1 << 14  # bytes that are read of the end; a line takes a few hundred, a run writes some thirty
 
 
@@ -70,8 +71,12 @@ class Anchors:
     @property
     def published(self) -> tuple[Anchor, ...]:
         """The lines of published copies since the last accepted break, oldest first."""
+        return self.since_accepted(PUBLISHED)
+
+    def since_accepted(self, kind: str) -> tuple[Anchor, ...]:
+        """The lines of a kind since the last accepted break, oldest first."""
         since = self.accepted.place if self.accepted else 0
-        return tuple(line for line in self.lines if line.kind == PUBLISHED and line.place > since)
+        return tuple(line for line in self.lines if line.kind == kind and line.place > since)
 
 
 def read_anchors(path: Path) -> Anchors:
@@ -84,14 +89,11 @@ def read_anchors(path: Path) -> Anchors:
 def _opened(path: Path) -> Iterator[BinaryIO | None]:
     """The anchor, to be read; None where there is none."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError(f"{path} is a folder, a pipe or a device")
+        refuse_no_file(path, NO_LINES)
         with path.open("rb") if path.exists() else nullcontext() as file:
             yield file
     except OSError as error:
-        raise RecordError(
-            f"the anchor cannot be read ({error}): put the true file back, or name it in PACKFOLIO_ANCHOR"
-        ) from error
+        raise RecordError(f"the anchor cannot be read ({error}): {NO_LINES}") from error
 
 
 def read_end(path: Path) -> Anchors:

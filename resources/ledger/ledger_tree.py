@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection as Connection
 
 from optimizer import DataError
 from resources.ledger.merkle import WIDTH, Tree, grown, node_count, size_within
+from resources.ledger.record_error import refuse_no_file
 
 Head = tuple[int, str]  # number of ledger rows, hash of the newest
 
@@ -63,6 +64,7 @@ class LedgerTree:
 
     def _known(self, con: Connection) -> tuple[int, list[bytes]]:
         """(how many leaves of the file are the ledger's, what the leaves after them hold)."""
+        refuse_no_file(self.path, "move that away, it is made again")
         size = size_within(self.path.stat().st_size // WIDTH) if self.path.exists() else 0
         found = entries_from(con, size) if size else []
         if size and not found:  # a transaction was undone, or an older warehouse was put back

@@ -1,5 +1,8 @@
 """What is stored is not what was recorded: told with its remedy, and never repaired or replaced."""
 
+import os
+from pathlib import Path
+
 from optimizer import DataError, PackfolioError, PolicyError
 
 FAILED, USAGE, FAULT = 1, 2, 3  # exit statuses of a command
@@ -9,6 +12,12 @@ DAMAGED = ("Corrupt database file", "not a valid DuckDB database file", "Could n
 
 class RecordError(DataError):
     """A file that is damaged, lost, cut off, put back or foreign; somebody must restore it, or accept it."""
+
+
+def refuse_no_file(path: Path, remedy: str) -> None:
+    """Raises RecordError with the remedy for what stands in a file's place and is none: a pipe would be waited for."""
+    if os.path.lexists(path) and not path.is_file():
+        raise RecordError(f"{path} is a folder, a pipe, a device or a link that leads to no file: {remedy}")
 
 
 def exit_status(error: PackfolioError) -> int:

@@ -11,22 +11,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resources.ledger.ledger import Connection
-from resources.ledger.signatures import private_key
+from resources.audit.anchor_verification import check_signatures
+from resources.ledger.anchors import Anchors
+from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_hash, written_cells
+from resources.ledger.ledger_tree import entries_from, tree_of
+from resources.ledger.record_error import RecordError
+from resources.ledger.signatures import PublicKey, private_key
 from resources.packs.packs import find_pack
 from resources.proofs.check_proof import LEDGER, NOT_OPENED
+from resources.proofs.opened_rows import open_cells
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
-def envelope(con: Connection, proof: Mapping[str, Any], key: Path) -> dict[str, Any]:
+def envelope(con: Connection, proof: Mapping[str, Any], key: Path, anchors: Anchors) -> dict[str, Any]:
     """The signed statement of what a proof shows; the key's id is the SHA-256 of its public half in DER.
 
-    Raises PolicyError where the key cannot be read.
+    Raises PolicyError where the key cannot be read, RecordError where a line of the anchor is not of the desk's keys
+    or a payload not what its ledger row recorded: what is signed anew must have been believed before.
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     private = private_key(key)
+    if faults := check_signatures(anchors, PublicKey.of_private(key))[0]:
+        raise RecordError(f"{faults[0]}: no statement is signed on it; see `packfolio packs verify --key`")
     body = json.dumps(statement(con, proof), sort_keys=True).encode()
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return {
@@ -74,7 +82,7 @@ def statement(con: Connection, proof: Mapping[str, Any]) -> dict[str, Any]:
                 "buildType": "urn:packfolio:stage:1",
                 "externalParameters": {"table": result["table"], **result["key"]},
                 "internalParameters": {"config_hash": row["config_hash"], "ledger_row": row["id"]},
-                "resolvedDependencies": [*stages, *_payloads(con, result["key"]["pack_id"])],
+                "resolvedDependencies": [*stages, *_payloads(con, proof)],
             },
             "runDetails": {
                 "builder": {"id": f"urn:packfolio:code:{row['code_version']}"},
@@ -85,13 +93,28 @@ def statement(con: Connection, proof: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _payloads(con: Connection, pack_id: str) -> list[dict[str, Any]]:
-    """Every payload whose rows a pack could see."""
-    found = con.execute(
-        "select distinct payload_name, payload_sha256 from ingests where ingest_seq <= ? order by all",
-        [find_pack(con, pack_id).watermark],
+def _payloads(con: Connection, proof: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every payload whose rows a pack could see; raises RecordError where the root does not cover what is stored."""
+    entries, signed = entries_from(con, 1), proof["checkpoint"]
+    sound = tree_of(entries[: signed["count"]]).root(signed["count"]).hex() == signed["root"]
+    names = ", ".join(f'"{name}"' for name in LEDGER_FIELDS)
+    rows = con.execute(
+        f"select {names} from materializations where id in (select ingest_seq from ingests where ingest_seq <= ?)",
+        [find_pack(con, proof["result"]["key"]["pack_id"]).watermark],
     ).fetchall()
-    return [_material(name, digest) for name, digest in found]
+    found = set()
+    for row in rows:
+        fields = dict(zip(LEDGER_FIELDS, row, strict=True))
+        number, written = fields["id"], json.loads(fields["cells"])["ingests"]
+        sound &= chain_hash(fields) == entries[number - 1].hex()
+        sound &= written_cells(con, number, ["ingests"])["ingests"] == written
+        opened = open_cells(con, number, "ingests", "true", [])["rows"]
+        found |= {(cells["payload_name"], cells["payload_sha256"]) for cells in opened}
+    if not sound:
+        raise RecordError(
+            "the payloads on record are not what the ledger tells: see `packfolio packs verify`"
+        )
+    return [_material(*payload) for payload in sorted(found)]
 
 
 def _material(name: str, digest: str) -> dict[str, Any]:

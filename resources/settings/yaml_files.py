@@ -1,5 +1,6 @@
 """Reading the YAML that a desk edits: every mistake named by file, line and key, all at once."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,8 +91,10 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_day)
 def read_text(path: Path) -> str:
     """The text of a file that a desk edits; raises PolicyError for one that is none."""
     try:
-        if path.exists() and not path.is_file():  # a pipe would be waited for, a device has no end
-            raise PolicyError(f"{path} is a folder, a pipe or a device; put the file itself there")
+        if os.path.lexists(path) and not path.is_file():  # a pipe would be waited for, a device has no end
+            raise PolicyError(
+                f"{path} is a folder, a pipe, a device or a link to no file; put the file itself there"
+            )
         if (size := path.stat().st_size) > LARGEST:
             raise PolicyError(f"{path}: it has {size >> 20} MB, at most {LARGEST >> 20} are read; split it")
         return path.read_text(encoding="utf-8")

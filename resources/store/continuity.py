@@ -7,7 +7,7 @@ from optimizer import DataError
 from resources.ledger import ledger
 from resources.ledger.anchors import Anchors
 from resources.ledger.ledger import Connection, Stamp
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.store.catalog import unlike_release
 from resources.store.schema import VERSION, schema_version
 
@@ -19,9 +19,14 @@ NO_ANCHOR = (
 ACCEPT = "or accept it: `packfolio doctor db --accept REASON`, which stays on record"
 
 
-def refuse_lost(path: Path, published: Path, anchors: Anchors) -> None:
-    """Raises RecordError where the file is gone, and the anchor remembers it, or readers have a copy of it."""
-    if path.exists():
+def refuse_lost(path: Path, published: Path, anchors: Anchors | None) -> None:
+    """Raises RecordError where the file is gone, and the anchor remembers it, or readers have a copy of it.
+
+    anchors  None where only what stands in the file's place and is none is refused
+    """
+    for place in (path, path.with_name(f"{path.name}.wal")):
+        refuse_no_file(place, "mount its disk, or move that away and `packfolio restore` a backup")
+    if anchors is None or path.exists():
         return
     remedy = (
         "mount its disk, or `packfolio restore` a backup; a new desk needs a PACKFOLIO_HOME and a PACKFOLIO_ANCHOR of "

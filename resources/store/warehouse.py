@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INT
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
 from resources.ledger.ledger import Connection, Stamp, file_sha256
 from resources.ledger.ledger_tree import Head, LedgerTree
+from resources.ledger.record_error import refuse_no_file
 from resources.ledger.signatures import signed, signing_key
 from resources.store.continuity import (
     refuse_another,
@@ -38,6 +39,7 @@ from resources.store.transaction import Transaction
 if TYPE_CHECKING:
     import pandas as pd
 LOCK_SECONDS = 120.0
+LOST_COPY = "move that away: `packfolio ingest` publishes the true state again"
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,7 @@ class Warehouse:
     @contextmanager
     def _opened(self, anchors: Anchors | None) -> Iterator[Connection]:
         """The database, looked at before it is used, in the schema of this release; called with the lock held."""
-        if anchors is not None:
-            refuse_lost(self.path, self.published, anchors)
+        refuse_lost(self.path, self.published, anchors)
         ours = _UNTOUCHED.get(self.path, ()) == _state(self.path)
         try:
             with damage_told(self.path), self._connect(self.path) as con:
@@ -188,14 +189,16 @@ class Warehouse:
         fresh = self.home / "published.tmp"
         if self.path in _KEPT.open:
             _KEPT.open[self.path].until.close()  # a file is copied when it is closed
+        refuse_no_file(self.published, LOST_COPY)
         with self._locked():
             if self.scratch or self._is_published():
                 return self.published
             try:
                 head = self._copied(fresh)
                 self._settle(head, _now())
-                digest, known = file_sha256(fresh), read_anchors(self.anchor).published
-                self._keep_evidence(head, {line.told["sha256"] for line in known})
+                digest, anchors = file_sha256(fresh), read_anchors(self.anchor)
+                known = anchors.published
+                self._keep_evidence(head, anchors)
                 if not known or known[-1].told["sha256"] != digest:
                     append_line(self.anchor, PUBLISHED, *head, _now(), {"sha256": digest})
             except OSError:
@@ -216,8 +219,11 @@ class Warehouse:
             head = ledger.head(con)
         return last.state == head and file_sha256(self.published) == last.told["sha256"]
 
-    def _keep_evidence(self, head: Head, known: Set[str]) -> None:
-        """Sets aside what stands in the readers' place and was never published, and puts it on record."""
+    def _keep_evidence(self, head: Head, anchors: Anchors) -> None:
+        """Sets aside what stands in the readers' place and was never published, and puts it on record once."""
+        known, told = (
+            {line.told["sha256"] for line in anchors.since_accepted(kind)} for kind in (PUBLISHED, FORGED)
+        )
         logs = logs_of(self.published)
         copy = [self.published] if known and self.published.exists() else []
         found = {place: file_sha256(place) for place in (*copy, *logs)}
@@ -225,7 +231,8 @@ class Warehouse:
             kept = self.home / "evidence" / f"published-{found[place][:16]}{place.suffix}"
             kept.parent.mkdir(exist_ok=True)
             shutil.copyfile(place, kept)
-            append_line(self.anchor, FORGED, *head, _now(), {"sha256": found[place], "kept": kept.name})
+            if found[place] not in told:  # a publish that was killed has told it already
+                append_line(self.anchor, FORGED, *head, _now(), {"sha256": found[place], "kept": kept.name})
         for log in logs:
             log.unlink()
 
@@ -316,6 +323,7 @@ class Warehouse:
 
         Raises DataError before the first run, and for a copy of a newer release; RecordError for a damaged one.
         """
+        refuse_no_file(self.published, LOST_COPY)
         if not self.published.exists():
             raise DataError(
                 f"there is no {self.published} yet: run `packfolio run` first, or set PACKFOLIO_HOME"

@@ -39,7 +39,10 @@ CODES: Mapping[str, tuple[int, str]] = {
     "not_found": (404, "See /docs for the paths there are."),
     "method_not_allowed": (405, "See /docs for the methods of this path."),
     "data_missing": (409, "Ingest what is missing, run the pipeline, and ask again; or choose another pack."),
-    "record_damaged": (503, "Tell the desk: its record is damaged, and must be restored from a backup."),
+    "record_damaged": (
+        503,
+        "Tell the desk: its record is not as written; `packfolio packs verify` says what mends it.",
+    ),
     "limits_conflict": (409, "Relax one of the limits that the message names."),
     "unauthorized": (401, "Send a valid key in the header X-API-Key."),
     "forbidden": (403, "Ask for what the message names, or with another key."),

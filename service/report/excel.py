@@ -8,6 +8,7 @@ from decimal import Decimal
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from resources.ledger.record_error import in_a_line
 from service.report.contents import Contents
 from service.report.table import Table
 from service.report.tables import tables
@@ -67,10 +68,8 @@ def _fill(sheet: "Worksheet", table: Table) -> None:
 
 def _write(cell: "Cell", value: Any) -> None:
     """A value as itself; text never becomes a formula, and what is no number stays empty."""
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
     if isinstance(value, str):
-        cell.value = ILLEGAL_CHARACTERS_RE.sub("\N{REPLACEMENT CHARACTER}", value)[:LONGEST]
+        cell.value = in_a_line(value)[:LONGEST]
         cell.data_type = "s"
     elif isinstance(value, Decimal):
         cell.value = float(value)

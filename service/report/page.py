@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer.solvers.audit import Binding
+from resources.ledger.record_error import in_a_line
 from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 from resources.settings.policies.policy_grid import is_variant
 from service.report import factors, figures
@@ -63,6 +64,9 @@ def _templates() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=lambda value: (
+            in_a_line(value) if type(value) is str else value
+        ),  # no sign turns what is beside it
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from optimizer import DataError
+from resources.ledger.record_error import in_a_line
 from resources.results.measure_text import shared_cause
 from service.report import drawing
 from service.report.contents import Contents, Section
@@ -35,6 +36,7 @@ ROW = 4.3  # mm
 MOST_BARS = 44  # of a chart: a page has no more room
 PALE = (238, 242, 248)
 LONGEST = 45  # rows of one table; a workbook has them all
+MOST = 300  # characters of a cell of width 1: a page holds no more in height; a workbook has them all
 WIDE = {
     "rationale": 6.0, "price": 1.4, "reason": 6.0, "message": 5.0, "what it says": 3.2, "measure": 2.4, "value": 1.6,
     "what": 1.4, "symbol": 2.2, "quantity": 1.4, "at": 1.3, "strategy": 1.4, "content hash": 4.4, "run": 2.6,
@@ -192,7 +194,7 @@ def _heading(pdf: "FPDF", text: str) -> None:
 def _text(pdf: "FPDF", text: str, *, warn: bool = False) -> None:
     pdf.set_font(size=8.5, style="")
     pdf.set_text_color(*((180, 86, 31) if warn else drawing.INK))
-    pdf.multi_cell(0, 4.4, text, new_x="LMARGIN", new_y="NEXT")
+    pdf.multi_cell(0, 4.4, in_a_line(text), new_x="LMARGIN", new_y="NEXT")
     pdf.ln(0.8)
 
 
@@ -243,6 +245,8 @@ def _rows(drawn: "Drawn", table: Table, names: Sequence[str]) -> None:
         for at, name in zip(places, names, strict=True):
             empty = "not yet" if name == "made good" else ""
             said = text(row[at], table.form(number, name), 2 if name in FINE else 1) or empty
+            most = int(MOST * WIDE.get(name, 1.0))
+            said = said if len(said) <= most else f"{said[: most - 1]}…"
             cells.cell(said, style=_heat(table, name, row[at]))
 
 
@@ -262,7 +266,7 @@ def text(value: Any, form: str, digits: int = 1) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, str | date):
-        return str(value)
+        return in_a_line(str(value))
     if form == "percent":
         return f"{100 * float(value):z.{digits}f}%"
     if form == "shares":

@@ -1,5 +1,6 @@
 """What the machine refused, told in one line: a full disk, a folder that cannot be written, a file that is held."""
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from pathlib import Path
 from resources.ledger.record_error import is_damage
 
 FULL = 1 << 20  # bytes: with less, neither the warehouse nor Dagster's history can grow
+KINDS = {
+    errno.EISDIR: "is a folder where a file belongs",
+    errno.EEXIST: "is a file or a link where a folder belongs",
+    errno.ENOTDIR: "leads through a file where a folder belongs",
+    errno.ELOOP: "is a link where a file or a folder belongs",
+}
 SAFE = "what was committed is whole, and nothing else is visible: run it again"
 
 
@@ -29,8 +36,10 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
     free = _free(home)
     if free < FULL:
         return f"the disk of {home} is full ({free / 1024:.0f} KiB are free); make room there; {SAFE}"
-    said = str(refusals[-1]).splitlines()[0]
-    if isinstance(refusals[-1], PermissionError) and refusals[-1].filename:
+    refusal, said = refusals[-1], str(refusals[-1]).splitlines()[0]
+    if isinstance(refusal, OSError) and refusal.filename and refusal.errno in KINDS:
+        return f"{refusal.filename} {KINDS[refusal.errno]}: move that away; {SAFE}"
+    if isinstance(refusal, PermissionError) and refusal.filename:
         return f"{said}: this user may not; run as the user whose desk it is, or let this one read and write it; {SAFE}"
     return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"
 

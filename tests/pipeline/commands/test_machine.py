@@ -85,4 +85,4 @@ def test_a_home_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("NotADirectoryError") and "packfolio doctor" in line
+    assert line.startswith("NotADirectoryError") and "leads through a file where a folder belongs" in line

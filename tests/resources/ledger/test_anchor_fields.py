@@ -150,8 +150,8 @@ def a_pipe(path: Path) -> None:
 
 
 OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "a folder": (Path.mkdir, "is a folder, a pipe or a device"),
-    "a pipe": (a_pipe, "is a folder, a pipe or a device"),
+    "a folder": (Path.mkdir, "is a folder, a pipe, a device"),
+    "a pipe": (a_pipe, "is a folder, a pipe, a device"),
     "no text": (lambda path: path.write_bytes(b"\xff\xfe\n"), "line 1 "),
     "a list": (lambda path: path.write_text("[]\n"), "line 1 "),
     "blank": (lambda path: path.write_text("{}\n\n"), "line 1 "),
@@ -200,6 +200,20 @@ def test_every_door_tells_what_stands_in_the_anchors_place(store: Warehouse, cas
         with pytest.raises(DataError, match=said) as told:
             enter(store)
         assert str(told.value).isprintable(), door
+
+
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "published.duckdb"])
+@pytest.mark.parametrize("make", [Path.mkdir, a_pipe, lambda path: path.symlink_to(path)])
+def test_every_door_tells_what_stands_in_the_place_of_a_database(
+    store: Warehouse, name: str, make: Callable[[Path], object]
+) -> None:
+    doors = DOORS | {"read": lambda store: store.open_published()}
+    unread = {"read", "prove"} if name == store.path.name else {"write", "prove", "revoke", "backup"}
+    (store.home / name).unlink()
+    make(store.home / name)
+    for door in doors.keys() - unread:
+        with pytest.raises(RecordError, match=f"{name} is a folder, a pipe, a device or a link .*: m"):
+            pytest.fail(f"{door} said {doors[door](store)}")
 
 
 def test_a_changed_line_of_a_witness_is_named(desk: Desk, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from bench import BOOK, STAMP, fill, new_warehouse
 
 from optimizer import PolicyError
 from optimizer.errors import how_many
-from resources.audit.verification import verify
+from resources.audit.backup import accept_break
+from resources.audit.verification import verify, verify_home
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
 from resources.ledger.signatures import KEY, PublicKey, make_keys
@@ -93,6 +94,28 @@ def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
     faults, notes = said(warehouse, read_anchors(warehouse.anchor), public)
     assert faults == []
     assert notes == [f"from before the desk had a key: the first {how_many(count, 'anchor line')}"]
+
+
+def test_a_line_that_nobody_signed_is_seen_without_its_key_where_the_desk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: PublicKey
+) -> None:
+    """A forged copy with a line of its own digest passed `packs verify` without --key."""
+    warehouse = fill(tmp_path / "home")
+    with monkeypatch.context() as patch:
+        patch.delenv(KEY)
+        warehouse.publish()
+        assert verify_home(warehouse).faults == []
+    (fault,) = verify_home(warehouse).faults
+    assert "has no signature" in str(fault)
+    with monkeypatch.context() as patch:
+        patch.delenv(KEY)
+        accept_break(warehouse, STAMP, "nobody signs this")
+    assert len(verify_home(warehouse).faults) == 2  # that acceptance bears none either
+    accept_break(warehouse, STAMP, "a run without the key")
+    report = verify_home(warehouse, key=public)
+    assert report.status == "accepted" and any("accepted since: line" in note for note in report.notes)
+    monkeypatch.setenv(KEY, str(tmp_path / "none"))
+    assert verify_home(warehouse).status == "accepted"  # verification needs no right to read the key
 
 
 def test_an_accepted_break_is_signed_with_its_reason(tmp_path: Path, public: PublicKey) -> None:

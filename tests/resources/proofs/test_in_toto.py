@@ -3,19 +3,26 @@
 import base64
 import hashlib
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
+import pytest
+from bench import STAMP
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from proof_desk import PACK, Made
 
-from resources.ledger.signatures import signing_key
+from resources.ledger.anchors import read_anchors
+from resources.ledger.record_error import RecordError
+from resources.ledger.signatures import KEY, signing_key
 from resources.proofs.in_toto import envelope
+from resources.store.warehouse import Warehouse
 
 
 def opened(made: Made, proof: dict[str, Any]) -> dict[str, Any]:
     """The statement of an envelope whose signature holds over `DSSEv1 SP LEN(type) SP type SP LEN(body) SP body`."""
     with made.store.live() as con:
-        found = envelope(con, proof, signing_key())
+        found = envelope(con, proof, signing_key(), read_anchors(made.store.anchor))
     public = load_pem_public_key(made.public.read_bytes())
     body = base64.b64decode(found["payload"], validate=True)
     kind = found["payloadType"]
@@ -26,6 +33,26 @@ def opened(made: Made, proof: dict[str, Any]) -> dict[str, Any]:
     assert signature["keyid"] == hashlib.sha256(der).hexdigest()
     assert kind == "application/vnd.in-toto+json"
     return dict(json.loads(body))
+
+
+def test_no_statement_is_signed_on_what_the_keys_holder_did_not_record(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may write the home has no key, and the desk signs each statement anew."""
+    store = Warehouse(shutil.copytree(made.store.home, tmp_path / "home"))
+    proof, anchors = made.prove("pricing_packs", PACK), read_anchors(store.anchor)
+    told = "update materializations set cells = '{\"ingests\": []}'"
+    for sql in ("update ingests set payload_sha256 = 'f00d'", told):
+        with store.live() as con:
+            con.execute("begin")
+            con.execute(sql)
+            with pytest.raises(RecordError, match="not what the ledger tells"):
+                envelope(con, proof, signing_key(), anchors)
+            con.execute("rollback")
+    monkeypatch.delenv(KEY)
+    store.state_root(STAMP.at)  # a line that nobody signed
+    with store.live() as con, pytest.raises(RecordError, match="has no signature: no statement is signed"):
+        envelope(con, proof, made.public.with_suffix(""), read_anchors(store.anchor))
 
 
 def digests(items: list[dict[str, Any]]) -> dict[str, str]:

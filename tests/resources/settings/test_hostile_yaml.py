@@ -93,7 +93,7 @@ def test_a_number_without_end_is_told_and_not_computed(number: str) -> None:
 def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     for place in (tmp_path / "pipe.yaml", tmp_path, Path("/dev/zero")):
-        with pytest.raises(PolicyError, match="is a folder, a pipe or a device; put the file itself there"):
+        with pytest.raises(PolicyError, match="is a folder, a pipe, a device or a link to no file; put"):
             load_yaml(place, Example)
         with pytest.raises(DataError, match="is no file; name the file that your broker exported"):
             export_text(place)

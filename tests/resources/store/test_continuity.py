@@ -261,7 +261,7 @@ def test_a_forged_copy_is_named_kept_as_evidence_and_stays_a_fault_until_it_is_a
 
 @pytest.mark.parametrize("end", ["wal", "wal.checkpoint"])
 def test_unfinished_writes_beside_the_published_copy_are_refused_named_and_kept(
-    warehouse: Warehouse, tmp_path: Path, end: str
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     """DuckDB would read them into the copy, whose digest stays: readers saw other rows, and nothing was a fault."""
     other, planted = tmp_path / "other.duckdb", warehouse.published.with_name(f"published.duckdb.{end}")
@@ -278,8 +278,12 @@ def test_unfinished_writes_beside_the_published_copy_are_refused_named_and_kept(
     (fault,) = verify_home(warehouse).faults
     assert f"published.duckdb.{end} is not of this program" in str(fault)
     assert planted.read_bytes() == held  # to look changes nothing
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        warehouse.publish()  # killed before it takes away what it has put on record
     warehouse.publish()
     (kept,) = (warehouse.home / "evidence").iterdir()
+    assert [line.kind for line in read_anchors(warehouse.anchor).lines].count(FORGED) == 1
     assert (kept.read_bytes(), planted.exists()) == (held, False)
     with warehouse.read() as con:
         assert con.execute("select max(close) < 1000 from prices").fetchall() == [(True,)]
@@ -298,6 +302,12 @@ def test_an_older_published_copy_is_a_fault_unless_a_publish_was_cut_short(wareh
     (warehouse.home / "published.tmp").write_bytes(newer)
     report = verify_home(warehouse)
     assert (report.faults, "cut short" in report.notes[-1]) == ([], True)
+    warehouse.publish()
+    write(warehouse, 102.0)
+    (warehouse.home / "published.tmp").write_bytes(warehouse.publish().read_bytes())
+    warehouse.published.write_bytes(older)  # two behind: no kill leaves that
+    (fault,) = verify_home(warehouse).faults
+    assert "put back" in str(fault)
     warehouse.publish()
     assert not (warehouse.home / "evidence").exists()
     assert verify_home(warehouse).faults == []

@@ -122,12 +122,24 @@ def test_a_workbook_has_numbers_with_formats_frozen_headings_and_no_formula(repo
     value, weight, why = (row[heads[name] - 1] for name in ("value", "target weight", "rationale"))
     assert (value.value, value.number_format) == (float(first["value"]), "#,##0.00")
     assert (weight.value, weight.number_format) == (first["target_weight"], "0.00%")
-    assert (why.value, why.data_type) == ("=1+1 \N{REPLACEMENT CHARACTER} <b>", "s")
+    assert (why.value, why.data_type) == (r"=1+1 \x07 <b>", "s")
     measures = {row[2].value: row[3] for row in book["Backtest measures"].iter_rows(min_row=2)}
     assert measures["beta"].number_format == "0.00" and measures["volatility a year"].number_format == "0.00%"
     assert book["Backtest falls"].cell(2, 4).is_date
     assert book["Backtest value"].max_row == book["Book value"].max_row == 402
     assert all(cell.data_type != "f" for sheet in book for line in sheet.iter_rows() for cell in line)
+
+
+def test_signs_that_turn_a_line_are_spelled_out_and_what_no_page_holds_is_cut(report: Contents) -> None:
+    first, *others = report.sections
+    hostile = "\u202elive\ufffe " + "A" * 40_000
+    trades = [{**trade, "rationale": hostile} for trade in first.facts["trades"]]
+    made = replace(report, sections=[replace(first, facts={**first.facts, "trades": trades}), *others])
+    assert r"\u202elive\ufffe AAA" in render(made) and "\u202e" not in render(made)
+    book = openpyxl.load_workbook(BytesIO(workbook(made)))
+    cells = [str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row]
+    assert any(cell.startswith(r"\u202elive\ufffe AAA") for cell in cells)
+    assert document(made).startswith(b"%PDF")
 
 
 def test_the_summary_is_in_words(report: Contents) -> None:
