@@ -1,6 +1,6 @@
 """The rows near a delivery's dates that count when it is judged: those on record, and those set aside since."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from datetime import date
 from operator import gt, lt
 from types import MappingProxyType
@@ -194,20 +194,11 @@ def _recorded(
     losing: list[Row],
     said: Mapping[Key, date],
 ) -> Recorded:
-    newer = {(row["symbol"], row["date"]) for row in waiting}
-    keys: list[Key] = []
-    # Mostly nothing is set aside, and a month of all names is a hundred thousand keys.
-    if newer or own or said:
-        keys = list(zip(on_record["symbol"].to_pylist(), on_record["date"].to_pylist(), strict=True))
-    if newer:
-        stays = [key not in newer for key in keys]
-        on_record, keys = (
-            on_record.filter(pa.array(stays, pa.bool_())),
-            [key for key in keys if key not in newer],
-        )
+    if gone := [*_places(on_record, {(row["symbol"], row["date"]) for row in waiting})]:
+        on_record = on_record.take(np.delete(np.arange(len(on_record)), gone))
     rows = on_record.select(PRICE_ROWS.names).cast(PRICE_ROWS)
     split, dividend = (rows[name].to_numpy().copy() for name in ("split", "dividend"))
-    rows = _by_themselves(rows, keys, own)
+    rows = _by_themselves(rows, own)
     more = pa.Table.from_pylist(
         [{name: row[name] for name in PRICE_ROWS.names} for row in waiting], schema=PRICE_ROWS
     )
@@ -220,9 +211,8 @@ def _recorded(
         [NEVER if row["known_at"] is None else days_since_1970(row["known_at"]) for row in waiting],
     ).astype(np.int32)
     said_at = known_at.copy()
-    for place, key in enumerate(keys if said else ()):
-        if key in said:
-            said_at[place] = days_since_1970(said[key])
+    for place, key in _places(on_record, said.keys()).items():
+        said_at[place] = days_since_1970(said[key])
     return Recorded(
         pa.concat_tables([rows, more]).unify_dictionaries(),
         np.arange(len(rows) + len(waiting)) >= len(rows),
@@ -234,13 +224,22 @@ def _recorded(
     )
 
 
-def _by_themselves(rows: pa.Table, keys: Sequence[Key], own: Mapping[Key, Row]) -> pa.Table:
+def _places(rows: pa.Table, wanted: Set[Key]) -> dict[int, Key]:
+    """Place of each row whose (symbol, day) is wanted -> the two; a month of all names is a hundred thousand rows."""
+    if not wanted:
+        return {}
+    near = np.flatnonzero(pc.is_in(rows["symbol"], pa.array(sorted({symbol for symbol, _ in wanted}))))
+    keys = zip(*(rows[name].take(near).to_pylist() for name in ("symbol", "date")), strict=True)
+    return {place: key for place, key in zip(near.tolist(), keys, strict=True) if key in wanted}
+
+
+def _by_themselves(rows: pa.Table, own: Mapping[Key, Row]) -> pa.Table:
     """The rows on record, those that carry the actions of others with what they state themselves."""
-    carrying = [place for place, key in enumerate(keys) if key in own] if own else []
+    carrying = _places(rows, own.keys())
     if not carrying:
         return rows
     for name, nothing in (("split", 1.0), ("dividend", 0.0)):
         alone = rows[name].to_numpy().copy()
-        alone[carrying] = [own[keys[place]][name] or nothing for place in carrying]
+        alone[[*carrying]] = [own[key][name] or nothing for key in carrying.values()]
         rows = with_column(rows, name, alone)
     return rows
