@@ -181,7 +181,11 @@ def _rolling(
 
     return {
         "volatility": each(lambda _, own: rolling_volatility(own, window, periods)),
-        "sharpe": each(lambda at, own: rolling_sharpe(own, yearly.reindex(at).to_numpy(), window, periods)),
+        "sharpe": each(
+            lambda at, own: rolling_sharpe(
+                own, yearly.reindex(at).to_numpy(dtype=np.float64), window, periods
+            )
+        ),
         "beta": each(lambda _, own, other: rolling_beta(own, other, window), BENCHMARK),
     }
 
