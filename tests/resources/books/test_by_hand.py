@@ -44,6 +44,15 @@ def test_pence_beside_pounds_are_worth_what_the_freshest_way_says(tmp_path: Path
     assert shares(found) == {"AAA": 30, "BBB": 25}
 
 
+def test_a_book_that_began_with_lots_keeps_them_after_a_day_without_any(tmp_path: Path) -> None:
+    lot = "cash: 1000, positions: {AAA: {lots: [{acquired: 2020-01-02, quantity: 10, cost_basis: 40}]}}"
+    book = Chain(tmp_path, book_file(lot), AAA=10.0, BBB=20.0)
+    book.day(D2, {"AAA": 0.0})
+    assert dict(book.day(D3, {"BBB": 5.0}).holdings.lots) == {}
+    (bought,) = book.day(D4).holdings.lots["BBB"]
+    assert (bought.quantity, bought.cost_basis, bought.acquired) == (5, 20, D4)
+
+
 @pytest.mark.parametrize("how", ["paper", "paper, a day late", "live"])
 def test_what_was_paid_in_another_currency_counts_at_the_rate_of_its_day(tmp_path: Path, how: str) -> None:
     """10 shares at 50 euros each end for that on a day on which a euro is 1.20; it is 1.50 the day after."""
