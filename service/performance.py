@@ -171,22 +171,22 @@ def _rolling(
     told, periods = returns.set_axis(days), periods_per_year(days)
     yearly = pd.Series(annual_rates(days[:-1], rates), days[1:])  # as known at the close before
 
-    def each(measure: Callable[[pd.DataFrame], Array], *beside: str) -> dict[str, list[float]]:
+    def each(measure: Callable[..., Array], *beside: str) -> dict[str, list[float]]:
         found = {}
         for name in told.columns.drop(list(beside)):
             rows = told[[name, *beside]].dropna()
-            values = measure(rows) if len(rows) else np.zeros(0)
+            values = measure(rows.index, *rows.to_numpy().T) if len(rows) else np.zeros(0)
             found[str(name)] = _rounded(pd.Series(values, rows.index).reindex(days), shown)
         return found
 
     return {
-        "volatility": each(lambda own: rolling_volatility(own.iloc[:, 0].to_numpy(), window, periods)),
+        "volatility": each(lambda _, own: rolling_volatility(own, window, periods)),
         "sharpe": each(
-            lambda own: rolling_sharpe(
-                own.iloc[:, 0].to_numpy(), yearly[own.index].to_numpy(), window, periods
+            lambda at, own: rolling_sharpe(
+                own, yearly.reindex(at).to_numpy(dtype=np.float64), window, periods
             )
         ),
-        "beta": each(lambda own: rolling_beta(*own.to_numpy().T, window), BENCHMARK),
+        "beta": each(lambda _, own, other: rolling_beta(own, other, window), BENCHMARK),
     }
 
 

@@ -1,12 +1,13 @@
 """What a day knew besides prices: the risk-free rate, market capitalisations, and the benchmark made of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
@@ -28,10 +29,12 @@ class FactorHistory:
     """Factor models by day, each fitted on the sessions up to it as a pack of that day would be.
 
     panel  sessions by date, from a year and a lookback before the first day asked for
+    own    names that are in each model; the others are once their capitalisation is known
     """
 
     panel: FactorPanel
     settings: FactorSettings
+    own: Collection[str] = ()
     _kept: dict[tuple[date, int], FactorModel] = field(default_factory=dict, init=False, repr=False)
 
     def at(self, day: date, lookback: int) -> FactorModel:
@@ -40,8 +43,15 @@ class FactorHistory:
         if key not in self._kept:
             place = int(np.searchsorted(self._days, np.datetime64(day), side="right"))
             known = self.panel.between(max(0, place - lookback - YEAR), place)
-            self._kept[key] = fit_factors(known, self.settings).model
+            self._kept[key] = fit_factors(known.among(self._there(known)), self.settings).model
         return self._kept[key]
+
+    def _there(self, known: FactorPanel) -> npt.NDArray[np.bool_]:
+        """(n,) the names that the sessions know: what comes later may not even stand among them."""
+        there = np.asarray(known.present.any(axis=0))
+        weighed = there if known.caps is None else there & (known.caps > 0).any(axis=0)
+        own = np.isin(known.symbols, list(self.own))
+        return np.asarray(there & (weighed | own)) if weighed.any() else there
 
     @cached_property
     def _days(self) -> Dates:

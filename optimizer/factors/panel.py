@@ -100,6 +100,22 @@ class FactorPanel:
             estimation=None if self.estimation is None else self.estimation[part],
         )  # fmt: skip
 
+    def among(self, names: Mask) -> "FactorPanel":
+        """The names (n,) alone, with the sectors that they have."""
+        sectors, labels = None if self.sectors is None else self.sectors[:, names], self.sector_names
+        if sectors is not None:
+            used = np.unique(sectors[sectors >= 0])
+            place = np.full(len(labels) + 1, -1, dtype=np.intp)  # the last for -1
+            place[used] = np.arange(len(used))
+            sectors, labels = place[sectors], tuple(labels[code] for code in used)
+        return replace(
+            self, symbols=tuple(name for name, kept in zip(self.symbols, names, strict=True) if kept),
+            returns=self.returns[:, names], caps=None if self.caps is None else self.caps[:, names],
+            traded=None if self.traded is None else self.traded[:, names], sector_names=labels, sectors=sectors,
+            scores={name: table[:, names] for name, table in self.scores.items()},
+            estimation=None if self.estimation is None else self.estimation[:, names],
+        )  # fmt: skip
+
     @cached_property
     def present(self) -> Mask:
         """(T, n) where there is a return."""

@@ -40,7 +40,7 @@ def periods_per_year(dates: Dates, undated: float = TRADING_DAYS) -> float:
         told = "descend; sort them: sort_index()" if span else "are all the same; give each row its own"
         raise DataError(f"the dates {told}")
     away, nearest = min((abs(span - periods * YEAR / number), number) for number in FREQUENCIES.values())
-    if nearest == 365 and not _weekend(_days(dates)).any():  # from Monday to Friday
+    if nearest == 365 and not _seven_day(dates):
         away, nearest = abs(span - periods * YEAR / TRADING_DAYS), TRADING_DAYS
     return float(nearest) if away <= max(NEAR_SHARE * span, NEAR_DAYS) else periods * YEAR / span
 
@@ -52,7 +52,7 @@ def usual_periods(dates: Dates) -> float:
         return 0.0
     step = float(np.median(np.diff(np.floor(days))))
     if step == 1.0:
-        return 365.0 if _weekend(days).any() else float(TRADING_DAYS)
+        return 365.0 if _seven_day(dates) else float(TRADING_DAYS)
     return float(next((number for low, high, number in STEPS if low <= step <= high), 0))
 
 
@@ -157,6 +157,12 @@ def _days(dates: Dates) -> Array | None:
     if values.dtype.kind != "M":
         return None
     return np.asarray((values - np.datetime64("1970-01-01")) / np.timedelta64(1, "D"))
+
+
+def _seven_day(dates: Dates) -> bool:
+    """Whether dates are of more than five days of the week: from Sunday to Thursday is a week of sessions too."""
+    days = _days(dates)
+    return days is not None and len(np.unique(np.floor(days) % 7)) > 5
 
 
 def _weekend(days: Array | None) -> Flags:

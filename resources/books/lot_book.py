@@ -124,10 +124,14 @@ class LotBook:
 
 
 def read_lot_book(con: Connection, pack: Pack, previous: Pack, account: Account) -> LotBook:
-    """What a paper book carries on from the pack before; empty where it keeps no lots."""
+    """What a paper book carries on from the pack before; empty where it keeps no lots.
+
+    One that began with lots keeps them, on a day too on which it holds none.
+    """
     key: list[object] = [previous.id, account.id]
     lots = read_lots(con, previous, account.id).get(account.id, {})
-    if account.policy.tax is None and not lots:
+    began = any(isinstance(item, Lot) for item in account.stated.items) if account.stated else False
+    if account.policy.tax is None and not lots and not began:
         return LotBook()
     sold: dict[str, dict[str, Decimal]] = {}
     for symbol, lot_id, quantity in con.execute(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.delistings import every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
-from resources.packs.rates import exchange_rate
+from resources.packs.rates import exchange_rates, missing_rate
 
 RATIOS = ("split", "stock_dividend")
 NO_MORE = (*ENDS, "rename")
@@ -159,27 +160,35 @@ def _one_dividend(actions: Iterable[CorporateAction]) -> list[CorporateAction]:
 
 
 def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
-    """Rates and prices after an action, from what a pack saw: the first close of its day or later."""
-    rates: dict[str, float] = {}
-    columns = {symbol: column for column, symbol in enumerate(panel.symbols)}
+    """Rates and prices after an action, from what a pack saw: of the first close of its day or later, else of its day.
 
-    def rate(currency: str) -> float:
-        if currency not in rates:
-            rates[currency] = exchange_rate(con, pack, currency, base)
-        return rates[currency]
+    Where no rate of that day is on record it is the pack's.
+    """
+    rates: dict[tuple[str, date], float] = {}
+    known = cache(lambda: exchange_rates(con, pack))
+
+    def rate(currency: str, day: date) -> float:
+        if currency == base:
+            return 1.0
+        if (currency, day) not in rates:
+            told = known().way(currency, base, [day, pack.as_of]).rates
+            if np.isnan(told[1]):
+                raise DataError(missing_rate(pack, currency, base, pack.as_of))
+            rates[currency, day] = float(told[0] if np.isfinite(told[0]) else told[1])
+        return rates[currency, day]
 
     def market(action: CorporateAction) -> tuple[Number, Mapping[str, Number]]:
         prices: dict[str, Number] = {}
-        for symbol in {action.symbol, action.new_symbol} & columns.keys():
-            close = panel.close[:, columns[str(symbol)]]
+        acted, unit = action.day, action.currency or base
+        for symbol in {action.symbol, action.new_symbol} & panel.places.keys():
+            column = panel.places[str(symbol)]
+            currency, close = panel.currency[column], panel.close[:, column]
             after = [row for row in np.flatnonzero(np.isfinite(close)) if panel.dates[row] >= action.day]
             if after:
-                prices[str(symbol)] = float(close[after[0]]) * rate(panel.currency[columns[str(symbol)]])
-        own = (
-            action.currency
-            or (panel.currency[columns[action.symbol]] if action.symbol in columns else "")
-            or base
-        )
-        return rate(own), prices
+                prices[str(symbol)] = float(close[after[0]]) * rate(currency, panel.dates[after[0]])
+            if symbol == action.symbol:
+                acted = panel.dates[after[0]] if after else acted
+                unit = action.currency or currency or base
+        return rate(unit, acted), prices
 
     return market

@@ -14,6 +14,7 @@ from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
 from optimizer.factors.series import dependent, regressed
+from optimizer.model.returns import growth_index
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
@@ -83,7 +84,7 @@ def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
 def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> FactorHistory:
     """The models of the days from `since` on, each of what was known on it."""
     panel = factor_panel(con, pack, recipe, since - timedelta(days=DESCRIBED * YEAR))
-    return FactorHistory(panel, settings_of(recipe.half_life, _periods(recipe, panel)))
+    return FactorHistory(panel, settings_of(recipe.half_life, _periods(recipe, panel)), recipe.symbols)
 
 
 def _periods(recipe: Recipe, panel: FactorPanel) -> float:
@@ -115,13 +116,15 @@ def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None
     """All that the pack knew of the recipe's symbols, and of all others of a known sector and capitalisation.
 
     As many sessions as the recipe looks back are regressed, and a YEAR before them is read for the descriptors.
-    since  the first day to be read in place of these, for models of earlier days
+    since  the first day to be read in place of these, for models of earlier days: then no number of a day hangs on a
+           later one, by not one bit
     """
     symbols = tuple(sorted({*recipe.symbols, *_classified(con, pack)}))
     start = since or window_start(con, pack, recipe.lookback_days + YEAR + 1)
     panel = read_panel(con, pack, symbols, start)
-    prices = in_currency(con, pack, panel, recipe.currency)
-    rows = _sessions(np.isfinite(prices.to_numpy(dtype=float)))
+    forward = None if since is None else growth_index(panel.close, panel.paid, panel.split)
+    prices = in_currency(con, pack, panel, recipe.currency, forward)
+    rows = _sessions(np.isfinite(prices.to_numpy(dtype=float)), ahead=since is None)
     closes = in_currency(con, pack, panel, recipe.currency, panel.close)
     traded = closes * traded_volumes(con, pack, symbols, start).reindex_like(closes)
     names, codes = _sectors(con, pack, symbols, panel.dates)
@@ -145,10 +148,10 @@ def _classified(con: Connection, pack: Pack) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
-def _sessions(priced: Mask) -> Codes:
-    """Places of the days on which the market was open, not only some foreign one."""
+def _sessions(priced: Mask, *, ahead: bool) -> Codes:
+    """Places of the days on which the market was open, not only some foreign one; `ahead`: by later days too."""
     counts = pd.Series(priced.sum(axis=1))
-    busiest = counts.rolling(2 * NEARBY + 1, center=True, min_periods=1).max()
+    busiest = counts.rolling(2 * NEARBY + 1, center=ahead, min_periods=1).max()
     return np.flatnonzero((counts > 0) & (counts >= busiest / 2))
 
 

@@ -44,11 +44,14 @@ def ends_of(
     payouts: dict[Key, float] = {}
     heirs: dict[Key, tuple[str, float]] = {}
     notes = []
+    ended: dict[str, date] = {}
     for action in _stated(con, pack, panel):
-        key = action.symbol, action.day
-        last = _priced(closes[action.symbol], prices[action.symbol], before=action.day)
-        if last is None:
+        key, own = (action.symbol, action.day), (closes[action.symbol], prices[action.symbol])
+        last = _priced(*own, before=action.day)
+        since = _priced(*own, before=action.day, since=ended.get(action.symbol, date.min))
+        if last is None or since is None:  # of a share that has ended nobody holds any
             continue
+        ended[action.symbol] = action.day
         shares, cash = last[1] / last[0], float(action.per_share)
         if cash:
             cash *= float(exchange_rate_series(con, pack, str(action.currency), currency, [action.day])[0])

@@ -13,6 +13,7 @@ from optimizer.model.sessions import (
     frequency_of,
     periods_per_year,
     session_rows,
+    usual_periods,
 )
 
 DAYS = pd.bdate_range("2018-01-01", periods=1300)
@@ -20,6 +21,7 @@ NEW_YORK = DAYS[
     ~((DAYS.month == 12) & (DAYS.day == 25)) & (DAYS.dayofyear % 29 != 1)
 ]  # about 9 holidays a year
 ALL = pd.date_range("2018-01-01", periods=1300)
+SUNDAYS = ALL[(ALL.weekday < 4) | (ALL.weekday == 6)][4:]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,8 @@ ALL = pd.date_range("2018-01-01", periods=1300)
         (NEW_YORK, 252),
         (DAYS[:31], 252),
         (DAYS[:5], 252),  # from Monday to Friday
+        (SUNDAYS[:5], 252),  # from Sunday to Thursday, as in Riyadh
+        (SUNDAYS[:40], 252),
         (ALL, 365),
         (ALL[:31], 365),
         (ALL[:12], 365),
@@ -54,6 +58,7 @@ def test_what_has_no_standard_number_is_counted():
     assert periods_per_year(DAYS[::2]) == pytest.approx(365.25 / 2.8, rel=1e-3)
     assert periods_per_year(DAYS[DAYS.weekday < 4]) == pytest.approx(4 * 365.25 / 7, rel=1e-2)
     assert frequency_of(130.4) == ""
+    assert (usual_periods(SUNDAYS), usual_periods(DAYS), usual_periods(ALL)) == (252, 252, 365)
 
 
 @pytest.mark.parametrize("dates", [pd.RangeIndex(300), DAYS[:1], DAYS[:0], pd.Index(list("abc"))])

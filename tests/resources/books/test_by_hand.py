@@ -44,6 +44,43 @@ def test_pence_beside_pounds_are_worth_what_the_freshest_way_says(tmp_path: Path
     assert shares(found) == {"AAA": 30, "BBB": 25}
 
 
+def test_a_book_that_began_with_lots_keeps_them_after_a_day_without_any(tmp_path: Path) -> None:
+    lot = "cash: 1000, positions: {AAA: {lots: [{acquired: 2020-01-02, quantity: 10, cost_basis: 40}]}}"
+    book = Chain(tmp_path, book_file(lot), AAA=10.0, BBB=20.0)
+    book.day(D2, {"AAA": 0.0})
+    assert dict(book.day(D3, {"BBB": 5.0}).holdings.lots) == {}
+    (bought,) = book.day(D4).holdings.lots["BBB"]
+    assert (bought.quantity, bought.cost_basis, bought.acquired) == (5, 20, D4)
+
+
+@pytest.mark.parametrize("how", ["paper", "paper, a day late", "live"])
+def test_what_was_paid_in_another_currency_counts_at_the_rate_of_its_day(tmp_path: Path, how: str) -> None:
+    """10 shares at 50 euros each end for that on a day on which a euro is 1.20; it is 1.50 the day after."""
+    lot = (
+        "cash: 1000, positions: {EUR: {lots: [{acquired: 2020-01-02, quantity: 10, cost_basis: 40}]}, BBB: 1}"
+    )
+    book = Chain(tmp_path, book_file(lot, mode=how.split(",")[0]), AAA=10.0, BBB=10.0)
+    book.deliver(
+        [row | {"currency": "EUR"} for row in close_rows("EUR", {day: 50.0 for day in DAYS if day < D3})]
+    )
+    rates = [("EUR", "USD", day, 1.1 if day < D3 else 1.2 if day == D3 else 1.5) for day in DAYS]
+    with book.warehouse.write(STAMP) as tx:
+        told = [dict(zip(("base", "quote", "date", "rate"), rate, strict=True)) for rate in rates]
+        ingest(tx, "fx_rates", pa.Table.from_pylist([row | {"source": "desk"} for row in told]))
+    if how != "live":
+        book.day(D2)
+    if how.endswith("late"):
+        book.day(D3)
+    book.action("EUR", D3, "merger", cash=50.0)
+    if how == "paper":
+        book.day(D3)
+    found = book.day(D4)
+    assert (cash(found), shares(found)) == (1600, {"BBB": 1})
+    if how != "paper":  # told on its day
+        (gain,) = [one for one in found.holdings.adjustments if one.lot_id is not None]
+        assert (gain.proceeds, gain.cost_basis) == (600, 400)
+
+
 def test_a_fraction_of_a_spin_off_is_paid_and_its_cost_leaves_the_lots(tmp_path: Path) -> None:
     """33 and 18 shares give 9.9 and 5.4 at a fifth of the cost: 15 are kept, 0.3 of the first lot is sold for 6."""
     lots = "[{acquired: 2020-01-02, quantity: 33, cost_basis: 40}, "

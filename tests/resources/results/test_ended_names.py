@@ -124,6 +124,14 @@ def test_value_before_is_value_after_and_cash(tmp_path: Path) -> None:
     assert result.cash.iloc[-1] == pytest.approx(paid)
 
 
+def test_a_share_ends_once(tmp_path: Path) -> None:
+    """Delisted to nothing, and what is stated of it later finds no holder: it made the benchmark infinite."""
+    lines = f"ZERO,{WHEN},delisting,0,,,\nZERO,{DAYS[EX + 8]},merger,0.25,KEPT,10,\n"
+    got, _ = replay(tmp_path, {"ZERO": level(50, None), "KEPT": level(100, 100)}, lines, ["ZERO", "KEPT"])
+    assert got.benchmark.loc[pd.Timestamp(WHEN) :].to_numpy() == pytest.approx(0.5)
+    assert got.results[EQUAL].nav.iloc[-1] == pytest.approx(got.results[EQUAL].nav.iloc[0] / 2)
+
+
 def test_what_becomes_worthless_is_lost_and_a_merger_into_the_unknown_is_told(tmp_path: Path) -> None:
     closes = {"ZERO": level(50, None), "TAKEN": level(50, None), "KEPT": level(100, 100)}
     lines = f"ZERO,{WHEN},delisting,0,,,\nTAKEN,{WHEN},merger,0.25,NOBODY,10,\n"

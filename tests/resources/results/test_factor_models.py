@@ -208,6 +208,40 @@ def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Pa
     assert dict(zip(doubts["factor"], doubts["note"], strict=True)) == out_of_bounds(fit)
 
 
+def test_models_of_earlier_days_know_nothing_of_what_comes_later_by_not_one_bit(tmp_path: Path) -> None:
+    """Prices, volumes, caps, sectors and values are garbage then; a name is classified, and a crowd appears."""
+    found = []
+    for spoilt in (False, True):
+        warehouse = new_warehouse(tmp_path / str(spoilt), staying_open)
+        told = {"prices": prices(DAYS[:360], 1), **facts(DAYS[0], DAYS[0])}
+        stranger = [row | {"symbol": "LATE"} for row in told["prices"].to_pylist() if row["symbol"] == "N1"]
+        brought = [told, {"prices": pa.Table.from_pylist(stranger, schema=PRICE_TYPES)}]
+        if spoilt:
+            later, known = prices(LATER, 2, 9.0).to_pylist(), facts(LATER[0], LATER[0], 1e3)
+            crowd = [row | {"symbol": f"Q{row['symbol']}{i}"} for row in later for i in range(3)]
+            brought += [{"prices": pa.Table.from_pylist([*later, *crowd], schema=PRICE_TYPES)}, known]
+            for log in ("securities", "market_caps"):
+                rows = known[log].to_pylist()
+                more = [row | {"symbol": name} for row in rows[:1] for name in ("LATE", "QN00", "QN11")]
+                brought.append(
+                    {
+                        log: pa.Table.from_pylist(
+                            [row | {"sector": "A"} if "sector" in row else row for row in more]
+                        )
+                    }
+                )
+        for tables in brought:
+            for log, table in tables.items():
+                with warehouse.write(STAMP) as tx:
+                    ingest(tx, log, table)
+        with warehouse.write(STAMP) as tx:
+            pack = cut_pack(tx, DAYS[-1] if spoilt else AS_OF, ["feed"], DAYS, CheckLimits(coverage=0)).pack
+        with warehouse.live() as con:
+            model = factor_history(con, pack, RECIPE, DAYS[300]).at(DAYS[357], RECIPE.lookback_days)
+        found.append(model.of(RECIPE.symbols).covariance.dense.tobytes())
+    assert found[0] == found[1]
+
+
 def test_a_revision_is_seen_from_the_day_it_was_published(tmp_path: Path) -> None:
     from resources.packs.dated_facts import known_characteristics
 
