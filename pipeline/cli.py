@@ -183,6 +183,11 @@ def _show_run(
 ) -> None:
     """What a run came to, in trades; `unchanged`: since when there was nothing to do."""
     try:
+        if reason:
+            from resources.audit.restatements import untaken
+
+            with reader() as con:
+                reason += untaken(con, pack)
         if as_json:
             since = {"unchanged_since": unchanged} if unchanged else {}
             told = {"status": "done" if not status else "failed", "reason": reason, **since}
