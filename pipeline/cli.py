@@ -185,6 +185,7 @@ def _show_run(
     try:
         if reason:
             from resources.audit.restatements import untaken
+            from resources.logs.open_questions import in_short
 
             with reader() as con:
                 reason += untaken(con, pack)
@@ -196,7 +197,7 @@ def _show_run(
         _show_trades(pack, portfolio)
         _tell_where(pack, unchanged)
         if reason:
-            err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
+            err.print(f"[yellow]{in_short(reason)}[/yellow]", highlight=False, soft_wrap=True)
     except DataError:
         if not reason:
             raise
