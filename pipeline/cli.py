@@ -359,7 +359,7 @@ def report(
     portfolio: PortfolioOption = None,
     to: Annotated[
         Path | None,
-        typer.Option("--out", help="The file to write; reports/PACK.html in the home when left out."),
+        typer.Option("--out", help="The file to write; reports/PACK[-NAME].html in the home when left out."),
     ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="html, xlsx or pdf; by the file's ending when left out.")
