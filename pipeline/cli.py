@@ -183,6 +183,12 @@ def _show_run(
 ) -> None:
     """What a run came to, in trades; `unchanged`: since when there was nothing to do."""
     try:
+        if reason:
+            from resources.audit.restatements import untaken
+            from resources.logs.open_questions import in_short
+
+            with reader() as con:
+                reason += untaken(con, pack)
         if as_json:
             since = {"unchanged_since": unchanged} if unchanged else {}
             told = {"status": "done" if not status else "failed", "reason": reason, **since}
@@ -191,7 +197,7 @@ def _show_run(
         _show_trades(pack, portfolio)
         _tell_where(pack, unchanged)
         if reason:
-            err.print(f"[yellow]{reason}[/yellow]", highlight=False, soft_wrap=True)
+            err.print(f"[yellow]{in_short(reason)}[/yellow]", highlight=False, soft_wrap=True)
     except DataError:
         if not reason:
             raise
@@ -353,7 +359,7 @@ def report(
     portfolio: PortfolioOption = None,
     to: Annotated[
         Path | None,
-        typer.Option("--out", help="The file to write; reports/PACK.html in the home when left out."),
+        typer.Option("--out", help="The file to write; reports/PACK[-NAME].html in the home when left out."),
     ] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="html, xlsx or pdf; by the file's ending when left out.")

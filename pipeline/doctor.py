@@ -223,7 +223,7 @@ def _factors(con: Connection) -> Iterator[Finding]:
     with suppress(DataError):  # there is no fresh pack yet
         for row in missing_factors(con, newest_pack(con)):
             do = "feed that log, or leave it: the model has the factors that its data allow"
-            yield Finding("factor model", NOTE, f"no {row['factors']}: {row['note']}", do)
+            yield Finding(f"factor model{row['models']}", NOTE, f"no {row['factors']}: {row['note']}", do)
 
 
 def _proposals(environment: Environment, con: Connection) -> list[Proposal | BookNews]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.shared.partitions import FIRST
 from optimizer import DataError
 from optimizer.errors import how_many
 from pipeline.jobs import backup, daily_run, ingest, purge_runs
@@ -16,7 +17,7 @@ from resources.audit.restatements import book_news, proposed_revisions
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import sha256
 from resources.logs.calendars import Calendar, desk_calendar
-from resources.packs.packs import newest_revision, pack_id, watermark
+from resources.packs.packs import begun_on, newest_revision, pack_id, watermark
 from resources.prices.folder import is_delivery
 from resources.settings.configuration import Configuration, housekeeping
 from resources.settings.sources import FolderSettings
@@ -41,8 +42,12 @@ def closed_sessions(desk: Configuration, warehouse: WarehouseResource, now: date
     calendar = _calendar(desk, warehouse, now)
     if calendar is None:
         return []
-    last = calendar.last_closed_session(now)
-    return list(calendar.sessions(last - LOOK_BACK, last))
+    return _sessions(calendar, calendar.last_closed_session(now))
+
+
+def _sessions(calendar: Calendar, last: date) -> list[date]:
+    """The sessions of two weeks that may have a pack."""
+    return [day for day in calendar.sessions(last - LOOK_BACK, last) if day >= FIRST]
 
 
 @dg.schedule(
@@ -75,6 +80,7 @@ def missing_sessions(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """A run for each closed session of the last two weeks without a fresh pack: a missed tick, a late file.
 
+    None before the desk's first pack: its books begin there.
     A session whose run failed, or whose pack was rejected, is run again: at once when something was ingested since,
     else after a wait that doubles with each attempt.
     """
@@ -86,8 +92,13 @@ def missing_sessions(
     last = calendar.last_closed_session(now - timedelta(hours=4))
     with warehouse.open().live() as con:
         mark = watermark(con)
-        newest = {day: newest_revision(con, day) for day in calendar.sessions(last - LOOK_BACK, last)}
-    missing = {day: pack for day, pack in newest.items() if pack is None or not pack.fresh}
+        begun = begun_on(con)
+        newest = {day: newest_revision(con, day) for day in _sessions(calendar, last)}
+    missing = {
+        day: pack
+        for day, pack in newest.items()
+        if (pack is None or not pack.fresh) and day >= (begun or day)
+    }
     asked = 0
     for day, pack in missing.items():
         key, earlier = pack_id(day), attempts(context, {PARTITION: pack_id(day)}, daily_run.name)

@@ -19,6 +19,8 @@ from pipeline.environment import Environment
 
 if os.environ.get("NO_COLOR"):  # plain text then, whatever forces a terminal: rich would leave bold and dim
     os.environ.pop("FORCE_COLOR", None)
+# As Jupyter asks for it of a pipe, in which a bar that draws over itself would be garbage.
+COLOUR_ALONE = bool(os.environ.get("FORCE_COLOR")) and not sys.stderr.isatty()
 # A log file or a pipe has no width of its own, unless it is told one.
 WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
 STYLES = "bold|dim|red|green|yellow|cyan|magenta"
@@ -137,7 +139,7 @@ def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]
     """
     import logging
 
-    if quiet or not err.is_terminal:
+    if quiet or not err.is_terminal or COLOUR_ALONE:
         logging.disable(logging.CRITICAL)
         yield lambda doing, done, steps: None
         return

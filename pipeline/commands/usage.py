@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from optimizer import PolicyError
@@ -65,10 +66,34 @@ def commands(app: typer.Typer, above: str = "") -> Iterator[tuple[str, typer.mod
             yield from commands(group.typer_instance, f"{above}{group.name} ")
 
 
+class _BareFlags:
+    """Shows flags without the `<bool>` that reads as if they took a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters of a command, its help option among them."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class _Command(_BareFlags, TyperCommand):
+    pass
+
+
+class _Group(_BareFlags, TyperGroup):
+    pass
+
+
 def register(app: typer.Typer) -> None:
     """Put its example under each command; a command without one is a KeyError."""
     for name, info in commands(app):
         info.epilog = f"Example: {EXAMPLES[name]}"
+        info.cls = _Command
+    app.info.cls = _Group
+    for group in app.registered_groups:
+        group.cls = _Group
 
 
 WRONG = 2

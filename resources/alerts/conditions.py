@@ -35,7 +35,8 @@ def conditions(con: Connection, today: date, sessions: Collection[date]) -> Iter
 
 def _missed(con: Connection, sessions: Collection[date]) -> Iterator[Alert]:
     there = {row[0] for row in con.execute("select distinct as_of from pricing_packs").fetchall()}
-    for day in sorted(set(sessions) - there):
+    begun = min(there, default=date.min)
+    for day in sorted(day for day in set(sessions) - there if day > begun):
         said = f"the session of {day} has no pack: run `packfolio run --as-of {day}`"
         yield Alert(f"missed {day}", "missed_session", said)
 

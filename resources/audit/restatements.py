@@ -12,7 +12,7 @@ from resources.books.snapshots import read_snapshots
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
-from resources.packs.packs import Pack, latest_fresh, watermark
+from resources.packs.packs import Pack, find_pack, latest_fresh, watermark
 from resources.results.queries import Row
 from resources.settings.policies.limit_words import reason_of
 
@@ -97,17 +97,19 @@ def proposed_revisions(con: Connection, threshold: float) -> list[Proposal]:
     Raises DataError when there is no fresh pack.
     """
     pack = latest_fresh(con)
-    now = replace(pack, watermark=watermark(con))
-    if root_hash(con, list(LOGS), now.as_of, now.watermark)[0] == pack.content_hash:
+    if not (restated := came_since(con, pack)):
         return []
-    restated = _restated(con, pack, now)
+    now = replace(pack, watermark=watermark(con))
     live = [one for one in read_snapshots(con, pack) if one.mode == "live" and not one.problem]
     found = [_proposal(con, pack, now, one.name, restated, threshold) for one in live]
     return [one for one in found if one is not None]
 
 
-def _restated(con: Connection, pack: Pack, now: Pack) -> str:
-    """The restated rows in words: how many, and of what."""
+def came_since(con: Connection, pack: Pack) -> str:
+    """What came for the days of a pack after it was cut, in words: how many rows, and of what; "" for nothing."""
+    now = replace(pack, watermark=watermark(con))
+    if root_hash(con, list(LOGS), now.as_of, now.watermark)[0] == pack.content_hash:
+        return ""
     changes = [found for log in LOGS if (found := log_changes(con, log, pack, now))]
     said = []
     for change in changes:
@@ -116,6 +118,14 @@ def _restated(con: Connection, pack: Pack, now: Pack) -> str:
         counts = f"{change['rows_restated']} restated, {change['rows_added']} new in {change['log']}"
         said.append(f"{counts}{f' ({named})' if named else ''}")
     return "; ".join(said)
+
+
+def untaken(con: Connection, pack_id: str) -> str:
+    """What came after a pack was cut and may mend what failed, as more of the reason; "" for nothing."""
+    pack = find_pack(con, pack_id)
+    came = came_since(con, pack)
+    remedy = f"to take it in, packfolio packs revise {pack.as_of} --reason TEXT"
+    return f"; {pack.id} was cut before this came: {came}; {remedy}" if came else ""
 
 
 def _proposal(

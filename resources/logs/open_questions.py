@@ -78,10 +78,21 @@ def said_once(told: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
     kinds: dict[str, list[int]] = {}
     for place, (name, text) in enumerate(told):
         kinds.setdefault(kind_of(name, text), []).append(place)
-    named = [(places, some_of([told[place][0] for place in places[1:]])) for places in kinds.values()]
+    named = [(at, some_of([told[place][0] for place in at[1:] if told[place][0]])) for at in kinds.values()]
     return [
         (places, told[places[0]][1] + (f"; the same of {more}" if more else "")) for places, more in named
     ]
+
+
+def in_short(reason: str) -> str:
+    """A reason of many parts, those that say the same of several names once.
+
+    >>> in_short("A has no price; B has no price; mend it")
+    'A has no price; the same of B; mend it'
+    """
+    parts = [(part.split(" ")[0], part) for part in reason.split("; ")]
+    told = [(word if word == word.upper() else "", part) for word, part in parts]
+    return "; ".join(text for _, text in said_once(told))
 
 
 def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQuestion]:

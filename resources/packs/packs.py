@@ -118,6 +118,12 @@ def newest_fresh(con: Connection, as_of: date) -> Pack:
     )
 
 
+def begun_on(con: Connection) -> date | None:
+    """The as-of date of the oldest pack; None without one."""
+    found = con.execute("select min(as_of) from pricing_packs").fetchone()
+    return found[0] if found else None
+
+
 def latest_fresh(con: Connection) -> Pack:
     """The newest fresh pack of all; raises DataError when there is none."""
     found = _packs(con, "verdict = 'fresh' order by as_of desc, revision desc limit 1", [])

@@ -148,7 +148,7 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
     return (
         told
         + [
-            f"FACTORS_LEFT_OUT: the factor model has no {row['factors']}: {row['note']}"
+            f"FACTORS_LEFT_OUT: the factor model{row['models']} has no {row['factors']}: {row['note']}"
             for row in missing_factors(con, pack)
         ]
         + [
@@ -164,11 +164,17 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
 
 
 def missing_factors(con: Connection, pack: Pack, recipe: str | None = None) -> list[Row]:
-    """The factors that the model of a recipe lacks, or those of all, why, and which log would give them."""
+    """The factors that the model of a recipe lacks, or those of all, why, and which log would give them.
+
+    `models` names those that lack them, after a space, where others do not; else it is empty.
+    """
     return rows(
         con,
-        "select string_agg(distinct factor, ', ' order by factor) as factors, note from latest_factor_model_quality "
-        "where pack_id = $1 and measure = 'missing' and coalesce(recipe = $2, true) group by note order by factors",
+        "with told as (select * from latest_factor_model_quality where pack_id = $1 and coalesce(recipe = $2, true)) "
+        "select string_agg(distinct factor, ', ' order by factor) as factors, note, "
+        "case when count(distinct recipe) < (select count(distinct recipe) from told) "
+        "then ' ' || string_agg(distinct recipe, ', ' order by recipe) else '' end as models "
+        "from told where measure = 'missing' group by note order by factors",
         [pack.id, recipe],
     )
 

@@ -1,5 +1,6 @@
 """`python -m service.report`: writes the report of a pack; `packfolio report` starts it."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,8 @@ def write(
     try:
         form = form_of(form, to)
         report = contents(Desk(settings), pack, portfolio)
-        place = to or settings.home / "reports" / f"{report.pack['pack_id']}.{form}"
+        one = "-" + re.sub(r"[^\w.-]+", "_", portfolio) if portfolio else ""
+        place = to or settings.home / "reports" / f"{report.pack['pack_id']}{one}.{form}"
         _save(place, made(report, form))
     except PackfolioError as error:
         typer.echo(f"{type(error).__name__} {error}", err=True)

@@ -39,6 +39,12 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
             assert con.execute(own).fetchall() == [(0,)]
     assert zygote.read("packs", "verify")["faults"] == []
     assert zygote.read("packs", "replay", f"PP_{day}")["identical"]
+    assert "was cut before" not in said
+    rows = "".join(f"GONE,{each},50\n" for each in days if str(each) <= day)
+    (folder / "inbox" / "gone.csv").write_text(f"symbol,date,close\n{rows}")
+    status, said = zygote.packfolio("run", "--as-of", day)  # what mends it is no part of the pack yet
+    assert status == 1 and f"PP_{day} was cut before this came: 0 restated, " in said
+    assert f"to take it in, packfolio packs revise {day} --reason TEXT" in said
 
 
 def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Path) -> None:

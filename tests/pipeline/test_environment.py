@@ -152,6 +152,17 @@ def test_no_color_is_plain_text_whatever_forces_colours(no_color: str, escaped: 
         assert ("\x1b[" in done.stdout + done.stderr) is escaped
 
 
+def test_colours_that_are_asked_for_make_no_bar_in_a_pipe() -> None:
+    program = (
+        "from pipeline.commands.terminal import working\nwith working('x', False) as tell: tell('y', 1, 2)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env=os.environ | {"FORCE_COLOR": "1"}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout + done.stderr == ""
+
+
 def test_what_is_written_is_for_its_user_alone(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:

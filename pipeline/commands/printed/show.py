@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from pipeline.commands.printed.narrow import fits, show_lines, show_table
-from resources.logs.open_questions import kind_of, said_once
+from resources.logs.open_questions import in_short, kind_of, said_once
 from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 
 Row = Mapping[str, Any]
@@ -71,7 +71,7 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
         return
     if result is None or result["status"] != "optimal":
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
-        _indented(out, f"[red]no weights today[/red]: {why}")
+        _indented(out, f"[red]no weights today[/red]: {in_short(why)}")
         return
     _indented(
         out,

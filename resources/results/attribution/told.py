@@ -49,7 +49,9 @@ def attribution_of(
         "realised": realised,
         "tail": tail_of(con, pack, portfolio["portfolio_id"]),
         "live": live_of(con, pack, portfolio["portfolio_id"], start, end),
-        "missing": missing_factors(con, pack, recipe),
+        "missing": [
+            {"factors": row["factors"], "note": row["note"]} for row in missing_factors(con, pack, recipe)
+        ],
         "left_out": left_out,
     }
 

@@ -118,3 +118,9 @@ def test_a_mistake_in_what_init_would_write_names_no_file_that_is_gone(at: Termi
         and "a symbol: capitals, digits and . ^ = _ / -, no space, such as BRK-B" in refused.err
     )
     assert "nothing was written: " in refused.err and "config.part" not in refused.err
+
+
+def test_no_flag_is_shown_as_if_it_took_a_value(at: Terminal) -> None:
+    for words in ((), ("packs",), ("packs", "list"), ("ui",)):
+        said = at(*words, "--help").out
+        assert "--help" in said and "<bool>" not in said

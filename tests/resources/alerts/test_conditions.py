@@ -44,7 +44,7 @@ def told(con: duckdb.DuckDBPyConnection, *sessions: date) -> list[Alert]:
 
 def test_a_desk_in_order_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
     book(con, "calm")
-    assert told(con, date(2024, 2, 28)) == []
+    assert told(con, date(2024, 2, 1), date(2024, 2, 28)) == []  # nor of what was before its first pack
 
 
 def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

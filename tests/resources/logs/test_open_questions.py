@@ -8,7 +8,7 @@ import pytest
 from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 import resources.logs.open_questions as module
-from resources.logs.open_questions import OpenQuestion, open_questions, said_once
+from resources.logs.open_questions import OpenQuestion, in_short, open_questions, said_once
 from resources.logs.storing import insert_rows
 from resources.store.warehouse import Warehouse
 
@@ -80,6 +80,8 @@ def test_what_is_the_same_but_for_names_and_numbers_is_said_once() -> None:
         ([0, 1, 3], "A lies at 1.50 since 2024-01-02: ask; the same of BRK.B, 10Y"),
         ([2], "C lies at 3.00 since 2024-01-03: ask"),
     ]
+    reason = "A lacks 1; send it; B lacks 2; send it; C lacks 3; send it: now"
+    assert in_short(reason) == "A lacks 1; the same of B, C; send it; send it: now"
 
 
 def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_path: Path) -> None:

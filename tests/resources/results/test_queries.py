@@ -264,5 +264,6 @@ def test_a_portfolio_is_told_the_factors_that_its_own_model_lacks(tmp_path: Path
             row["name"]: [one["factors"] for one in attribution_of(con, pack, row)["missing"]]
             for row in reading.portfolios_of(con, pack, None)
         }
-        assert [row["factors"] for row in reading.missing_factors(con, pack)] == ["sectors", "size"]
+        lacking = reading.missing_factors(con, pack)
+        assert [(row["factors"], row["models"]) for row in lacking] == [("sectors", f" {book}"), ("size", "")]
     assert book != sectors and told == {"book": ["sectors", "size"], "sectors": ["size"]}

@@ -364,10 +364,12 @@ def test_a_report_is_written_into_the_home_or_where_it_is_told(
     asked = asked_of(monkeypatch, tmp_path)
     command.write()
     command.write("PP_1", "book", tmp_path / "a" / "b.html")
-    places = [tmp_path / "reports" / "PP_2024-02-29.html", tmp_path / "a" / "b.html"]
+    command.write("PP_1", "a/b")  # not over that of all
+    reports = tmp_path / "reports"
+    places = [reports / "PP_2024-02-29.html", tmp_path / "a" / "b.html", reports / "PP_2024-02-29-a_b.html"]
     assert capsys.readouterr().out.split() == [str(place) for place in places]
-    assert [place.read_text() for place in places] == ['{"pack_id": "PP_2024-02-29"}'] * 2
-    assert asked == [(tmp_path, None, None), (tmp_path, "PP_1", "book")]
+    assert [place.read_text() for place in places] == ['{"pack_id": "PP_2024-02-29"}'] * 3
+    assert asked == [(tmp_path, None, None), (tmp_path, "PP_1", "book"), (tmp_path, "PP_1", "a/b")]
     assert [file.name for file in (tmp_path / "a").iterdir()] == ["b.html"]
 
 
