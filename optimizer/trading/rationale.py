@@ -153,7 +153,8 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         numbers["view_effect"] = reasons.views[symbol]
         if _speaks_for(reasons.views[symbol], move):
             causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
-    limits = {one.limit for one in (*reasons.binding, *reasons.gave) if _concerns(one.limit, move)}
+    touched = [*(one.limit for one in reasons.binding), *(one.limit for one in reasons.gave)]
+    limits = {limit for limit in touched if _concerns(limit, move)}
     if not causes and limits <= {"max_turnover"}:
         causes += _its_merits(move, reasons, numbers)
     for limit, text in reasons.told:
