@@ -183,7 +183,7 @@ def _rolling(
         "volatility": each(lambda _, own: rolling_volatility(own, window, periods)),
         "sharpe": each(
             lambda at, own: rolling_sharpe(
-                own, yearly.reindex(at).to_numpy(dtype=np.float64), window, periods
+                own, np.asarray(yearly.reindex(at), dtype=np.float64), window, periods
             )
         ),
         "beta": each(lambda _, own, other: rolling_beta(own, other, window), BENCHMARK),

@@ -177,18 +177,26 @@ def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
             rates[currency, day] = float(told[0] if np.isfinite(told[0]) else told[1])
         return rates[currency, day]
 
+    @cache
+    def unit_of(symbol: str) -> str:
+        """Of a share's newest price, however long ago; the base currency where it never had one."""
+        found = con.execute(
+            "select arg_max(currency, (date, ingest_seq)) from believed_prices(?) where symbol = ? and date <= ?",
+            [pack.watermark, symbol, pack.as_of],
+        ).fetchall()[0][0]
+        return str(found or base)
+
     def market(action: CorporateAction) -> tuple[Number, Mapping[str, Number]]:
         prices: dict[str, Number] = {}
-        acted, unit = action.day, action.currency or base
+        acted = action.day
         for symbol in {action.symbol, action.new_symbol} & panel.places.keys():
             column = panel.places[str(symbol)]
-            currency, close = panel.currency[column], panel.close[:, column]
+            close = panel.close[:, column]
             after = [row for row in np.flatnonzero(np.isfinite(close)) if panel.dates[row] >= action.day]
             if after:
-                prices[str(symbol)] = float(close[after[0]]) * rate(currency, panel.dates[after[0]])
-            if symbol == action.symbol:
-                acted = panel.dates[after[0]] if after else acted
-                unit = action.currency or currency or base
-        return rate(unit, acted), prices
+                day = panel.dates[after[0]]
+                prices[str(symbol)] = float(close[after[0]]) * rate(panel.currency[column], day)
+                acted = day if symbol == action.symbol else acted
+        return rate(action.currency or unit_of(action.symbol), acted), prices
 
     return market

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from optimizer import Lot, Position
 from optimizer.model.action_kinds import CorporateAction, scaled
+from optimizer.model.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
 
@@ -33,11 +34,14 @@ class Restated:
         for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
             ratio = self.since.get(symbol, Fraction(1))
             then, given = (tuple(one for one in side.items if one.symbol == symbol) for side in (was, now))
-            items = _recosted(items, symbol, then, given, ratio)
             extra = scaled(held_of(given, symbol) - held_of(then, symbol), ratio)
             if extra:
                 moved[symbol] = extra
-                items = _resized(items, symbol, extra, then, given)
+            if (untouched := _lot_by_lot(items, symbol, then, given, ratio)) is not None:
+                items = untouched
+                continue
+            items = _recosted(items, symbol, then, given, ratio)
+            items = _resized(items, symbol, extra, then, given) if extra else items
         cash = now.cash - was.cash
         if items == book.items and not cash:
             return book
@@ -72,6 +76,29 @@ def _negative(one: Adjustment) -> Adjustment:
     return replace(
         one, quantity=-one.quantity, proceeds=-(one.proceeds or ZERO), cost_basis=-(one.cost_basis or ZERO)
     )
+
+
+def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items | None:
+    """The lots of a symbol, each with the shares and the cost that it has more now; None where one was sold since."""
+    own = [one for one in items if one.symbol == symbol]
+    if not all(isinstance(one, Lot) for one in (*own, *then, *given)):
+        return None
+    held, old, new = (
+        {one.lot_id: one for one in side if isinstance(one, Lot)} for side in (own, then, given)
+    )
+    for name, lot in old.items():
+        if name not in held or abs(held[name].quantity - scaled(lot.quantity, ratio)) > DUST:
+            return None
+    found = {name: lot for name, lot in held.items() if old.get(name) == new.get(name)}
+    for name in [name for name in (held | new) if name not in found]:
+        more, less = ([side[name]] if name in side else [] for side in (new, old))
+        before = [held[name]] if name in held else []
+        shares = held_of(before, symbol) + scaled(held_of(more, symbol) - held_of(less, symbol), ratio)
+        if shares > DUST:
+            cost = max(_cost((*before, *more)) - _cost(tuple(less)), ZERO)
+            found[name] = replace((*before, *more)[0], quantity=shares, cost_basis=cost / shares)
+    kept = [found.pop(one.lot_id, None) if one in own and isinstance(one, Lot) else one for one in items]
+    return (*(one for one in kept if one), *found.values())
 
 
 def _recosted(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items:

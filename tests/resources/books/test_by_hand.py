@@ -44,6 +44,19 @@ def test_pence_beside_pounds_are_worth_what_the_freshest_way_says(tmp_path: Path
     assert shares(found) == {"AAA": 30, "BBB": 25}
 
 
+def test_what_a_share_paid_that_was_long_suspended_is_in_its_own_currency(tmp_path: Path) -> None:
+    """Its last price is three weeks old: 10 shares end for 50 euros each, a euro is 1.20."""
+    book = Chain(
+        tmp_path, book_file("cash: 1000, positions: {EUR: 10, BBB: 1}", mode="live"), AAA=10.0, BBB=10.0
+    )
+    book.deliver([row | {"currency": "EUR"} for row in close_rows("EUR", {DAYS[0]: 50.0})])
+    rate = {"base": "EUR", "quote": "USD", "date": DAYS[0], "rate": 1.2, "source": "desk"}
+    with book.warehouse.write(STAMP) as tx:
+        ingest(tx, "fx_rates", pa.Table.from_pylist([rate]))
+    book.action("EUR", D3, "merger", cash=50.0)
+    assert cash(book.day(D3)) == 1600
+
+
 def test_a_book_that_began_with_lots_keeps_them_after_a_day_without_any(tmp_path: Path) -> None:
     lot = "cash: 1000, positions: {AAA: {lots: [{acquired: 2020-01-02, quantity: 10, cost_basis: 40}]}}"
     book = Chain(tmp_path, book_file(lot), AAA=10.0, BBB=20.0)
