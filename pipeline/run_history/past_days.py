@@ -11,7 +11,7 @@ from dagster._core.storage.event_log.in_memory import InMemoryEventLogStorage
 class Made(InMemoryEventLogStorage):
     """The last materialization of each asset: of a history that is forgotten with its day no more is asked for.
 
-    Dagster asks for them a hundred times a day, to note what an asset was made from and what a check looked at.
+    Dagster asks for them sixty times a day, to note what an asset was made from and what a check looked at.
     """
 
     def __init__(self) -> None:

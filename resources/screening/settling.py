@@ -210,10 +210,8 @@ def _told(own: pa.Table, codes: list[str], reasons: list[str]) -> Iterator[Findi
 
 def _released(merged: Merged, again: pa.Table) -> Iterator[Finding]:
     """A warning for each symbol whose rows were set aside and are believed now."""
-    keys = zip(
-        merged.recorded.rows["symbol"].to_pylist(), merged.recorded.rows["date"].to_pylist(), strict=True
-    )
-    waited = {key for key, aside in zip(keys, merged.recorded.aside.tolist(), strict=True) if aside}
+    waiting = merged.recorded.rows.select(["symbol", "date"]).filter(pa.array(merged.recorded.aside))
+    waited = {*zip(waiting["symbol"].to_pylist(), waiting["date"].to_pylist(), strict=True)}
     days: defaultdict[str, list[date]] = defaultdict(list)
     for key in zip(again["symbol"].to_pylist(), again["date"].to_pylist(), strict=True):
         if key in waited:

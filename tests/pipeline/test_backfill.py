@@ -1,6 +1,7 @@
 """A backfill runs the days of a range in order, goes on where it stopped, and writes what a run of each day writes."""
 
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
@@ -27,6 +28,13 @@ def progress(at: Terminal, *days: str, status: int = 0) -> list[str]:
     return said.lines
 
 
+def told_of(instance: dg.DagsterInstance, asset: str, partition: str) -> dict[str, str]:
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition])
+    (made,) = instance.fetch_materializations(wanted, limit=1).records
+    assert made.asset_materialization is not None
+    return dict(made.asset_materialization.tags or {})
+
+
 def test_a_backfill_goes_on_where_it_stopped(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,6 +56,11 @@ def test_a_backfill_goes_on_where_it_stopped(
                 "pack_run", "ingest", "pack_run", "ingest",
             ]  # fmt: skip
             made = instance.get_materialized_partitions(dg.AssetKey("trades"))
+            weights, trades = (
+                told_of(instance, one, "PP_2024-02-28") for one in ("optimal_weights", "trades")
+            )
+        rests_on = sha256(weights["dagster/data_version"].encode()).hexdigest()
+        assert trades["dagster/input_data_version/optimal_weights"] == rests_on
         assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
 
 
