@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from resources.ledger.ledger import Connection, append_entry, written_cells
 from resources.ledger.ledger import sha256 as text_sha256
+from resources.ledger.record_error import refuse_no_file
 from resources.logs.storing import insert_rows
 from resources.settings.policies.values import Strict
 from resources.settings.words import told
@@ -97,8 +98,9 @@ class Brought:
 def ingest_decisions(tx: Transaction, path: Path) -> Brought:
     """Every line that is not on record becomes a row, in one transaction; a damaged one is set aside, the rest goes on.
 
-    A last line without its end is still being written, and is left for the next run.
+    A last line without its end is still being written, and is left for the next run. Raises RecordError for no file.
     """
+    refuse_no_file(path, "put the service's log back, or name it in PACKFOLIO_DECISIONS")
     payload = path.read_bytes() if path.exists() else b""
     whole = payload[: payload.rfind(b"\n") + 1]
     known, refused = _known(tx.con), _refused(tx.con)

@@ -1,6 +1,7 @@
 """The service's file of decisions becomes rows: each line once, a damaged one set aside, a half one left to grow."""
 
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from bench import new_warehouse, staying_open
 
 from resources.audit.verification import verify
 from resources.ledger.ledger import Stamp
+from resources.ledger.record_error import RecordError
 from resources.logs.decisions import append_decision, ingest_decisions
 from resources.store.warehouse import Warehouse
 
@@ -110,3 +112,9 @@ def test_of_a_line_that_a_full_disk_takes_in_part_nothing_is_left(tmp_path: Path
         assert path.read_bytes() == whole
     append_decision(path, decision("b"))
     assert bring(new_warehouse(tmp_path, staying_open), path) == (2, [])
+
+
+def test_a_pipe_in_its_place_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "decisions.jsonl")
+    with pytest.raises(RecordError, match="put the service's log back"):
+        bring(new_warehouse(tmp_path, staying_open), tmp_path / "decisions.jsonl")
