@@ -72,8 +72,8 @@ def _remedy(goal: Goal) -> str:
         least = float(np.linalg.eigvalsh(dense(goal.covariance) / np.outer(safe, safe))[0])
         if least < HEDGED:
             return (
-                f"some names hedge or copy each other almost exactly (least eigenvalue of their correlation {least:.0e}); "
-                f"use more history or a shrunk covariance"
+                f"some names hedge or copy each other almost exactly (least eigenvalue of their correlation "
+                f"{least:.0e}); use more history or a shrunk covariance"
             )
     return "report the policy and the estimates"
 
@@ -108,9 +108,7 @@ def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
         )
     if not inhabited(feasible.space) or not rewarding(goal, feasible):
         raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
-    raise SolverError(
-        f"no answer could be certified; {'; '.join(reasons)}: {_remedy(goal)}"
-    )
+    raise SolverError(f"no answer could be certified; {'; '.join(reasons)}: {_remedy(goal)}")
 
 
 def vanishing(goal: Goal, w: Array) -> bool:

@@ -11,6 +11,7 @@ from optimizer.typing import Array
 
 NONE = 1e-12  # of the largest eigenvalue
 
+
 @estimator()
 def ledoit_wolf(sample: Sample) -> Array:
     """Shrinkage to a scaled identity (Ledoit & Wolf 2004, J. Multivariate Anal. 88).
