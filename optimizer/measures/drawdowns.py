@@ -58,13 +58,7 @@ def longest_drawdown(returns: Array) -> Drawdown:
     2
     """
     falls = drawdowns(returns)
-    peaks = np.flatnonzero(falls >= -AT_PEAK)
-    spans = np.diff(np.append(peaks, len(falls)))
-    open_end = spans[-1] - 1  # the last one lasts to the last close, where no peak is
-    spans[-1] = open_end
-    start = int(peaks[int(np.argmax(spans))])
-    end = start + int(spans.max())
-    return _fall_around(falls, start + int(np.argmin(falls[start : end + 1])))
+    return max(_each_fall(falls), key=lambda fall: fall.duration, default=_fall_around(falls, 0))
 
 
 @counted(1, lowest=-1.0, path=True)
@@ -78,13 +72,14 @@ def worst_drawdowns(returns: Array, count: int = 5) -> list[Drawdown]:
     """
     if count < 1:
         raise DataError(f"count is {count}; ask for one drawdown at least")
-    falls = drawdowns(returns)
+    return sorted(_each_fall(drawdowns(returns)), key=lambda fall: fall.depth)[:count]
+
+
+def _each_fall(falls: Array) -> list[Drawdown]:
+    """One a stay below a peak, in the order of time."""
     peaks = np.append(np.flatnonzero(falls >= -AT_PEAK), len(falls))
     stays = [(start, end) for start, end in pairwise(peaks.tolist()) if end > start + 1]
-    troughs = [start + int(np.argmin(falls[start:end])) for start, end in stays]
-    return [
-        _fall_around(falls, trough) for trough in sorted(troughs, key=lambda at: float(falls[at]))[:count]
-    ]
+    return [_fall_around(falls, start + int(np.argmin(falls[start:end]))) for start, end in stays]
 
 
 def _fall_around(falls: Array, trough: int) -> Drawdown:

@@ -51,8 +51,6 @@ def _printed(value: float) -> Decimal:
 def money(value: Number) -> Decimal:
     """An amount in the base currency, rounded half up to DECIMAL(18,4); DataError for one that is too large."""
     try:
-        if type(value) is Decimal and value.is_finite():
-            return value.quantize(MONEY_STEP, ROUND_HALF_UP)
         return exact(value).quantize(MONEY_STEP, ROUND_HALF_UP)
     except InvalidOperation:
         raise DataError(f"{value} is more than DECIMAL(18,4) holds; give it in base currency") from None
@@ -226,7 +224,6 @@ class Position:
         return replace(self, quantity=self.quantity - side * removed), realised
 
 
-@typed
 @dataclass(frozen=True)
 class Trade:
     """One order of the library: signed quantity (buys above 0), price, and cost in the base currency.
@@ -293,9 +290,8 @@ class Portfolio:
         rest, realised = held.remove_shares(
             abs(held.quantity) if quantity is None else quantity, held.cost_basis if price is None else price
         )
-        if rest.quantity:
-            self.positions[symbol] = rest
-        else:
+        self.positions[symbol] = rest
+        if not rest.quantity:
             del self.positions[symbol]
         self.realized_pnl += realised
         return realised
@@ -310,8 +306,7 @@ class Portfolio:
             )
         self.cash = cash
         held = self.positions.get(trade.symbol)
-        closing = ZERO
-        realised = ZERO
+        closing = realised = ZERO
         if held and held.quantity * trade.quantity < 0:
             closing = min(abs(held.quantity), abs(trade.quantity))
             realised = self.remove_position(trade.symbol, closing, trade.price)
@@ -386,19 +381,20 @@ class Portfolio:
                 portfolio.cash += money(row["quantity"])
                 continue
             bought = row.get("purchase_date")
-            portfolio.add_position(
-                Position(
-                    row["symbol"],
-                    exact(row["quantity"]),
-                    exact(row.get("cost_basis") or 0),
-                    date.fromisoformat(bought) if bought else None,
-                    float(row.get("leverage_factor") or 1.0),
-                    row.get("asset_class") or "Unknown",
-                )
-            )
+            portfolio.add_position(Position(
+                row["symbol"], exact(row["quantity"]), exact(row.get("cost_basis") or 0), _day(bought, line),
+                float(exact(row.get("leverage_factor") or 1)), row.get("asset_class") or "Unknown",
+            ))  # fmt: skip
         return portfolio
 
     def _held(self, symbol: str) -> Position:
         if symbol not in self.positions:
             raise PolicyError(f"{symbol} is not held; {self.name} holds {', '.join(sorted(self.positions))}")
         return self.positions[symbol]
+
+
+def _day(text: str | None, line: int) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise DataError(f"line {line}: {text!r} is no date; write 2025-10-26") from None

@@ -19,9 +19,7 @@ from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
 Link = Literal["single", "ward"]
-EQUAL = (
-    10  # decimals of a squared distance: ties are told by the data, and not by what rounding leaves of them
-)
+EQUAL = 10  # decimals of a squared distance: ties are told by the data, not by what rounding leaves
 
 
 def hrp(covariance: Array, alike: Array | None = None) -> Array:

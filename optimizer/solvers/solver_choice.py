@@ -72,7 +72,7 @@ def _remedy(goal: Goal) -> str:
         least = float(np.linalg.eigvalsh(dense(goal.covariance) / np.outer(safe, safe))[0])
         if least < HEDGED:
             return (
-                "some names hedge or copy each other almost exactly (least eigenvalue of their correlation "
+                f"some names hedge or copy each other almost exactly (least eigenvalue of their correlation "
                 f"{least:.0e}); use more history or a shrunk covariance"
             )
     return "report the policy and the estimates"

@@ -47,6 +47,8 @@ def test_the_longest_fall_is_not_the_deepest() -> None:
 def test_a_fall_that_lasts_is_counted_to_the_end() -> None:
     assert p.longest_drawdown(steps(100, 101, 100, 99, 98)).duration == 3
     assert p.longest_drawdown(steps(100, 101, 102)).duration == 0
+    last = p.longest_drawdown(steps(100, 101, 102, 101))  # which rising days were as long as
+    assert (last.duration, last.peak, last.recovered) == (1, 2, None) and last.depth < 0
     assert p.longest_drawdown(np.full(3, -0.1)).duration == 3
 
 

@@ -58,6 +58,9 @@ def test_csv_round_trip():
     assert again.cash == book.cash
     with pytest.raises(DataError, match="line 2"):
         Portfolio.from_csv("book", "symbol,quantity\n,3\n")
+    for column in ("purchase_date", "leverage_factor"):
+        with pytest.raises(DataError, match=r"'x' is no date|x is not a finite number"):
+            Portfolio.from_csv("book", f"symbol,quantity,{column}\nA,3,x\n")
 
 
 def test_wrong_input_is_named():
