@@ -105,8 +105,11 @@ def command() -> None:
 def _instance() -> Iterator[Any]:
     """Dagster's history in the home; runs whose process was killed are marked as failed first."""
     from pipeline.history import opened_history
+    from resources.settings.configuration import refuse_no_desk
 
-    with opened_history(Environment.of_process()) as instance:
+    here = Environment.of_process()
+    refuse_no_desk(here.config)
+    with opened_history(here) as instance:
         yield instance
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer import PolicyError
+from optimizer import DataError, PolicyError
 from pipeline.commands.terminal import Json, err, print_json, reader
 from pipeline.environment import Environment
 from resources.ledger.record_error import FAULT
@@ -139,11 +139,11 @@ def now() -> datetime:
 
 
 def opened_store() -> Any:
-    """The warehouse of the home; raises PolicyError where nothing was recorded."""
+    """The warehouse of the home; raises DataError where nothing was recorded."""
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
     store = Warehouse(here.home, here.anchor)
     if not os.path.lexists(store.path):
-        raise PolicyError(f"there is no {store.path}: run `packfolio run` first, or set PACKFOLIO_HOME")
+        raise DataError(f"there is no {store.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME")
     return store

@@ -110,7 +110,12 @@ def reader() -> Iterator[Any]:
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
-    with Warehouse(here.home, here.anchor).read() as con:
+    store = Warehouse(here.home, here.anchor)
+    if not store.published.exists():
+        from resources.settings.configuration import refuse_no_desk
+
+        refuse_no_desk(here.config)
+    with store.read() as con:
         yield con
 
 

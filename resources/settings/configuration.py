@@ -155,12 +155,17 @@ def housekeeping(folder: Path) -> HousekeepingFile:
     return load_yaml(folder / "pipeline.yaml", PipelineFile).housekeeping
 
 
-def load_configuration(folder: Path) -> Configuration:
-    """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
+def refuse_no_desk(folder: Path) -> None:
+    """Raises PolicyError where there is no configuration folder, before anything is made beside it."""
     if not folder.is_dir():
         raise PolicyError(
             f"there is no configuration folder {folder}; make a desk with `packfolio init`, or set PACKFOLIO_CONFIG"
         )
+
+
+def load_configuration(folder: Path) -> Configuration:
+    """The configuration in `folder`; raises PolicyError naming every mistake by file, line and key."""
+    refuse_no_desk(folder)
     texts, wrong = {}, []
     for path in sorted(folder.rglob("*.yaml")):
         try:

@@ -124,3 +124,11 @@ def test_no_flag_is_shown_as_if_it_took_a_value(at: Terminal) -> None:
     for words in ((), ("packs",), ("packs", "list"), ("ui",)):
         said = at(*words, "--help").out
         assert "--help" in said and "<bool>" not in said
+
+
+@pytest.mark.parametrize("words", ["run", "ingest", "trades", "packs list", "explain latest AAPL"])
+def test_in_a_folder_that_is_no_desk_nothing_is_made_and_init_is_named(tmp_path: Path, words: str) -> None:
+    with terminal(tmp_path) as elsewhere:
+        said = elsewhere(*words.split())
+    assert said.status == 2 and "make a desk with `packfolio init`, or set PACKFOLIO_CONFIG" in said.err
+    assert list(tmp_path.iterdir()) == []
