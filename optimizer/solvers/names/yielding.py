@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.errors import SolverError
+from optimizer.errors import PolicyError, SolverError
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Norm
 from optimizer.problem.feasible_set import FeasibleSet, plain
-from optimizer.problem.goals import Goal
+from optimizer.problem.goals import Goal, RiskBudget
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.solvers.conflicts import ROOMY, calmest
@@ -23,7 +23,7 @@ from optimizer.solvers.search import Way, without
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
-CURVED_UNPROVEN = 1e-5  # between a least volatility and its bound, relative
+CURVED_UNPROVEN = 1e-5  # between a least violation and its bound where a limit is curved, relative
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,8 @@ class LeastOfNames(Least):
         """See Least."""
         x, bound = NameProgram(feasible, self.policy, self.held, self.must).cheapest(price)
         value = float(price @ x[: len(price)])
-        _proven(value, bound, UNPROVEN * max(1.0, value))
+        most = CURVED_UNPROVEN if feasible.limits.norms else UNPROVEN
+        _proven(value, bound, most * max(1.0, value))
         return x[: len(self.must)], value, min(max(bound, 0.0), value)
 
     def calm(self, feasible: FeasibleSet, norm: Norm) -> tuple[Array, float]:
@@ -110,4 +111,12 @@ def give_way_for_names(
             continue
         if choice is not None:
             return replace(way, feasible=found.feasible, levels=found), choice
-    raise failure or SolverError("no choice of names was found where there is one; report the policy")
+    if isinstance(goal, RiskBudget) and goal.loadings is not None:
+        raise PolicyError(
+            "every exposure with a risk budget must be held, and where limits give way least no choice of names was "
+            "found that does; raise max_holdings, lower min_position, or choose another method"
+        )
+    raise failure or SolverError(
+        "the limits without a priority leave next to no room for a choice of names, and in it no answer could be "
+        "certified; widen one of them, raise max_holdings, or lower min_position"
+    )
