@@ -1,6 +1,7 @@
 """Limits that give way by priority for a choice of names: against every choice tried by an independent solver."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 
 import cvxpy as cp
@@ -60,7 +61,8 @@ def solved_for(policy: Policy, it: Estimates, aim: int | None, least: dict[int, 
             rules += [totals[level] <= most + 2e-7 * (1 + most) for level, most in least.items()]
             goal = cp.quad_form(w, cp.psd_wrap(it.covariance)) if aim is None else totals[aim]
             problem = cp.Problem(cp.Minimize(goal), rules)
-            problem.solve(solver="CLARABEL")
+            with suppress(cp.error.SolverError):  # of sets that are a point: other choices are looked at
+                problem.solve(solver="CLARABEL")
             if problem.status == "optimal":
                 yield float(problem.value)
 
@@ -76,6 +78,7 @@ def by_hand(policy: Policy, it: Estimates) -> tuple[dict[int, float], float] | N
     return least, np.sqrt(min(solved_for(policy, it, None, least)))
 
 
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate")  # of a choice that the peer cannot decide
 @pytest.mark.parametrize("seed", some(range(60), 5))
 def test_levels_are_least_among_all_choices_of_names(seed: int):
     rng = np.random.default_rng(seed)
