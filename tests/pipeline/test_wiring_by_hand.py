@@ -240,13 +240,16 @@ def test_a_proof_is_put_into_a_signed_statement_only_where_that_is_asked(
         "table": table, "key": key, "days": days, "sizes": on.sizes if hasattr(on, "sizes") else None,
     })  # fmt: skip
     monkeypatch.setattr(
-        "resources.proofs.in_toto.envelope", lambda con, told, signer: {"signed": signer, "of": told}
+        "resources.proofs.in_toto.envelope",
+        lambda con, told, signer, anchors: {"signed": signer, "of": told, "anchors": anchors},
     )
+    monkeypatch.setattr("resources.ledger.anchors.read_anchors", lambda anchor: [str(anchor)])
     proofs.prove("trades", ["PP", "AAA"], since=["7"], days=3, form=form)
     [told] = printed
     inner = told["of"] if signed else told
     assert (inner["table"], inner["key"], inner["days"]) == ("trades", ["PP", "AAA"], 3)
     assert told.get("signed") == (key if signed else None) and json.dumps(told)
+    assert told.get("anchors") == ([str(tmp_path)] if signed else None)
 
 
 def test_a_bar_has_no_end_until_it_is_told_one(monkeypatch: pytest.MonkeyPatch) -> None:
