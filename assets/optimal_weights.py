@@ -24,7 +24,7 @@ SHOWN = 30  # rows of a table in the UI
 
 @dg.asset(
     partitions_def=PACKS, deps=[posterior_returns], group_name="portfolios", kinds={"python", "duckdb", "cvxpy"},
-    owners=OWNERS, code_version="3",
+    owners=OWNERS, code_version="4",
     check_specs=[
         dg.AssetCheckSpec(ALL_ANSWERED, asset="optimal_weights", description="No portfolio is without weights today."),
     ],

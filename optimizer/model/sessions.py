@@ -160,9 +160,15 @@ def _days(dates: Dates) -> Array | None:
 
 
 def _seven_day(dates: Dates) -> bool:
-    """Whether dates are of more than five days of the week: from Sunday to Thursday is a week of sessions too."""
+    """Whether dates are of more than five days of the week, but for one in twenty: Mumbai has sessions on Saturdays.
+
+    From Sunday to Thursday is a week of sessions too.
+    """
     days = _days(dates)
-    return days is not None and len(np.unique(np.floor(days) % 7)) > 5
+    if days is None:
+        return False
+    times = np.unique(np.floor(days) % 7, return_counts=True)[1]
+    return int((times > len(days) / 20).sum()) > 5
 
 
 def _weekend(days: Array | None) -> Flags:

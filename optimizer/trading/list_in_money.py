@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.costs import CostModel
 from optimizer.model.policy import Policy
@@ -131,9 +133,12 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
     """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
     risk, shares = setting.estimates.risk, uncounted(risk_contributions)
+    before, after = (
+        np.nan_to_num(shares(w, risk)).tolist() for w in (problem.held, achieved)
+    )  # cash bears none
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(), problem.step.tolist(),
-        shares(problem.held, risk).tolist(), shares(achieved, risk).tolist(), strict=True,
+        before, after, strict=True,
     )  # fmt: skip
     return [
         Move(symbol, sectors.get(symbol), held, wanted, reached, float(line.price) / nav, lot, least, *share)

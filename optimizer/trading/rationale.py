@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -78,7 +77,7 @@ class Reasons:
 class Move(NamedTuple):
     """One name's weights now, wanted and reached, one share, one lot, the least trade; fractions of the NAV.
 
-    risk_before, risk_after  its share of the variance now and then; NaN where there is none
+    risk_before, risk_after  its share of the variance now and then; 0 where there is none
     """
 
     symbol: str
@@ -89,8 +88,8 @@ class Move(NamedTuple):
     share: float
     lot: float
     min_trade: float
-    risk_before: float = nan
-    risk_after: float = nan
+    risk_before: float = 0.0
+    risk_after: float = 0.0
 
 
 def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers]:

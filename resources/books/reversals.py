@@ -97,7 +97,9 @@ def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items, ratio: Fra
         if shares > DUST:
             cost = max(_cost((*before, *more)) - _cost(tuple(less)), ZERO)
             found[name] = replace((*before, *more)[0], quantity=shares, cost_basis=cost / shares)
-    kept = [found.pop(one.lot_id, None) if one in own and isinstance(one, Lot) else one for one in items]
+    kept = [
+        found.pop(one.lot_id, None) if one.symbol == symbol and isinstance(one, Lot) else one for one in items
+    ]
     return (*(one for one in kept if one), *found.values())
 
 

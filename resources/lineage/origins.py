@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from optimizer.errors import how_many
+from optimizer.model.exchange_rates import UNITS, main_currency
 from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection, file_sha256
 from resources.packs.packs import Pack
@@ -109,13 +110,15 @@ class Origins:
         )
 
     def rates(self, currency: str) -> list[Row]:
-        """The newest rates of every pair with a currency that the pack saw, and the ingests that brought them."""
+        """The newest rates of every pair with a currency, or a unit of it, that the pack saw, and what brought them."""
+        own = main_currency(currency)[0]
+        names = [own, *(unit for unit, (main, _) in UNITS.items() if main == own)]
         found = rows(
             self.con,
-            "select base, quote, date, rate, source, ingest_seq from fx_rates where $1 in (base, quote) "
-            "and date <= $2 and ingest_seq <= $3 "
+            "select base, quote, date, rate, source, ingest_seq from fx_rates "
+            "where list_has_any([base, quote], $1) and date <= $2 and ingest_seq <= $3 "
             "qualify row_number() over (partition by base, quote order by date desc, ingest_seq desc) = 1 order by all",
-            [currency, self.pack.as_of, self.pack.watermark],
+            [names, self.pack.as_of, self.pack.watermark],
         )
         return [
             {

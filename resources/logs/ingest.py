@@ -150,7 +150,7 @@ class Inbox:
                 units = {} if stated else stated_currencies(tx.con)
                 undone = undone_renames(tx.con)
                 try:
-                    deliveries = list(told_on_record(tx.con, source, key, symbols, *given, undone))
+                    deliveries = list(told_on_record(tx.con, source, key, symbols, *given, undone, renames))
                 except DataError as error:  # said each time until it is answered
                     waits = Finding("JUDGED_ON_RECORD", "WARN", str(error), symbol=symbols[0])
                     done.append(Ingested(source, PRICES, key, "ingested", findings=(waits,)))

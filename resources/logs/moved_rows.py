@@ -45,32 +45,55 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
     )
 
 
-def moved_back(con: Connection, payload: Sequence[str], undone: Iterable[Rename]) -> list[tuple[str, Row]]:
+def moved_back(
+    con: Connection, payload: Sequence[str], undone: Collection[Rename], standing: Iterable[Rename]
+) -> list[tuple[str, Row]]:
     """(old name, row under the name that it has now) of what a payload told first and renames moved that stand no more.
 
-    payload  its source, name and hash
-    Raises DataError where more rows stand under the new name than a rename moved: some are its own.
+    payload   its source, name and hash
+    standing  the other renames: what one of them moved before goes back to its own name, and is renamed again
+    Raises DataError where more rows stand under the new name than the renames moved: some are its own.
     """
-    found: list[tuple[str, Row]] = []
+    found: dict[Key, tuple[str, Row]] = {}
     con.register("stated", PRICE_ROWS.empty_table())
     for rename in undone:
+        before = _names_before(rename, [*undone, *standing])
         moved = con.execute(
-            f"select symbol, max(value) from check_findings where code = 'RENAMED' and materialization in "
-            f"({READ_BEFORE}) and contains(message, $4) group by symbol order by symbol",
-            [*payload, f" of {rename.old} kept as "],
+            f"select symbol, o.old, max(value) from check_findings join (select unnest($4::varchar[]) as old) o "
+            f"on code = 'RENAMED' and contains(message, ' of ' || o.old || ' kept as ') "
+            f"where materialization in ({READ_BEFORE}) group by all order by all",
+            [*payload, [*before]],
         ).fetchall()
-        last = date(1970, 1, 1) + timedelta(days=rename.effective - 1)
-        for name, count in moved:
-            rows = _told(con, [*payload, [name], date.min, last], READ_BEFORE)
-            if len(rows) > count:
+        for name in dict.fromkeys(name for name, _, _ in moved):
+            counts = {old: count for told, old, count in moved if told == name}
+            rows = _told(con, [*payload, [name], date.min, _day_before(rename.effective)], READ_BEFORE)
+            for row in rows:
+                day = row["date"]
+                had = [one for one in counts if day <= _day_before(before[one])]
+                old = min(had, key=before.__getitem__, default=rename.old)
+                counts[old] = counts.get(old, 0) - 1
+                found[name, day] = old, row
+            if min(counts.values()) < 0:
                 raise DataError(
                     f"{payload[1]} is gone, it told rows of {rename.old} and of {name}, and the rename of the one to "
                     f"the other is withdrawn: which are whose it alone can tell; put it back, what else was stated "
                     f"late of its rows waits for it too"
                 )
-            found += [(rename.old, row) for row in rows]
     con.unregister("stated")
-    return found
+    return list(found.values())
+
+
+def _names_before(rename: Rename, every: Iterable[Rename]) -> dict[str, int]:
+    """Name that the company had before a rename -> days since 1970 of the rename that ended it."""
+    names = {rename.old: rename.effective}
+    for one in sorted(every, key=lambda one: -one.effective):
+        if one.effective < names.get(one.new, one.effective):
+            names[one.old] = one.effective
+    return names
+
+
+def _day_before(day: int) -> date:
+    return date(1970, 1, 1) + timedelta(days=day - 1)
 
 
 def _keys(rows: pa.Table, names: pa.Array) -> set[Key]:
@@ -88,7 +111,7 @@ READ_BEFORE = """select ingest_seq from ingests where source = $1 and log = 'pri
     and payload_sha256 = $3 and status = 'ingested'"""
 
 
-def _told(con: Connection, asked: list[object], readings: str) -> list[dict[str, object]]:
+def _told(con: Connection, asked: list[object], readings: str) -> list[Row]:
     """Rows that are believed, or wait: those of `stated`, and whose close this payload said first.
 
     Another that only judged a row again did not tell it.

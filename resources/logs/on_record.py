@@ -28,12 +28,13 @@ def told_on_record(
     symbols: list[str],
     splits: Collection[tuple[str, int]],
     dividends: Collection[tuple[str, int]],
-    undone: Iterable[Rename] = (),
+    undone: Collection[Rename] = (),
+    standing: Iterable[Rename] = (),
 ) -> Iterator[tuple[Delivery, str]]:
     """What is left on record of a delivery's rows of some symbols, as deliveries of it, each with its payload's path.
 
     splits, dividends  (symbol, days since 1970) of rows that have theirs from actions: not their own
-    undone             renames that stand no more: what they moved is told under its old name
+    undone, standing   renames that stand no more: what they moved is told under its old name; and those that do
     Of a split or dividend that the rows do not state nothing is known; rows that wait are told again. Raises DataError
     where what such a rename moved cannot be told.
     """
@@ -44,7 +45,7 @@ def told_on_record(
     ).fetchall()
     aside, own = set_aside(con, source, symbols)
     _, name, sha, path, known = named[-1]
-    back = moved_back(con, [source, name, sha], undone)
+    back = moved_back(con, [source, name, sha], undone, standing)
     own |= set_aside(con, source, sorted({row["symbol"] for _, row in back}))[1] if back else {}
     given = {"split": splits, "dividend": dividends}
     told: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)

@@ -72,12 +72,14 @@ def kind_of(name: str, text: str) -> str:
 def said_once(told: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
     """Of (name, text) the places of each kind, and the text of the first of them with the other names.
 
+    Texts without a name are told once where they are the same: the numbers in them may be all that tells them apart.
+
     >>> said_once([("A", "A fell by 3%"), ("B", "B fell by 4%"), ("C", "C rose")])
     [([0, 1], 'A fell by 3%; the same of B'), ([2], 'C rose')]
     """
     kinds: dict[str, list[int]] = {}
     for place, (name, text) in enumerate(told):
-        kinds.setdefault(kind_of(name, text), []).append(place)
+        kinds.setdefault(kind_of(name, text) if name else text, []).append(place)
     named = [(at, some_of([told[place][0] for place in at[1:] if told[place][0]])) for at in kinds.values()]
     return [
         (places, told[places[0]][1] + (f"; the same of {more}" if more else "")) for places, more in named
@@ -91,7 +93,7 @@ def in_short(reason: str) -> str:
     'A has no price; the same of B; mend it'
     """
     parts = [(part.split(" ")[0], part) for part in reason.split("; ")]
-    told = [(word if word == word.upper() else "", part) for word, part in parts]
+    told = [(word if word.isupper() else "", part) for word, part in parts]
     return "; ".join(text for _, text in said_once(told))
 
 

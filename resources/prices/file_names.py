@@ -29,7 +29,7 @@ WORDS = frozenset({
 })  # fmt: skip
 # Beside a symbol these say how often; alone they may be one.
 INTERVALS = frozenset({"d", "1d", "d1", "1w", "m", "1m", "1y", "5y", "10y", "eod", "max"})
-SELDOM = frozenset({"w", "weekly", "monthly"})  # how vendors name files of rarer closes, beside a symbol
+SELDOM = frozenset({"w", "weekly", "monthly"})  # how vendors name files of rarer closes
 # What is left of `my_prices` or `all_data_2024` names nothing, though some of these are symbols by themselves.
 NAMELESS = frozenset({
     "all", "backup", "file", "final", "full", "latest", "list", "market", "my", "new", "old", "our",
@@ -56,10 +56,11 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     kept = [word for word in map(_undecorated, COPY.sub(" ", DAY.sub(" ", bare)).split("_")) if word]
     kept = [word for part in kept for word in part.split()]
     if len(kept) > 1:
-        if seldom := next((word for word in kept if word.lower() in SELDOM), None):
-            said = f"the name {bare!r} says {seldom}: only daily prices are read; export daily data"
-            raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
         kept = [word for word in kept if word.lower() not in INTERVALS and not MONTH.fullmatch(word)]
+    for word in kept:
+        if word.lower() in SELDOM and (len(kept) > 1 or len(word) > 1):  # W alone is a symbol
+            said = f"the name {bare!r} says {word}: only daily prices are read; export daily data"
+            raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()

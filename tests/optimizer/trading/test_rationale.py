@@ -145,6 +145,11 @@ def test_a_name_that_nothing_moves_is_traded_for_its_return_and_its_share_of_the
         assert rows["A"].rationale == f"Sell the whole position of 40.0%: {told}"
         assert rows["B"].numbers["risk_share_before"] == pytest.approx(0.36)
         assert rows["B"].numbers["risk_share_after"] == 1.0
+    bought = build_trades(book(1000), *asked, costs=FREE).rows[0]
+    assert (
+        bought.rationale
+        == "Increase weight from 0.0% to 100.0%: its share of the risk goes from 0.0% to 100.0%"
+    )
     drifted = build_trades(held, *asked, reasons=Reasons(previous_target={"A": 0.0}), costs=FREE)
     assert "share of the risk" not in next(row.rationale for row in drifted.rows if row.symbol == "A")
 

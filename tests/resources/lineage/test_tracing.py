@@ -41,7 +41,13 @@ def warehouse(tmp_path: Path) -> Warehouse:
             pack = cut(store, DAYS[-1])
     with store.write(STAMP) as tx:
         frames = {
-            "trades": pd.DataFrame([TRADE | {"fx_rate": 1.2}, TRADE | {"symbol": "BBB", "fx_rate": 1.0}])
+            "trades": pd.DataFrame(
+                [
+                    TRADE | {"fx_rate": 1.2},
+                    TRADE | {"symbol": "BBB", "fx_rate": 1.0},
+                    TRADE | {"symbol": "CCC", "currency": "GBX", "fx_rate": 0.013},
+                ]
+            )
         }
         tx.record("trades", frames, pack_id=pack.id, portfolio_id=BOOK)
     return store
@@ -56,6 +62,12 @@ def test_a_trade_in_another_currency_leads_to_its_rate(warehouse: Warehouse) -> 
         assert rate["from"][0]["label"] == "ingest 2"
         events = lineage_events(con, tree)
     assert {item.name for event in events for item in event.inputs or ()} >= {"fx_rates"}
+
+
+def test_a_trade_in_pence_leads_to_the_rate_of_the_pound(warehouse: Warehouse) -> None:
+    with warehouse.live() as con:
+        tree = trace_row(con, "trades", ["PP_2024-01-05", "CCC"])
+    assert [node["label"] for node in tree["from"] if "fx_rates" in node["label"]] == ["fx_rates GBP/USD"]
 
 
 def test_a_trade_in_the_base_currency_has_none(warehouse: Warehouse) -> None:

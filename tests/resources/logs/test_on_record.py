@@ -122,6 +122,26 @@ def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
     assert late.rows(held) == [(late.ingest(), late.rows(held)[0][0])[1:]]  # once is enough
 
 
+@pytest.mark.parametrize("until", [20, 50], ids=["the first name alone", "each name"])
+@pytest.mark.parametrize("wrong", [{0}, {1}, {0, 1}])
+def test_of_two_renames_in_turn_either_is_withdrawn_where_the_file_is_gone(
+    tmp_path: Path, wrong: set[int], until: int
+) -> None:
+    heads = "symbol,date,kind,value,new_symbol,withdrawn\n"
+    acts = [f"AAA,{DAYS[20]},rename,,BBB,\n", f"BBB,{DAYS[40]},rename,,CCC,\n"]
+    names = ["AAA"] * 20 + ["BBB"] * 20 + ["CCC"] * 10
+    own = text([(names[place], DAYS[place], 20 + place / 10) for place in range(until)])
+    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late.ingest(actions=heads + "".join(acts), all=own)
+    assert len(believed(late, "CCC")) == until
+    (late.folder / "inbox/all.csv").unlink()
+    right = [f"{act[:-5]},true\n" if place in wrong else act for place, act in enumerate(acts)]
+    for desk, files in ((late, {}), (told, {"all": own})):
+        desk.ingest(actions=heads + "".join(right), **files)
+    for name in ("AAA", "BBB", "CCC"):
+        assert believed(late, name) == believed(told, name)
+
+
 def test_rows_of_a_file_that_told_both_names_are_asked_for(tmp_path: Path) -> None:
     """Its own rows of the new name stand there, and those that the rename moved cannot be told from them."""
     desk = Desk(tmp_path)

@@ -84,6 +84,12 @@ def test_what_is_the_same_but_for_names_and_numbers_is_said_once() -> None:
     assert in_short(reason) == "A lacks 1; the same of B, C; send it; send it: now"
 
 
+def test_what_names_no_symbol_is_told_by_its_numbers_too() -> None:
+    told = [("", f"{year}.csv has no date") for year in (2024, 2025, 2024)]
+    assert said_once(told) == [([0, 2], told[0][1]), ([1], told[1][1])]
+    assert in_short("3 names are old; 5 names are old") == "3 names are old; 5 names are old"
+
+
 def test_what_was_believed_before_answers_nothing_and_what_comes_later_does(tmp_path: Path) -> None:
     warehouse = new_warehouse(tmp_path, staying_open)
     believed(warehouse, *DAYS[:2])

@@ -53,6 +53,7 @@ def test_dates_and_decorations_are_left_out_with_a_word(name: str) -> None:
     symbol, (told,) = named_symbol(name)
     assert symbol == "AAPL"
     assert (told.code, told.severity, told.symbol) == ("SYMBOL_FROM_NAME", "WARN", "AAPL")
+    assert named_symbol("W_1d.csv")[0] == "W"  # for weeks beside a symbol, and Wayfair's own
 
 
 @pytest.mark.parametrize(
