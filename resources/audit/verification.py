@@ -1,6 +1,7 @@
 """Verification: every hash recomputed from the rows, so that what was changed, removed or added has a name."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,8 +167,9 @@ def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[F
     if digest in known:
         said = "the published copy is an older one"
         cut = digest == known[-2] and unfinished.is_file()  # a kill leaves the one before, and no older one
-        if cut and file_sha256(unfinished) == known[-1]:
-            return [], [f"{said}: a publish was cut short, the next one replaces it"]
+        with suppress(FileNotFoundError):  # it may take its place meanwhile
+            if cut and file_sha256(unfinished) == known[-1]:
+                return [], [f"{said}: a publish was cut short, the next one replaces it"]
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
     remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
     return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []

@@ -28,8 +28,9 @@ WORDS = frozenset({
     "workbook",
 })  # fmt: skip
 # Beside a symbol these say how often; alone they may be one.
-INTERVALS = frozenset({"d", "1d", "d1", "1w", "m", "1m", "1y", "5y", "10y", "eod", "max"})
-SELDOM = frozenset({"w", "weekly", "monthly"})  # how vendors name files of rarer closes, beside a symbol
+INTERVALS = frozenset({"d", "1d", "d1", "1w", "1m", "1y", "5y", "10y", "eod", "max"})
+# Of rarer closes: beside any other word, and, as in aapl_us_w, behind a symbol; w_us_d is the symbol W.
+SELDOM, SELDOM_BEHIND = frozenset({"weekly", "monthly"}), frozenset({"w", "m"})
 # What is left of `my_prices` or `all_data_2024` names nothing, though some of these are symbols by themselves.
 NAMELESS = frozenset({
     "all", "backup", "file", "final", "full", "latest", "list", "market", "my", "new", "old", "our",
@@ -56,10 +57,13 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     kept = [word for word in map(_undecorated, COPY.sub(" ", DAY.sub(" ", bare)).split("_")) if word]
     kept = [word for part in kept for word in part.split()]
     if len(kept) > 1:
-        if seldom := next((word for word in kept if word.lower() in SELDOM), None):
-            said = f"the name {bare!r} says {seldom}: only daily prices are read; export daily data"
-            raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
         kept = [word for word in kept if word.lower() not in INTERVALS and not MONTH.fullmatch(word)]
+    words = re.findall(r"[^\W_]+", bare)
+    seldom = [word for word in words if len(words) > 1 and word.lower() in SELDOM]
+    seldom += [word for word in kept[1:] if word.lower() in SELDOM_BEHIND]
+    if seldom:
+        said = f"the name {bare!r} says {seldom[0]}: only daily prices are read; export those, or add a symbol column"
+        raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()

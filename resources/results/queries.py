@@ -134,7 +134,7 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         [pack.id, list(MISSING), OF_BOOKS],
     )
     blocking = [row for row in missing if row["severity"] != "INFO"]
-    kinds = said_once([(row["symbol"] or "no symbol", row["message"]) for row in blocking])
+    kinds = said_once([(row["symbol"] or "", row["message"]) for row in blocking])
     found += [blocking[first] | {"message": said} for (first, *_), said in kinds[:MOST_MISSING]]
     untold = [row for row in missing if row["severity"] == "INFO"]
     untold += [blocking[place] for places, _ in kinds[MOST_MISSING:] for place in places]
