@@ -104,7 +104,7 @@ def in_short(reason: str) -> str:
     'A has no price; the same of B; mend it'
     """
     parts = [(part.split(" ")[0], part) for part in reason.split("; ")]
-    told = [(word if word == word.upper() else "", part) for word, part in parts]
+    told = [(word if word.isupper() else "", part) for word, part in parts]
     return "; ".join(text for _, text in said_once(told))
 
 
