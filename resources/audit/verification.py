@@ -167,7 +167,7 @@ def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[F
     if digest in known:
         said = "the published copy is an older one"
         cut = digest == known[-2] and unfinished.is_file()  # a kill leaves the one before, and no older one
-        with suppress(FileNotFoundError):  # or it is just being put into its place
+        with suppress(FileNotFoundError):  # it may take its place meanwhile
             if cut and file_sha256(unfinished) == known[-1]:
                 return [], [f"{said}: a publish was cut short, the next one replaces it"]
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []

@@ -66,24 +66,35 @@ def set_aside_since(question: OpenQuestion) -> str:
 
 def kind_of(name: str, text: str) -> str:
     """What a text says, whatever its name and its numbers: texts of one kind are told once."""
-    return NUMBER.sub("#", re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", text))
+    return NUMBER.sub("#", _without(name, text))
+
+
+def _without(name: str, text: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", text) if name else text
 
 
 def said_once(told: Sequence[tuple[str, str]]) -> list[tuple[list[int], str]]:
     """Of (name, text) the places of each kind, and the text of the first of them with the other names.
 
-    Texts without a name are told once where they are the same: the numbers in them may be all that tells them apart.
+    What is of no name, or of one again, is told apart by its numbers too.
 
     >>> said_once([("A", "A fell by 3%"), ("B", "B fell by 4%"), ("C", "C rose")])
-    [([0, 1], 'A fell by 3%; the same of B'), ([2], 'C rose')]
+    [([0, 1], 'A fell by 3%; with other numbers of B'), ([2], 'C rose')]
     """
     kinds: dict[str, list[int]] = {}
+    own: dict[tuple[str, str], str] = {}
     for place, (name, text) in enumerate(told):
-        kinds.setdefault(kind_of(name, text) if name else text, []).append(place)
-    named = [(at, some_of([told[place][0] for place in at[1:] if told[place][0]])) for at in kinds.values()]
-    return [
-        (places, told[places[0]][1] + (f"; the same of {more}" if more else "")) for places, more in named
-    ]
+        kind = kind_of(name, text)
+        alone = not name or own.setdefault((name, kind), text) != text
+        kinds.setdefault(text if alone else kind, []).append(place)
+    said = []
+    for places in kinds.values():
+        _, *names = dict.fromkeys(told[place][0] for place in places)
+        alike = {_without(*told[place]) for place in places}
+        of = "the same of" if len(alike) == 1 else "with other numbers of"
+        more = f"; {of} {some_of(names)}" if names else ""
+        said.append((places, told[places[0]][1] + more))
+    return said
 
 
 def in_short(reason: str) -> str:

@@ -28,8 +28,9 @@ WORDS = frozenset({
     "workbook",
 })  # fmt: skip
 # Beside a symbol these say how often; alone they may be one.
-INTERVALS = frozenset({"d", "1d", "d1", "1w", "m", "1m", "1y", "5y", "10y", "eod", "max"})
-SELDOM = frozenset({"w", "weekly", "monthly"})  # how vendors name files of rarer closes
+INTERVALS = frozenset({"d", "1d", "d1", "1w", "1m", "1y", "5y", "10y", "eod", "max"})
+# Of rarer closes: anywhere, and, as in aapl_us_w, behind a symbol; w_us_d is the symbol W.
+SELDOM, SELDOM_BEHIND = frozenset({"weekly", "monthly"}), frozenset({"w", "m"})
 # What is left of `my_prices` or `all_data_2024` names nothing, though some of these are symbols by themselves.
 NAMELESS = frozenset({
     "all", "backup", "file", "final", "full", "latest", "list", "market", "my", "new", "old", "our",
@@ -57,10 +58,12 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     kept = [word for part in kept for word in part.split()]
     if len(kept) > 1:
         kept = [word for word in kept if word.lower() not in INTERVALS and not MONTH.fullmatch(word)]
-    for word in kept:
-        if word.lower() in SELDOM and (len(kept) > 1 or len(word) > 1):  # W alone is a symbol
-            said = f"the name {bare!r} says {word}: only daily prices are read; export daily data"
-            raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
+    words = re.findall(r"[^\W_]+", bare)
+    seldom = [word for word in words if word.lower() in SELDOM]
+    seldom += [word for word in kept[1:] if word.lower() in SELDOM_BEHIND]
+    if seldom:
+        said = f"the name {bare!r} says {seldom[0]}: only daily prices are read; export those, or add a symbol column"
+        raise FileRejected(name, [Finding("NOT_DAILY", "FAIL", said)])
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()

@@ -17,7 +17,6 @@ from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_hash, writt
 from resources.ledger.ledger_tree import entries_from, tree_of
 from resources.ledger.record_error import RecordError
 from resources.ledger.signatures import PublicKey, private_key
-from resources.packs.packs import find_pack
 from resources.proofs.check_proof import LEDGER, NOT_OPENED
 from resources.proofs.opened_rows import open_cells
 
@@ -98,18 +97,19 @@ def _payloads(con: Connection, proof: Mapping[str, Any]) -> list[dict[str, Any]]
     entries, signed = entries_from(con, 1), proof["checkpoint"]
     sound = tree_of(entries[: signed["count"]]).root(signed["count"]).hex() == signed["root"]
     names = ", ".join(f'"{name}"' for name in LEDGER_FIELDS)
-    rows = con.execute(
-        f"select {names} from materializations where id in (select ingest_seq from ingests where ingest_seq <= ?)",
-        [find_pack(con, proof["result"]["key"]["pack_id"]).watermark],
+    packs = next(item["rows"] for item in proof["cells"] if item["table"] == "pricing_packs")
+    rows = con.execute(  # every one that the pack could see: which of them brought payloads is told by the ledger alone
+        f"select {names} from materializations where id <= ? order by id", [int(packs[0]["watermark_seq"])]
     ).fetchall()
     found = set()
-    for row in rows:
+    for entry, row in zip(entries, rows, strict=False):
         fields = dict(zip(LEDGER_FIELDS, row, strict=True))
-        number, written = fields["id"], json.loads(fields["cells"])["ingests"]
-        sound &= chain_hash(fields) == entries[number - 1].hex()
-        sound &= written_cells(con, number, ["ingests"])["ingests"] == written
-        opened = open_cells(con, number, "ingests", "true", [])["rows"]
-        found |= {(cells["payload_name"], cells["payload_sha256"]) for cells in opened}
+        sound &= chain_hash(fields) == entry.hex()
+        written = json.loads(fields["cells"]) if sound else {}
+        if "ingests" in written:
+            sound &= written_cells(con, fields["id"], ["ingests"]).get("ingests") == written["ingests"]
+            opened = open_cells(con, fields["id"], "ingests", "true", [])["rows"]
+            found |= {(cells["payload_name"], cells["payload_sha256"]) for cells in opened}
     if not sound:
         raise RecordError(
             "the payloads on record are not what the ledger tells: see `packfolio packs verify`"

@@ -113,16 +113,19 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
 
 def _held(loaded: Loaded) -> list[Row]:
     case = loaded.case
-    weights = case.portfolio.get_weights(case.prices)
-    return [
+    held = [
+        (one.symbol, float(one.quantity), case.prices[one.symbol])
+        for one in case.portfolio.positions.values()
+    ]
+    held += [(one.symbol, float(one.quantity), one.price * one.rate) for one in case.snapshot.frozen]
+    rows = [
         {
-            "symbol": symbol, "quantity": float(position.quantity), "price": case.prices[symbol],
-            "value": float(position.quantity) * case.prices[symbol], "weight": weights[symbol],
+            "symbol": symbol, "quantity": quantity, "price": price, "value": quantity * price,
+            "weight": quantity * price / case.nav if case.nav > 0 else None,
         }
-        for symbol, position in sorted(
-            case.portfolio.positions.items(), key=lambda item: (-abs(weights[item[0]]), item[0])
-        )
+        for symbol, quantity, price in held
     ]  # fmt: skip
+    return sorted(rows, key=lambda row: (-abs(row["value"]), row["symbol"]))
 
 
 def _attribution(found: Sequence[Row]) -> dict[str, list[Row]]:

@@ -64,9 +64,8 @@ def _templates() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        finalize=lambda value: (
-            in_a_line(value) if type(value) is str else value
-        ),  # no sign turns what is beside it
+        # no sign turns what is beside it
+        finalize=lambda value: in_a_line(value) if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -75,6 +74,7 @@ def _templates() -> Any:
     environment.filters.update(
         pct=_percent,
         num=_number,
+        shares=_shares,
         short=_short,
         measure=measure_text,
         words=_words,
@@ -178,6 +178,10 @@ def _points(value: float) -> str:
 
 def _number(value: Any, digits: int = 2) -> str:
     return "" if value is None or value != value else f"{value:z,.{digits}f}"
+
+
+def _shares(value: Any) -> str:
+    return _number(value, 4).rstrip("0").rstrip(".")
 
 
 def _words(listed: str) -> str:

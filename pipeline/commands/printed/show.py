@@ -338,8 +338,8 @@ def show_details(out: Console, details: Row) -> None:
 
 
 def _once(findings: Sequence[Row]) -> list[Row]:
-    """What was found, each message once: the first of the symbols of which it is said has a row."""
-    heads = [f"{row['severity']} {row['code']} " for row in findings]
+    """What was found, each message of a day once: the first of the symbols of which it is said has a row."""
+    heads = [f"{row['severity']} {row['code']} {row['date']} " for row in findings]
     told = said_once(
         [(row["symbol"] or "", head + row["message"]) for head, row in zip(heads, findings, strict=True)]
     )

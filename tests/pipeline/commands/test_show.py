@@ -1,5 +1,6 @@
 """What the terminal shows of numbers that come in ready: whole tables, read line by line."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
@@ -288,6 +289,23 @@ def test_a_packs_own_values_come_first_and_its_lists_as_tables() -> None:
         |
         |findings  none
     """)
+
+
+def test_findings_are_told_together_by_their_day_and_without_a_symbol_each_by_itself() -> None:
+    moves = [
+        ("A", "2024-01-05", 60),
+        ("A", "2024-03-05", 50),
+        ("B", "2024-03-05", 50),
+        (None, None, 3),
+        (None, None, 4),
+    ]
+    findings = [
+        {"code": "X", "severity": "WARN", "symbol": name, "date": day, "message": f"{name or 'line'} moved by {move}%"}
+        for name, day, move in moves
+    ]  # fmt: skip
+    text = printed(show_details, {"findings": findings})
+    told = ["A moved by 60%", "A moved by 50%; the same of B", "line moved by 3%", "line moved by 4%"]
+    assert re.findall(r"(?:A|line) moved.*", text) == told and "no symbol" not in text
 
 
 def test_a_finding_is_its_state_in_colour_and_what_to_do() -> None:

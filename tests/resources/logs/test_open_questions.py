@@ -77,11 +77,14 @@ def test_what_is_the_same_but_for_names_and_numbers_is_said_once() -> None:
         ("A", 1.5, 2), ("BRK.B", -1234, 2), ("C", 3, 3), ("10Y", 4, 2),
     )]  # fmt: skip
     assert said_once(told) == [
-        ([0, 1, 3], "A lies at 1.50 since 2024-01-02: ask; the same of BRK.B, 10Y"),
+        ([0, 1, 3], "A lies at 1.50 since 2024-01-02: ask; with other numbers of BRK.B, 10Y"),
         ([2], "C lies at 3.00 since 2024-01-03: ask"),
     ]
     reason = "A lacks 1; send it; B lacks 2; send it; C lacks 3; send it: now"
-    assert in_short(reason) == "A lacks 1; the same of B, C; send it; send it: now"
+    assert in_short(reason) == "A lacks 1; with other numbers of B, C; send it; send it: now"
+    for apart in ("caps sum to 90%; caps sum to 80%", "A fell by 3%; A fell by 4%", "3 of X; 4 of X"):
+        assert in_short(apart) == apart  # none is told by another
+    assert in_short("A fell; B fell; A fell") == "A fell; the same of B"
 
 
 def test_what_names_no_symbol_is_told_by_its_numbers_too() -> None:

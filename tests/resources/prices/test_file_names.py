@@ -56,6 +56,11 @@ def test_dates_and_decorations_are_left_out_with_a_word(name: str) -> None:
     assert named_symbol("W_1d.csv")[0] == "W"  # for weeks beside a symbol, and Wayfair's own
 
 
+def test_a_symbol_that_reads_like_an_interval_is_one_before_the_interval_and_alone() -> None:
+    names = {"w_us_d.csv": "W", "M_d.csv": "M", "W_2024.csv": "W", "m.us.txt": "M", "WEEKLY.csv": "WEEKLY"}
+    assert {name: named_symbol(name)[0] for name in names} == names
+
+
 @pytest.mark.parametrize(
     "name",
     [

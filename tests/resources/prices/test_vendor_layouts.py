@@ -233,7 +233,17 @@ def test_semicolons_and_decimal_commas_are_read_where_the_file_is_consistent() -
 
 
 @pytest.mark.parametrize(
-    "name", ["monthly_IBM.csv", "weekly_adjusted_IBM.csv", "aapl_us_w.csv", "weekly.csv"]
+    "name",
+    [
+        "monthly_IBM.csv",
+        "weekly_adjusted_IBM.csv",
+        "aapl_us_w.csv",
+        "aapl_us_m.csv",
+        "weekly_prices.csv",
+        "AAPL-weekly.csv",
+        "AAPL.Monthly.csv",
+        "weekly.csv",
+    ],
 )
 def test_a_file_that_is_named_for_rarer_closes_is_not_taken_for_daily_ones(name: str) -> None:
     assert refused("date,close\n2024-01-31,1\n2024-02-29,2\n", name)[0][0] == "NOT_DAILY"

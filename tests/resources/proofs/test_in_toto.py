@@ -42,7 +42,11 @@ def test_no_statement_is_signed_on_what_the_keys_holder_did_not_record(
     store = Warehouse(shutil.copytree(made.store.home, tmp_path / "home"))
     proof, anchors = made.prove("pricing_packs", PACK), read_anchors(store.anchor)
     told = "update materializations set cells = '{\"ingests\": []}'"
-    for sql in ("update ingests set payload_sha256 = 'f00d'", told):
+    hidden = (
+        "delete from ingests where ingest_seq = 1",
+        "update ingests set ingest_seq = 99 where ingest_seq = 1",
+    )
+    for sql in ("update ingests set payload_sha256 = 'f00d'", told, *hidden):
         with store.live() as con:
             con.execute("begin")
             con.execute(sql)

@@ -391,7 +391,11 @@ def test_a_run_that_publishes_while_somebody_verifies_is_no_fault(
         looks.append(path.name)
         if path == warehouse.published:
             path.write_bytes(older if len(looks) == 1 else newer)
+        else:
+            path.unlink()  # it takes its place
         return file_sha256(path)
+
+    (warehouse.home / "published.tmp").write_bytes(newer)
 
     monkeypatch.setattr(verification, "file_sha256", between_line_and_file)
     assert check_published(warehouse, read_anchors(warehouse.anchor)) == ([], [])

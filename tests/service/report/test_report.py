@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +14,11 @@ from command_line import Desk as CommandLine
 from service_desk import EMPTY, PACK, PORTFOLIO
 
 from optimizer import PolicyError
+from optimizer.trading.frozen import FrozenPosition
 from service import OptimizerService
 from service.desk import UnknownPackError
-from service.report.contents import Contents, contents
+from service.report import page
+from service.report.contents import Contents, _held, contents
 from service.report.page import render
 from service.report.tables import section_tables
 from service.report.track import track
@@ -118,3 +123,24 @@ def test_the_command_writes_the_file_whole_and_says_where(home: Path, tmp_path: 
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["page.html"]
     failed = desk.packfolio("report", "PP_1999-01-01")
     assert (failed.returncode, "PP_1999-01-01" in failed.stderr) == (1, True)
+
+
+def test_what_is_held_has_shorts_frozen_names_and_fractions_of_shares() -> None:
+    held = {"AAA": 10.5, "BBB": -3.0}
+    positions = {
+        name: SimpleNamespace(symbol=name, quantity=Decimal(str(count))) for name, count in held.items()
+    }
+    frozen = [FrozenPosition("CCC", Decimal(2), 10.0, 1.5, date(2024, 2, 1))]
+    case = SimpleNamespace(
+        portfolio=SimpleNamespace(positions=positions), prices={"AAA": 2.0, "BBB": 50.0},
+        snapshot=SimpleNamespace(frozen=frozen), nav=300.0,
+    )  # fmt: skip
+    rows = [[*row.values()] for row in _held(SimpleNamespace(case=case))]  # type: ignore[arg-type]
+    assert rows == [
+        ["BBB", -3.0, 50.0, -150.0, -0.5],
+        ["CCC", 2.0, 15.0, 30.0, 0.1],
+        ["AAA", 10.5, 2.0, 21.0, 0.07],
+    ]
+    case.nav = -1.0
+    assert _held(SimpleNamespace(case=case))[0]["weight"] is None  # type: ignore[arg-type]
+    assert [page._shares(count) for count in (10.5, -1200.0, 0.0)] == ["10.5", "-1,200", "0"]
