@@ -57,7 +57,7 @@ def test_dates_and_decorations_are_left_out_with_a_word(name: str) -> None:
 
 
 def test_a_symbol_that_reads_like_an_interval_is_one_before_the_interval_and_alone() -> None:
-    names = {"w_us_d.csv": "W", "M_d.csv": "M", "W_2024.csv": "W", "m.us.txt": "M", "WEEKLY.csv": "WEEKLY"}
+    names = {"w_us_d.csv": "W", "M_d.csv": "M", "W_2024.csv": "W", "m.us.txt": "M"}
     assert {name: named_symbol(name)[0] for name in names} == names
 
 

@@ -399,4 +399,4 @@ def test_a_run_that_publishes_while_somebody_verifies_is_no_fault(
 
     monkeypatch.setattr(verification, "file_sha256", between_line_and_file)
     assert check_published(warehouse, read_anchors(warehouse.anchor)) == ([], [])
-    assert looks == ["published.duckdb", "published.duckdb"]
+    assert looks == ["published.duckdb", "published.tmp", "published.duckdb"]
