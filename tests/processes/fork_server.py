@@ -63,6 +63,9 @@ LATER = (
 def _load() -> None:
     """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
     gc.set_threshold(200_000, 100, 1000)
+    os.environ["PACKFOLIO_CONFIG"] = (
+        os.devnull
+    )  # partitions begin at no desk's first pack: those of many desks run here
     import pipeline.commands
     import pipeline.runs
     import resources
