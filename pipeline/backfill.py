@@ -55,9 +55,8 @@ def run_range(
     sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
     outcomes, began, ran, made = list[Outcome](), time.monotonic(), 0, Made()
     with ExitStack() as at_the_end:
-        at_the_end.callback(
-            store.publish
-        )  # once: a copy of the whole record a day costs the more the longer it is
+        # Once: a copy of the whole record a day costs the more the longer it is.
+        at_the_end.callback(store.publish)
         own = at_the_end.enter_context(remembering(made))
         for number, day in enumerate(sessions, 1):
             with store.live() as con:

@@ -82,7 +82,7 @@ def rolling_liquidity(
     returns = (
         (prices if priced.to_numpy().all() else prices.ffill()).pct_change(fill_method=None).where(priced)
     )
+    window = min(days, len(traded) + 2)  # pandas takes no window of more rows than a machine counts
     return LiquidityPanel(
-        traded.rolling(min(days, len(traded) + 2), min_periods=1).mean(),
-        returns.rolling(min(days, len(traded) + 2), min_periods=2).std(),
+        traded.rolling(window, min_periods=1).mean(), returns.rolling(window, min_periods=2).std()
     )

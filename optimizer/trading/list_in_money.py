@@ -133,9 +133,8 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
     """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
     risk, shares = setting.estimates.risk, uncounted(risk_contributions)
-    before, after = (
-        np.nan_to_num(shares(w, risk)).tolist() for w in (problem.held, achieved)
-    )  # cash bears none
+    # Cash bears no risk, which is no number as a share.
+    before, after = (np.nan_to_num(shares(w, risk)).tolist() for w in (problem.held, achieved))
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(), problem.step.tolist(),
         before, after, strict=True,

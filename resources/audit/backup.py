@@ -78,9 +78,8 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
         if place.exists():
             shutil.copyfile(place, half / name)
     rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
-    if os.path.lexists(
-        warehouse.home / PAYLOADS
-    ):  # a link to a disk that is not mounted is no folder without files
+    # A link to a disk that is not mounted is no folder without files.
+    if os.path.lexists(warehouse.home / PAYLOADS):
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)

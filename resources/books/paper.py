@@ -71,9 +71,8 @@ class Order:
         for action in sorted(actions, key=lambda action: (action.day, KINDS[action.kind].rank)):
             if action.symbol != order.symbol:
                 continue
-            if (
-                action.kind == "rename" and action.day > renamed
-            ):  # what is renamed on one day is renamed at once
+            # What is renamed on one day is renamed at once.
+            if action.kind == "rename" and action.day > renamed:
                 order, renamed = replace(order, symbol=str(action.new_symbol)), action.day
             elif action.kind in ENDS:
                 return replace(order, change=ZERO, closing=False)
@@ -248,9 +247,8 @@ def fill(
         if price is None or not change:
             continue
         cost = costs.cost(order.symbol, change, price)
-        sold = lots.sold.get(
-            made.symbol, {}
-        )  # as the list told them, under the name and in the shares of its day
+        # As the list told them, under the name and in the shares of its day.
+        sold = lots.sold.get(made.symbol, {})
         chosen = {lot: scaled(shares, order.shares) for lot, shares in sold.items()}
         filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of, chosen))
         book = book.then(filled.items, -(money(change * price) + cost), filled.adjustments)

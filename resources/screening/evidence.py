@@ -18,10 +18,8 @@ USUAL = 8.0  # robust deviations that a move may have by itself
 NEWS = (
     8.0  # times the largest volume of the month before: another company's rows of a day reach it once in 130
 )
-MARKETS = (
-    0.03,
-    0.6,
-)  # logs of a market's day that explain moves: beyond +82% or -45% it is the file that moved
+# Logs of a market's day that explain moves: beyond +82% or -45% it is the file that moved.
+MARKETS = (0.03, 0.6)
 LIKE = 0.25  # two moves are alike when their logs differ by this fraction
 
 NOWHERE = np.array([], np.int64), np.array([0.0])  # the days of a symbol that no other source has
