@@ -113,7 +113,9 @@ class OptimizationBacktest:
         chosen, since = self._seen(knowledge, settings or BacktestSettings(), start)
         chosen = chosen if costs is None else replace(chosen, costs=costs)
         end = None if end_date is None else as_day("end_date", end_date, zone)
-        data = self.market_data if end is None else self.market_data.loc[:end]
+        data = self.market_data
+        if end is not None:  # the day itself too, where rows are stamped with the hour of the close
+            data = data.loc[pd.DatetimeIndex(data.index).normalize() <= end]
         history = History(data, chosen)
         first = history.first_decision(start, since)
         rates = annual_rates(history.dates, chosen.risk_free_rate)

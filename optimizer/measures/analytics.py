@@ -13,7 +13,7 @@ from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, dated_numbers, per_period
-from optimizer.model.sessions import as_dates, periods_per_year
+from optimizer.model.sessions import as_dates, as_day, periods_per_year
 from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
 
@@ -191,10 +191,11 @@ class PortfolioAnalytics:
         self.fund_map = fund_map
         self.risk_free_rate = risk_free_rate
         self.pro_forma = not history
-        first = pd.Timestamp(market_data.index[0])
-        dated = {pd.Timestamp(day): held for day, held in (history or {}).items()} or {first: portfolio}
+        days = pd.DatetimeIndex(self.market_data.index)
+        told = {as_day("history", day, days.tz): held for day, held in (history or {}).items()}
+        dated = told or {days[0]: portfolio}
         self._start = min(dated)
-        self._shares, self._cash = _holdings(dated, market_data)
+        self._shares, self._cash = _holdings(dated, self.market_data)
 
     def calculate_portfolio_values(self) -> pd.Series:
         """(T,) value at each close: shares x price + cash."""

@@ -344,17 +344,17 @@ class Portfolio:
         return ExposureCalculator(fund_map).calculate(self.get_weights(prices))
 
     def get_summary(self, prices: Mapping[str, Number]) -> dict[str, Decimal | int | float]:
-        """Value, cost, cash, count, unrealised and realised profit, and the unrealised return on cost."""
-        cost = sum((p.quantity * p.cost_basis for p in self.positions.values()), ZERO)
+        """Value, cost, cash, count, profits, and the unrealised return on what was paid, or received for shorts."""
+        costs = [p.quantity * p.cost_basis for p in self.positions.values()]
         pnl = sum((p.unrealized_pnl(price_of(p.symbol, prices)) for p in self.positions.values()), ZERO)
         return {
             "total_value": self.total_value(prices),
-            "total_cost": money(cost),
+            "total_cost": money(sum(costs, ZERO)),
             "cash": self.cash,
             "position_count": len(self.positions),
             "unrealized_pnl": pnl,
             "realized_pnl": self.realized_pnl,
-            "total_return": float(pnl / cost) if cost else 0.0,
+            "total_return": float(pnl / sum(map(abs, costs))) if any(costs) else 0.0,
         }
 
     def to_csv(self) -> str:

@@ -212,7 +212,11 @@ def test_days_texts_and_zones_begin_a_backtest_alike_and_wrong_ones_are_named():
         OptimizationBacktest(table).backtest_strategy(
             equal_weight, settings=short, start_date=day, end_date=last
         )
-        for table in (prices, prices.tz_localize("America/New_York"))
+        for table in (
+            prices,
+            prices.tz_localize("America/New_York"),
+            prices.set_axis(prices.index + pd.Timedelta(hours=16)),
+        )
         for day in (first, first.date(), str(first.date()), first.tz_localize("UTC"))
     ]
     for run in runs[1:]:

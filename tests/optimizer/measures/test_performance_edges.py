@@ -232,6 +232,10 @@ def test_a_flow_of_a_day_without_prices_is_named_and_not_lost() -> None:
     flows = pd.Series([paid, 0.0], [days[10], pd.Timestamp("2024-01-06")])  # nothing on a Saturday is nothing
     found = analytics.calculate_money_weighted_return(flows)
     assert analytics.calculate_money_weighted_return(flows.tz_localize("UTC")) == pytest.approx(found)
+    zoned = PortfolioAnalytics(
+        book, prices.tz_localize("Asia/Tokyo"), history={days[0].date(): book, str(days[10].date()): grown}
+    )
+    assert zoned.calculate_portfolio_values().tolist() == analytics.calculate_portfolio_values().tolist()
     left = [(day - days[0]).days / 365.25 for day in (days[0], days[10], days[-1])]
     total = 100 * (1 + found) ** left[2] + paid * (1 + found) ** (left[2] - left[1])
     assert total == pytest.approx(220)

@@ -47,6 +47,9 @@ def test_weights_include_cash_and_prices_are_never_assumed():
         book.total_value({"X": 0.0})
     summary = book.get_summary({"X": 100})
     assert (summary["total_value"], summary["unrealized_pnl"], summary["total_return"]) == (1000, 100, 0.25)
+    short = Portfolio("book", cash=900, positions={"X": Position("X", -5, 80), "Y": Position("Y", 5, 80)})
+    summary = short.get_summary({"X": 60, "Y": 80})
+    assert (summary["total_cost"], summary["unrealized_pnl"], summary["total_return"]) == (0, 100, 0.125)
 
 
 def test_csv_round_trip():
