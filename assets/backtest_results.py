@@ -12,9 +12,8 @@ from assets.shared.check_words import found as sentence
 from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, opened, record_each
-from optimizer import PackfolioError
+from optimizer import PackfolioError, monthly_table
 from optimizer.backtests.report import KNOWLEDGE
-from optimizer.measures.analytics import monthly_table
 from resources.books.snapshots import Snapshot
 from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection

@@ -1,5 +1,7 @@
 # Written by docs/wings.py from _HOMES of __init__.py, so that editors and mypy know the lazy names.
 from optimizer.errors import Conflict as Conflict, DataError as DataError, InfeasibleError as InfeasibleError, PackfolioError as PackfolioError, PolicyError as PolicyError, SolverError as SolverError
+from optimizer.model.action_kinds import CorporateAction as CorporateAction
+from optimizer.model.corporate_actions import adjust_position as adjust_position
 from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
 from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
 from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
@@ -10,6 +12,7 @@ from optimizer.model.policy import Policy as Policy
 from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.text_limits import parse_limit as parse_limit
+from optimizer.factors.attribution import attributed as attributed, predicted_risk as predicted_risk
 from optimizer.factors.factor_model import FactorModel as FactorModel
 from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors
 from optimizer.factors.panel import FactorPanel as FactorPanel
@@ -29,38 +32,43 @@ from optimizer.beliefs.estimators.return_estimator import ReturnEstimator as Ret
 from optimizer.beliefs.estimators.sample import Sample as Sample
 from optimizer.beliefs.estimators.shrinkage import geodesic as geodesic, graphical_lasso as graphical_lasso, ledoit_wolf as ledoit_wolf, ledoit_wolf_constant_correlation as ledoit_wolf_constant_correlation, oas as oas
 from optimizer.beliefs.estimators.spectral import denoised as denoised, statistical_factors as statistical_factors
+from optimizer.numerics.tracking_risk import TrackingRisk as TrackingRisk
 from optimizer.measures import performance as performance, portfolio_measures as portfolio_measures
-from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, performance_metrics as performance_metrics
+from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, monthly_table as monthly_table, performance_metrics as performance_metrics
 from optimizer.measures.attribution import brinson as brinson
+from optimizer.problem.setting import Setting as Setting
 from optimizer.solvers.audit import Certificate as Certificate
 from optimizer.solvers.solve import Solution as Solution, solve as solve
 from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell
-from optimizer.tax.taxes import Taxes as Taxes
+from optimizer.tax.taxes import TaxPlan as TaxPlan, Taxes as Taxes
 from optimizer.tax.wash_sales import wash_sales as wash_sales
+from optimizer.trading.frozen import FrozenPosition as FrozenPosition
 from optimizer.trading.impact import Impact as Impact, impact as impact
+from optimizer.trading.rationale import Reasons as Reasons
 from optimizer.trading.trade_list import TradeList as TradeList
 from optimizer.trading.trades import build_trades as build_trades
 from optimizer.risk.factor_hedges import plan_factor_hedges as plan_factor_hedges
 from optimizer.risk.factor_scenarios import stress_factors as stress_factors
 from optimizer.risk.filtered_simulation import TailRisk as TailRisk, factor_tail as factor_tail, filtered_scenarios as filtered_scenarios, over_horizon as over_horizon, shocked_returns as shocked_returns, tail_risk as tail_risk
 from optimizer.risk.hedge_plans import plan_hedges as plan_hedges
-from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument
-from optimizer.risk.regime_detector import Detector as Detector, detect as detect
-from optimizer.risk.regimes import advise as advise
+from optimizer.risk.hedges import HedgeLimits as HedgeLimits, Instrument as Instrument, Market as Market
+from optimizer.risk.regime_detector import Band as Band, Detector as Detector, Indicator as Indicator, Observation as Observation, detect as detect
+from optimizer.risk.regimes import Advice as Advice, Book as Book, advise as advise
 from optimizer.risk.tail_backtests import TailBacktest as TailBacktest, backtest_forecasts as backtest_forecasts, backtest_tail as backtest_tail
 from optimizer.risk.scenarios import Scenario as Scenario, estimate_sensitivities as estimate_sensitivities
 from optimizer.risk.stresses import stress as stress
 from optimizer.proposals.engine import OptimizationEngine as OptimizationEngine
 from optimizer.proposals.engine_constraints import ObjectiveType as ObjectiveType, OptimizationConstraints as OptimizationConstraints
-from optimizer.proposals.exposure_matching import match_exposures as match_exposures
+from optimizer.proposals.exposure_matching import ExposureRisk as ExposureRisk, match_exposures as match_exposures
 from optimizer.proposals.frontier import FrontierPoint as FrontierPoint, frontier as frontier
 from optimizer.proposals.portfolio_estimator import PortfolioEstimator as PortfolioEstimator
 from optimizer.proposals.compiled_policy import CompiledPolicy as CompiledPolicy, Mandate as Mandate
-from optimizer.proposals.proposal import Proposal as Proposal, propose as propose, propose_account as propose_account
+from optimizer.proposals.proposal import Proposal as Proposal, form_beliefs as form_beliefs, propose as propose, propose_account as propose_account
 from optimizer.proposals.result import OptimizationResult as OptimizationResult
+from optimizer.backtests.dated_facts import DatedFacts as DatedFacts, FactorHistory as FactorHistory
 from optimizer.backtests.cross_validation import combinatorial_splits as combinatorial_splits, cross_validate as cross_validate, probability_of_overfitting as probability_of_overfitting
 from optimizer.backtests.point_in_time import Vintages as Vintages
 from optimizer.backtests.policy_strategy import PolicyStrategy as PolicyStrategy
 from optimizer.backtests.report import BacktestResult as BacktestResult
 from optimizer.backtests.shared_windows import SharedWindows as SharedWindows
-from optimizer.backtests.walk_forward import OptimizationBacktest as OptimizationBacktest, sweep as sweep
+from optimizer.backtests.walk_forward import BacktestSettings as BacktestSettings, OptimizationBacktest as OptimizationBacktest, sweep as sweep

@@ -7,9 +7,15 @@ from uuid import UUID
 
 import pandas as pd
 
-from optimizer import DataError, Estimates, FactorModel, PolicyError, Recipe
+from optimizer import (
+    DataError,
+    Estimates,
+    FactorModel,
+    PolicyError,
+    Reasons,
+    Recipe,
+)
 from optimizer.problem.trade_bounds import RESTRICTIONS
-from optimizer.trading.rationale import Reasons
 from resources.accounts.keys import key_of
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer import Estimates, Policy, PolicyError
+from optimizer import Estimates, Policy, PolicyError, form_beliefs
 from optimizer import frontier as efficient
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy, enough
 from optimizer.proposals.frontier import free_of_trades
-from optimizer.proposals.proposal import form_beliefs
 from optimizer.typing import Array
 from service.answers import FrontierAnswer, FrontierPoint
 from service.desk import Loaded

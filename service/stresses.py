@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from optimizer import (
+    Book,
     CostModel,
     FactorModel,
     HedgeLimits,
@@ -19,7 +20,7 @@ from optimizer import (
     plan_factor_hedges,
 )
 from optimizer.model.sessions import periods_per_year
-from optimizer.risk.regimes import Book, Recommendation
+from optimizer.risk.regimes import Recommendation
 from optimizer.risk.scenarios import find_scenario
 from optimizer.risk.stresses import Stress
 from resources.results.factor_models import with_others

@@ -30,6 +30,10 @@ class FactorHistory:
 
     panel  sessions by date, from a year and a lookback before the first day asked for
     own    names that are in each model; the others are once their capitalisation is known
+
+    >>> panel = FactorPanel(symbols, np.array(dates[1:], 'M8[D]'), moves)
+    >>> FactorHistory(panel, FactorSettings()).at(dates[200].date(), 150).symbols
+    ('BONDS', 'EQUITY', 'GOLD')
     """
 
     panel: FactorPanel
@@ -67,6 +71,9 @@ class DatedFacts:
     weighting  of the benchmark: "fixed" weights, or made anew each day of the names that exist
     factors    models by day, for a policy with the covariance of one; None: none are needed
     sectors    by date from which on they hold and symbol, all known at each; None: those of the universe never changed
+
+    >>> DatedFacts(rates=pd.Series({dates[0]: 0.03})).rate(dates[9])
+    0.03
     """
 
     rates: pd.Series | None = None

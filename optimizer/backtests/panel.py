@@ -10,18 +10,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.backtests.market import Flags, Rows
-from optimizer.errors import DataError, PolicyError, check_one_of
+from optimizer.errors import DataError, check_one_of
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
-from optimizer.model.ranges import checked_number
+from optimizer.model.ranges import check_between
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 
 Days = pd.Index | npt.NDArray[np.datetime64]
-LEAST: Mapping[str, float] = {
-    "initial_value": 0.01, "risk_free_rate": -0.99, "financing_spread": -1.0, "borrow_fees": 0.0, "cash_min": -np.inf,
-    "band": 0.0, "history_days": 1, "min_history": 0, "gap_days": 0, "delisting_return": -1.0, "trials": 1,
-    "lot_size": 0.0, "min_trade": 0.0,
+ENDS: Mapping[str, tuple[float, float]] = {
+    "initial_value": (0.01, np.inf), "risk_free_rate": (-0.99, 0.99), "financing_spread": (-1.0, 1.0),
+    "borrow_fees": (0.0, 10.0), "cash_min": (-10.0, 1.0), "band": (0.0, 1.0), "history_days": (1, np.inf),
+    "min_history": (0, np.inf), "gap_days": (0, np.inf), "delisting_return": (-1.0, 10.0), "trials": (1, np.inf),
+    "lot_size": (0.0, np.inf), "min_trade": (0.0, np.inf),
 }  # fmt: skip
 OPEN = ("band", "history_days")  # None is a setting too
 PERIOD_CODES = {"daily": "D", "weekly": "W-FRI", "monthly": "M", "quarterly": "Q", "yearly": "Y"}
@@ -50,6 +51,9 @@ class BacktestSettings:
     min_trade         least value of a trade, base currency
     payouts           (symbol, day from which on nobody holds it) -> cash for a unit of its price
     heirs             the same -> (another symbol, units of its price) for a unit of its price, besides the cash
+
+    >>> BacktestSettings(risk_free_rate=0.02, min_history=60).gap_days
+    5
     """
 
     initial_value: float = 1_000_000.0
@@ -73,16 +77,14 @@ class BacktestSettings:
     heirs: Mapping[tuple[str, date], tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises PolicyError for a setting that is no number, or too small a one."""
-        for name, least in LEAST.items():
+        """Raises PolicyError for a setting that is no number, or out of its range: as a rate in percent is."""
+        for name, ends in ENDS.items():
             given = getattr(self, name)
             by_date = name == "risk_free_rate" and isinstance(given, pd.Series)
             if by_date or (given is None and name in OPEN):
                 continue
             for number in dict(given).values() if isinstance(given, Mapping | pd.Series) else (given,):
-                checked_number(name, number)
-                if not least <= number < np.inf:
-                    raise PolicyError(f"{name} is {number:g}; it must be at least {least:g}, and finite")
+                check_between(name, number, *ends)
 
 
 @dataclass(frozen=True, eq=False)

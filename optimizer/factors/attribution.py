@@ -185,6 +185,12 @@ def attributed(
     benchmark  (S, n) its weights at the close before each session; None: none
     The parts are the factors, SPECIFIC of the names by themselves, and OTHER: what the weights do not explain.
     A name without a return adds nothing that session. Raises DataError for other shapes.
+
+    >>> changes = prices.pct_change().iloc[1:]
+    >>> panel = FactorPanel(symbols, np.array(dates[1:], 'M8[D]'), changes.to_numpy())
+    >>> parts, found = attributed(fit_factors(panel.between(0, 290)), panel, np.full((10, 3), 1 / 3))
+    >>> abs(float(found.parts.sum() - (1 + changes.iloc[290:].mean(axis=1)).prod() + 1)) < 1e-12
+    True
     """
     first = list(panel.dates).index(fit.last) + 1 if fit.last in panel.dates else len(panel.dates)
     dates, symbols = panel.dates[first:], panel.symbols

@@ -12,6 +12,7 @@ from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
+from optimizer.model.ranges import check_rate
 from optimizer.model.returns import SAMPLED, check_prices, dated_numbers, per_period
 from optimizer.model.sessions import as_dates, as_day, periods_per_year
 from optimizer.numerics.counted import floats, in_time, same_labels
@@ -108,9 +109,11 @@ def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float)
 def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
     """(T,) the annual rate known at each close; a Series by date in any order.
 
-    Raises DataError for a date before the first one known, and where a date has two rates.
+    Raises DataError for a date before the first one known, where a date has two rates, and PolicyError for a rate that
+    is no fraction.
     """
     if not isinstance(rate, pd.Series):
+        check_rate("risk_free_rate", rate)
         return np.full(len(dates), float(rate))
     days = as_dates("the returns", dates)
     known = by_date("risk-free rates", rate).reindex(days, method="ffill").to_numpy()
@@ -118,6 +121,8 @@ def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
         raise DataError(
             f"no risk-free rate is known on {days[int(np.argmax(np.isnan(known)))].date()}; add it"
         )
+    for extreme in (known.min(), known.max()) if len(known) else ():
+        check_rate("risk_free_rate", extreme)
     return np.asarray(known)
 
 
@@ -150,6 +155,9 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days.
 
     Raises DataError for rows that have no dates.
+
+    >>> monthly_table(prices['GOLD'].pct_change().iloc[1:]).shape
+    (2, 13)
     """
     index = as_dates("the returns", returns.index)
     growth = (1 + returns).groupby([index.year, index.month]).prod().unstack() - 1

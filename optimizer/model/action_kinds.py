@@ -59,6 +59,9 @@ class CorporateAction:
     cash_in_lieu  paid for each whole share's worth of fractions; None: fractions are kept
     basis_share   part of the cost that goes over to what is spun off, a fraction; None: by the first prices
     currency      of all its cash; None: that of the share's prices
+
+    >>> CorporateAction('A', date(2024, 3, 1), 'split', 3).ratio
+    Fraction(3, 1)
     """
 
     symbol: str

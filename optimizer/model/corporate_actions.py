@@ -88,6 +88,9 @@ def adjust_position(
     realised. Cash dividends leave the cost (26 U.S.C. 301); a return of capital lowers it, to 0 at least (301(c));
     share-for-share steps carry it over (305, 355, 358), cash beside shares realises at most itself (356).
     Raises DataError when a price that is needed is missing.
+
+    >>> [str(one.quantity) for one in adjust_position(CorporateAction('A', day, 'split', 3), [lot]).held]
+    ['15']
     """
     own = [item for item in held if item.symbol == action.symbol and item.quantity]
     if not own:

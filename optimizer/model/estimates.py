@@ -9,7 +9,7 @@ import numpy as np
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_columns, named_rows, named_square, named_vector
-from optimizer.model.ranges import checked_number
+from optimizer.model.ranges import check_rate, checked_number
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank, Matrix, variances
@@ -183,7 +183,7 @@ class Recipe:
         for name in ("mean_method", "covariance_method", "frequency", "missing"):
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"{name} is {getattr(self, name)!r}; it must be a name, a text")
-        checked_number("risk_free_rate", self.risk_free_rate)
+        check_rate("risk_free_rate", self.risk_free_rate)
         for name in ("half_life", "periods_per_year"):
             if getattr(self, name) is not None:
                 checked_number(name, getattr(self, name))

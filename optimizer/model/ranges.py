@@ -46,6 +46,21 @@ def checked_number(name: str, value: object) -> None:
         raise PolicyError(f"{name} is {value!r}; it must be a number, a fraction like 0.1 for 10%")
 
 
+def check_between(name: str, value: object, low: float, high: float) -> None:
+    """Raises PolicyError where the value is no number from `low` to `high`; infinity is none."""
+    checked_number(name, value)
+    if not (low <= value <= high and value < inf):  # type: ignore[operator]
+        most = "and finite" if high == inf else f"and at most {high:g}"
+        raise PolicyError(f"{name} is {value}; it must be at least {low:g}, {most}")
+
+
+def check_rate(name: str, rate: object) -> None:
+    """Raises PolicyError where an annual rate is no fraction between -1 and 1, as one in percent is not."""
+    checked_number(name, rate)
+    if not -1 < rate < 1:  # type: ignore[operator]
+        raise PolicyError(f"{name} is {rate}; it must be a fraction per year: write 0.045 for 4.5%")
+
+
 def checked_range(name: str, pair: object) -> Range:
     """The least and the most; raises PolicyError for anything but two numbers, each of which may be None."""
     ordered = isinstance(pair, Iterable) and not isinstance(pair, str | Mapping | set | frozenset)

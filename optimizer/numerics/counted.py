@@ -21,10 +21,12 @@ MOMENTS = (date, timedelta, np.datetime64, np.timedelta64)
 DATED = ("datetime64", "datetime", "date", "period")
 # Between what a parameter of that name must lie, and whether the lower end itself will do.
 RANGES: Mapping[str, tuple[float, float, bool]] = {
-    "periods": (0.0, np.inf, False), "level": (1e-16, 1.0, False), "risk_free_rate": (-1.0, np.inf, False),
+    "periods": (0.0, np.inf, False), "level": (1e-16, 1.0, False), "risk_free_rate": (-1.0, 1.0, False),
+    "cash_rate": (-1.0, 1.0, False),
     "trial_variance": (0.0, np.inf, True), "error": (0.0, np.inf, False), "days": (0.0, 1e6, False),
     "trials": (0.0, 1e15, False),
 }  # fmt: skip
+MEANT = dict.fromkeys(("risk_free_rate", "cash_rate"), ", a fraction per year: 0.045 for 4.5%")
 
 
 def counted(
@@ -139,12 +141,20 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
         if not (finite := np.isfinite(array)).all():
             first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
+        for number in (array.min(), array.max()) if name in RANGES and array.size else ():
+            _check_in_range(name, number)
         return array
     if isinstance(value, NUMBERS):
-        low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
-        if not (low < value < high or (included and value == low)):
-            raise DataError(f"{name} is {value}; it must be a number between {low:g} and {high:g}")
+        _check_in_range(name, value)
     return value
+
+
+def _check_in_range(name: str, number: Any) -> None:
+    low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
+    if not (low < number < high or (included and number == low)):
+        raise DataError(
+            f"{name} is {number}; it must be a number between {low:g} and {high:g}{MEANT.get(name, '')}"
+        )
 
 
 def floats(name: str, value: Any) -> Array:

@@ -48,8 +48,6 @@ def min_volatility(setting: Setting) -> Quadratic:
 def mean_variance(setting: Setting) -> Quadratic:
     """Greatest mean'w + cash x rate - lambda/2 w'Sw (Markowitz 1952)."""
     aversion = setting.policy.risk_aversion
-    if not aversion > 0:
-        raise PolicyError(f"risk_aversion is {aversion}; it must be above 0, customary is 2.5")
     rate = setting.cash_rate()
     gain = mean_of(setting.estimates) - rate
     return Quadratic(

@@ -22,6 +22,9 @@ class Setting:
     costs  of trades given in weights, paid once; None: those of the policy
     forecasts  (H, n) expected total returns per year of each step of the policy's horizon; None: today's, as they decay
     without_turnover_limit  gives the best weights (n,) without that limit, where somebody knows them already
+
+    >>> Setting(estimates, policy, universe, held=market).symbols
+    ('BONDS', 'EQUITY', 'GOLD')
     """
 
     estimates: Estimates

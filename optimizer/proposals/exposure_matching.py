@@ -12,6 +12,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits, Linear, Norm
+from optimizer.numerics.counted import floats
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.policy_limits import build_limits
@@ -27,10 +28,24 @@ BAND = 1e-7
 
 @dataclass(frozen=True)
 class ExposureRisk:
-    """How misses of exposures are weighed against each other: covariance (k, k) per year of these k types."""
+    """How misses of exposures are weighed against each other: covariance (k, k) per year of these k types.
+
+    Raises PolicyError for another shape.
+
+    >>> ExposureRisk(kinds, covariance).of((ExposureType.GOLD,)).tolist()
+    [[0.0225]]
+    """
 
     kinds: tuple[ExposureType, ...]
     covariance: Array
+
+    def __post_init__(self) -> None:
+        covariance, k = floats("the exposures' covariance", self.covariance), len(self.kinds)
+        if covariance.shape != (k, k) or not np.isfinite(covariance).all():
+            raise PolicyError(
+                f"the exposures' covariance has shape {covariance.shape}; finite numbers are needed, {k} x {k}"
+            )
+        object.__setattr__(self, "covariance", covariance)
 
     def of(self, kinds: tuple[ExposureType, ...]) -> Array:
         """(m, m) of those types, in that order; PolicyError naming the ones it does not have."""
@@ -58,7 +73,6 @@ def match_exposures(
     tolerance  by how much more the distance may be for the sake of cheaper funds, in its own unit
     Raises PolicyError without funds or target, InfeasibleError naming the limits in conflict.
 
-    >>> from optimizer.problem.setting import Setting
     >>> setting = Setting(estimates, Policy(cash_max=1.0), Universe(symbols, funds=funds))
     >>> match_exposures(setting, {ExposureType.EQUITY: 0.6}, cheapest=False).weights.round(3).tolist()
     [0.0, 0.6, 0.0]

@@ -98,6 +98,9 @@ def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, manda
     """What `formed` gives, split by the universe's factor model where it has one, and of it what the policy asks for.
 
     Raises PolicyError where the policy asks for a part and there is no factor model.
+
+    >>> form_beliefs(estimates, universe, policy, Mandate()).mean.round(3).tolist()
+    [0.027, 0.065, 0.037]
     """
     whole, rate = formed(estimates, universe, policy, mandate), policy.risk_free_rate or 0.0
     model = FactorModel.known_in(universe, estimates.symbols)

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from optimizer.arguments import typed
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, check_one_of
+from optimizer.model.ranges import check_between
 from optimizer.risk.scenarios import FACTORS, Sensitivities
 from optimizer.risk.stresses import standard_error
 from optimizer.typing import Array
@@ -18,6 +19,10 @@ NORMAL = NormalDist()
 DAYS = 365.0
 CONTRACT = 100
 BPS = 1e-4
+ENDS = {
+    "moneyness": (0.01, 100.0), "spread_bps": (0.0, 1e4), "carry_bps": (0.0, 1e4), "expiry_days": (1, 1e6),
+    "contract": (1, 1e6),
+}  # fmt: skip
 
 Side = Literal["BUY", "SELL"]
 OptionType = Literal["PUT", "CALL"]
@@ -73,6 +78,12 @@ class Instrument:
             raise PolicyError(
                 f"hedge {self.symbol}: an option has an option_type and is bought; a fund has none"
             )
+        check_one_of("kind", self.kind, ("etf", "option"))
+        check_one_of("side", self.side, ("BUY", "SELL"))
+        if self.option_type is not None:
+            check_one_of("option_type", self.option_type, ("PUT", "CALL"))
+        for name, (low, high) in ENDS.items():
+            check_between(f"hedge {self.symbol}: {name}", getattr(self, name), low, high)
         if strangers := sorted(set(self.against) - set(FACTORS)):
             raise PolicyError(f"hedge {self.symbol}: {strangers} are no factors; use {', '.join(FACTORS)}")
 
@@ -84,7 +95,11 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Market:
-    """What an instrument's underlying is worth: price in the base currency, volatility and riskless rate per year."""
+    """What an instrument's underlying is worth: price in the base currency, volatility and riskless rate per year.
+
+    >>> Market(400.0, 0.2, 0.04).volatility
+    0.2
+    """
 
     price: float
     volatility: float
@@ -120,6 +135,7 @@ class HedgeLimits:
             raise PolicyError(
                 f"{self}: cost and count are >= 0, max_share and target are shares of the loss, 0 to 1"
             )
+        check_between("horizon_days", self.horizon_days, 0, 1e6)
 
 
 @dataclass(frozen=True)

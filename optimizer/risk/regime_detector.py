@@ -9,6 +9,7 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
+from optimizer.model.ranges import check_between
 from optimizer.risk.regimes import REGIMES
 
 ABSURD, TINY = 1e15, 1e-100
@@ -17,7 +18,11 @@ Transform = Literal["level", "yearly_change"]
 
 @dataclass(frozen=True)
 class Observation:
-    """A published value: of which day it is, since when it is known."""
+    """A published value: of which day it is, since when it is known.
+
+    >>> Observation(date(2024, 3, 1), date(2024, 4, 10), 3.5).value
+    3.5
+    """
 
     date: dt.date
     known_at: dt.date
@@ -26,7 +31,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Indicator:
-    """How a series is read: its level, or its change over a year; older than `stale_days` it says nothing of today."""
+    """How a series is read: its level, or its change over a year; older than `stale_days` it says nothing of today.
+
+    >>> Indicator('cpi', 'change', 45).stale_days
+    45
+    """
 
     series: str
     transform: Transform
@@ -35,7 +44,11 @@ class Indicator:
 
 @dataclass(frozen=True)
 class Band:
-    """Where a z-score lies in a phase, None for an open end, and how much that counts."""
+    """Where a z-score lies in a phase, None for an open end, and how much that counts.
+
+    >>> Band(0.0, None, 1.0).fit(-1.0)
+    0.5
+    """
 
     low: float | None
     high: float | None
@@ -66,6 +79,8 @@ class Detector:
     least_points: int = 30
 
     def __post_init__(self) -> None:
+        check_between("window_years", self.window_years, 0.01, 1e3)
+        check_between("least_points", self.least_points, 2, 1e6)
         names = {indicator.series for indicator in self.indicators}
         for regime, bands in self.rules.items():
             if regime not in REGIMES:

@@ -25,6 +25,9 @@ class Advice:
     kind        "reduce" by, or "raise" to, `target`
     target      fraction of the class that goes, or of the NAV that it should be
     candidates  instruments that would raise it, the preferred first; CASH means: keep cash
+
+    >>> Advice('reduce_equity', 'reduce', 0.25, 'growth slows', exposures=(ExposureType.EQUITY,)).target
+    0.25
     """
 
     action: str
@@ -51,6 +54,9 @@ class Book:
 
     values, prices  symbol -> value held; price of a share of everything held and of the candidates that are priced
     funds           what each symbol holds, looked through
+
+    >>> Book({'GOLD': Decimal(60)}, {'GOLD': 6.0}, Decimal(40), {}, funds).nav
+    Decimal('100')
     """
 
     values: Mapping[str, Decimal]
@@ -106,7 +112,6 @@ def advise(playbook: Playbook, regime: str, book: Book, costs: CostModel) -> tup
 
     Raises PolicyError that lists the regimes for an unknown one.
 
-    >>> from optimizer.risk.regimes import Book
     >>> advise({'REFLATION': ()}, 'REFLATION', Book({}, {}, Decimal(100), {}, funds), CostModel())
     ()
     """

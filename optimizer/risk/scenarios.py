@@ -12,6 +12,7 @@ from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, one_of, some_of
 from optimizer.model.alignment import check_names, named_columns
 from optimizer.model.exposures import ExposureType, Fund
+from optimizer.model.ranges import check_between
 from optimizer.numerics.counted import floats
 from optimizer.risk.factor_regression import FactorFit, Regression
 from optimizer.typing import Array
@@ -51,6 +52,8 @@ class Scenario:
     factors: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.probability is not None:
+            check_between(f"scenario {self.id}: the probability", self.probability, 0.0, 1.0)
         if self.factors:
             self._check_factors()
         elif not self.shocks:

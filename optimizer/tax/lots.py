@@ -8,6 +8,7 @@ from decimal import Decimal
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
+from optimizer.model.ranges import check_between
 
 
 def long_term(held_since: date, day: date) -> bool:
@@ -61,6 +62,10 @@ class TaxRates:
 
     short: float = 0.37
     long: float = 0.20
+
+    def __post_init__(self) -> None:
+        check_between("the short-term tax rate", self.short, 0.0, 1.0)
+        check_between("the long-term tax rate", self.long, 0.0, 1.0)
 
     def rate(self, long_term: bool) -> Decimal:
         """The rate of one holding period."""

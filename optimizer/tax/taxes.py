@@ -96,6 +96,9 @@ class TaxPlan:
     losses    realised before, which a purchase within 30 days disallows
     harvest   which losses to realise; None = none
     Raises PolicyError for an unknown method, or a harvest by a method that does not sell losses first.
+
+    >>> TaxPlan({'A': [lot]}, day, method='hifo').rates.long
+    0.2
     """
 
     lots: Mapping[str, Sequence[Lot]]

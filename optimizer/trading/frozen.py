@@ -17,6 +17,9 @@ class FrozenPosition:
     price   its last known one, of `day`, in its own currency;  rate  base currency per unit of it, today's
     weight  fraction of the NAV
     reason  why it is not weighed although it has a price
+
+    >>> FrozenPosition('A', Decimal(5), 10.0, 1.1, day).value
+    Decimal('55.0000')
     """
 
     symbol: str

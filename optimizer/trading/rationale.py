@@ -36,6 +36,10 @@ class Reasons:
     loadings          factor -> symbol -> exposure of the pack's factor model, of those a trade is told by
     factor_risks      factor -> volatility per year, by which the exposures are compared
     two_way           whether turnover is told in buys + sales, as the desk's files and the service have it
+
+    >>> why = Reasons(excluded={'BONDS': 'too dear', 'EQUITY': 'too wild'})
+    >>> build_trades(book, quotes, {}, estimates, Policy(cash_max=1.0), universe, reasons=why).rows[0].rationale
+    'Sell the whole position of 50.0%: too dear'
     """
 
     binding: tuple[Binding, ...] = ()

@@ -5,8 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from optimizer import DataError
-from optimizer.trading.frozen import FrozenPosition
+from optimizer import DataError, FrozenPosition
 from resources.accounts.known import Account
 from resources.books.paper import Holdings
 from resources.books.universes import UNPRICED

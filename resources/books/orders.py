@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from optimizer.trading.rationale import Reasons
+from optimizer import Reasons
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack

@@ -7,8 +7,8 @@ from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from functools import cached_property
 
-from optimizer import CostModel
-from optimizer.model.action_kinds import ENDS, KINDS, CorporateAction, scaled
+from optimizer import CorporateAction, CostModel
+from optimizer.model.action_kinds import ENDS, KINDS, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
-from optimizer import Lot, Position
-from optimizer.model.action_kinds import CorporateAction, scaled
+from optimizer import CorporateAction, Lot, Position
+from optimizer.model.action_kinds import scaled
 from optimizer.model.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of

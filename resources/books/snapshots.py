@@ -9,16 +9,10 @@ from functools import cached_property
 import pandas as pd
 import pyarrow as pa
 
-from optimizer import (
-    DataError,
-    PolicyError,
-    Position,
-    Recipe,
-)
+from optimizer import DataError, FrozenPosition, PolicyError, Position, Recipe
 from optimizer.model.portfolio import ZERO, exact
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
-from optimizer.trading.frozen import FrozenPosition
 from resources.accounts.known import Account
 from resources.accounts.renamed import symbols_named, under_present_names
 from resources.accounts.standing import read_standings

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from optimizer import DataError, PackfolioError, Position
-from optimizer.model.action_kinds import CASH_KINDS, CorporateAction
+from optimizer import CorporateAction, DataError, PackfolioError, Position
+from optimizer.model.action_kinds import CASH_KINDS
 from optimizer.model.portfolio import ZERO
 from resources.accounts.known import Account, Stated
 from resources.books.adjustments import Adjustment, Carried, Market, carry

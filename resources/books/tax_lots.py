@@ -7,10 +7,10 @@ from math import isfinite
 
 import pandas as pd
 
-from optimizer import Lot, Taxes, TaxRates
+from optimizer import Lot, Taxes, TaxPlan, TaxRates
 from optimizer.model.action_kinds import scaled, share_ratio
 from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.tax.taxes import HarvestRule, TaxPlan
+from optimizer.tax.taxes import HarvestRule
 from optimizer.tax.wash_sales import Loss
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel

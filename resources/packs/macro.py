@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from optimizer.risk.regime_detector import Detection, Observation
+from optimizer import Observation
+from optimizer.risk.regime_detector import Detection
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 

@@ -7,8 +7,15 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from optimizer import DataError, FactorModel, FactorPanel, Recipe, fit_factors, simple_returns
-from optimizer.backtests.dated_facts import FactorHistory
+from optimizer import (
+    DataError,
+    FactorHistory,
+    FactorModel,
+    FactorPanel,
+    Recipe,
+    fit_factors,
+    simple_returns,
+)
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.beliefs.estimators.spectral import settings_of
 from optimizer.factors.fit import FactorFit

@@ -17,6 +17,7 @@ from optimizer import (
     PackfolioError,
     Portfolio,
     Recipe,
+    TaxPlan,
     estimate,
 )
 from optimizer.beliefs.estimators.spectral import MIN_RETURNS
@@ -26,7 +27,6 @@ from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from optimizer.proposals.proposal import without_evidence
-from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import weighed
 from resources.books.snapshots import Snapshot
 from resources.books.tax_lots import read_plan

@@ -20,8 +20,10 @@ from optimizer import (
     log_returns,
     simple_returns,
 )
+from optimizer import (
+    Market as Quoted,
+)
 from optimizer.model.sessions import Dates, Rows, common_rows, costly_gaps, periods_per_year
-from optimizer.risk.hedges import Market as Quoted
 from optimizer.risk.hedges import Offers, offers_of
 from optimizer.risk.scenarios import (
     FACTORS,

@@ -12,11 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from optimizer import DataError, Estimates, ExposureType, Policy, Recipe, Solution, TradeList, Universe
+from optimizer import (
+    DataError,
+    Estimates,
+    ExposureType,
+    Policy,
+    Recipe,
+    Setting,
+    Solution,
+    TradeList,
+    Universe,
+)
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.counted import uncounted
-from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import composition, exposure_shares, moments
 from optimizer.solvers.audit import Binding

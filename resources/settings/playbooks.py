@@ -10,9 +10,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from optimizer import Detector, ExposureType, HedgeLimits, Instrument, PolicyError, Scenario
-from optimizer.risk.regime_detector import Band, Indicator
-from optimizer.risk.regimes import REGIMES, Advice
+from optimizer import (
+    Advice,
+    Band,
+    Detector,
+    ExposureType,
+    HedgeLimits,
+    Indicator,
+    Instrument,
+    PolicyError,
+    Scenario,
+)
+from optimizer.risk.regimes import REGIMES
 from optimizer.risk.scenarios import FACTORS, Loads
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.values import Count, Percent, Strict

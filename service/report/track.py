@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer import DataError, performance_metrics
+from optimizer import DataError, monthly_table, performance_metrics
 from optimizer.errors import how_many
-from optimizer.measures.analytics import annual_rates, monthly_table
+from optimizer.measures.analytics import annual_rates
 from optimizer.measures.drawdowns import worst_drawdowns
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year

@@ -8,19 +8,28 @@ import pandas as pd
 import pytest
 
 from optimizer import (
+    BacktestSettings,
     DataError,
+    Detector,
     Estimates,
     ExposureType,
     Fund,
     FundExposureMap,
+    HedgeLimits,
+    Instrument,
     OptimizationBacktest,
     OptimizationConstraints,
     OptimizationEngine,
     PackfolioError,
     Policy,
     Portfolio,
+    PortfolioAnalytics,
+    Position,
+    Recipe,
     Sample,
+    Scenario,
     ScenarioView,
+    TaxRates,
     Universe,
     brinson,
     build_trades,
@@ -35,12 +44,12 @@ from optimizer import (
     performance,
     performance_metrics,
     pool,
+    portfolio_measures,
     probability_of_overfitting,
     simple_returns,
     tail_risk,
     total_return_index,
 )
-from optimizer.backtests.walk_forward import BacktestSettings
 
 DAYS = pd.bdate_range("2023-01-02", periods=80)
 RETURNS = pd.DataFrame(np.random.default_rng(1).normal(0.001, 0.01, (80, 3)), DAYS, ["A", "B", "C"])
@@ -101,6 +110,62 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "weights of others": (lambda: tail_risk(RETURNS, {"Z": 1.0}), "weights names Z, not among the 3 symbols"),  # type: ignore[arg-type]
     "prices that are words": (lambda: simple_returns([["a"], ["b"]]), "it must be an array of numbers"),  # type: ignore[arg-type]
 }  # fmt: skip
+PERCENT = "write 0.045 for 4.5%|a fraction per year: 0.045 for 4.5%"
+SERIES = RETURNS["A"]
+NUMBERS: dict[str, tuple[Callable[[Any], Any], tuple[Any, ...], str]] = {
+    "a Sharpe ratio": (lambda rate: performance.sharpe(SERIES, rate), (4.5, -1.5), PERCENT),
+    "rates of each day": (lambda rate: performance.sharpe(SERIES, np.full(len(SERIES), rate)), (4.5, -1.5), PERCENT),
+    "an expected return": (
+        lambda rate: portfolio_measures.expected_return([0.5], [0.1], rate), (4.5, np.nan), PERCENT  # type: ignore[arg-type]
+    ),
+    "the metrics": (lambda rate: performance_metrics(SERIES, risk_free_rate=rate), (4.5,), PERCENT),
+    "the analytics": (
+        lambda rate: PortfolioAnalytics(
+            Portfolio("p", 9, {"A": Position("A", 1)}), 1 + RETURNS.abs(), risk_free_rate=rate  # type: ignore[arg-type]
+        ).calculate_sharpe_ratio(),
+        (4.5, pd.Series([0.02, 4.5], DAYS[[0, 9]])),
+        PERCENT,
+    ),
+    "a recipe": (lambda rate: Recipe(mean_method="capm", risk_free_rate=rate), (4.5, -1, np.nan), PERCENT),
+    **{
+        f"a policy's {name}": (lambda value, name=name: Policy(**{name: value}), wrong, name)
+        for name, wrong in {
+            "max_sector": (np.nan,), "min_return": (np.nan,), "commission": (-1, np.inf, np.nan),
+            "impact_bps": (-5, np.nan), "min_trade_value": (-1, np.nan), "risk_aversion": (0, -1, np.nan, np.inf),
+            "mean_doubt": (1e300, -1), "lookback_days": (1, np.nan), "min_quality_score": (11, np.nan),
+        }.items()
+    },
+    **{
+        f"a hedge's {name}": (
+            lambda value, name=name: Instrument(
+                **{"symbol": "X", "kind": "option", "side": "BUY", "against": ("equity",), "option_type": "PUT"}
+                | {name: value}
+            ),
+            wrong,
+            f"{name}.* is|no {name}|{name} '",
+        )
+        for name, wrong in {
+            "moneyness": (0, -1, np.nan), "expiry_days": (0, np.inf), "spread_bps": (-1, np.nan, "5"),
+            "carry_bps": (-1,), "contract": (0, True), "option_type": ("STRADDLE",),
+        }.items()
+    },
+    "a fund's side": (lambda side: Instrument("X", "etf", side, ()), ("HOLD",), "side 'HOLD'"),
+    "a hedge's kind": (lambda kind: Instrument("X", kind, "SELL", ()), ("future",), "kind 'future'"),
+    "days of a hedge": (lambda days: HedgeLimits(horizon_days=days), (-1, np.nan), "horizon_days is"),
+    "a tax rate": (lambda rate: TaxRates(short=rate), (37, -0.1, np.nan), "the short-term tax rate is"),
+    "years of a regime": (lambda years: Detector((), {}, window_years=years), (0, np.nan), "window_years is"),
+    "a probability": (
+        lambda chance: Scenario("x", "x", {"equity": -0.1}, probability=chance), (5, np.nan), "the probability is"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_a_number_that_cannot_be_meant_is_refused(what: str) -> None:
+    call, wrong, said = NUMBERS[what]
+    for value in wrong:
+        with pytest.raises(PackfolioError, match=said):
+            call(value)
 
 
 @pytest.mark.parametrize("what", REFUSED)

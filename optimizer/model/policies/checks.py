@@ -17,10 +17,15 @@ from optimizer.model.policies.fields import (
     Rounding,
     ViewModel,
 )
-from optimizer.model.ranges import Range, checked_number
+from optimizer.model.ranges import Range, check_rate, checked_number
 from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
+MOST_AVERSE = 1e9
+COSTS = (
+    "commission", "impact_bps", "commission_per_share", "buy_tax_bps", "sell_tax_bps", "root_impact",
+    "min_trade_value",
+)  # fmt: skip
 BESIDE = ("beta_limits", "factor_limits ", "active_factor_limits ")  # no share of the NAV
 WORDS = {
     "view_model": get_args(ViewModel), "returns": get_args(ReturnsOf), "rounding": get_args(Rounding),
@@ -101,13 +106,37 @@ def check_limits(policy: PolicyFields) -> None:
     check_concentration(policy)
     check_short_book(policy)
     check_sizes(policy)
+    check_rest(policy)
+
+
+def check_rest(policy: PolicyFields) -> None:
+    """Raises PolicyError where a number is none, is below 0 as no cost is, or no risk aversion or score can be."""
+    for item in fields(policy):
+        value = getattr(policy, item.name)
+        if item.type in (int, float, float | None) and value is not None and not isfinite(value):
+            raise PolicyError(
+                f"{item.name}: {value} is not a number; leave a setting out to have its default"
+            )
+    for name in COSTS:
+        if getattr(policy, name) < 0:
+            raise PolicyError(f"{name} is {getattr(policy, name)}; it must be a number >= 0")
+    if not 0 < policy.risk_aversion <= MOST_AVERSE:
+        raise PolicyError(
+            f"risk_aversion is {policy.risk_aversion}; it must be above 0 and at most {MOST_AVERSE:g}, customary is 2.5"
+        )
+    if policy.lookback_days < 2:
+        raise PolicyError(f"lookback_days is {policy.lookback_days}; it must be a number of days, e.g. 252")
+    if policy.min_quality_score is not None and not 0 <= policy.min_quality_score <= 10:
+        raise PolicyError(
+            f"min_quality_score is {policy.min_quality_score}; a score is a number from 0 to 10"
+        )
 
 
 def check_beliefs(policy: PolicyFields) -> None:
     """Raises PolicyError for a word that a setting does not know, or a number of beliefs and tails out of its range."""
     for name, known in WORDS.items():
         check_one_of(name, getattr(policy, name), known)
-    if not (isfinite(policy.mean_doubt) and policy.mean_doubt >= 0):
+    if not 0 <= policy.mean_doubt <= MOST_AVERSE:
         raise PolicyError(
             f"mean_doubt is {policy.mean_doubt}; it must be a number of standard errors >= 0, e.g. 1"
         )
@@ -300,6 +329,5 @@ def check_fractions(policy: PolicyFields, ranges: Mapping[str, tuple[float | Non
                 raise PolicyError(
                     f"{name}: {value:g} is {value:.0%}; a fraction is expected: write {value / 100:g} for {value:g}%"
                 )
-    rate = policy.risk_free_rate
-    if rate is not None and not (isfinite(rate) and abs(rate) < 1):
-        raise PolicyError(f"risk_free_rate is {rate}; it must be a fraction per year: write 0.045 for 4.5%")
+    if policy.risk_free_rate is not None:
+        check_rate("risk_free_rate", policy.risk_free_rate)

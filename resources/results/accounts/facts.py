@@ -6,8 +6,7 @@ from decimal import Decimal
 
 import pandas as pd
 
-from optimizer import FactorModel, PackfolioError
-from optimizer.trading.rationale import Reasons
+from optimizer import FactorModel, PackfolioError, Reasons
 from resources.books.orders import past_reasons_of
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection

@@ -5,16 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from optimizer import DataError, InfeasibleError, PackfolioError
+from optimizer import DataError, InfeasibleError, PackfolioError, Reasons, Setting
 from optimizer.problem.methods import reads_means
-from optimizer.problem.setting import Setting
 from optimizer.proposals.proposal import (
     expected_returns,
     orders_impact,
     view_effects,
     weights_after,
 )
-from optimizer.trading.rationale import Reasons
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.ground import Ground

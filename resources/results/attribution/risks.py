@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from optimizer import FactorModel
-from optimizer.factors.attribution import SPECIFIC, PredictedRisk, predicted_risk
+from optimizer import FactorModel, predicted_risk
+from optimizer.factors.attribution import SPECIFIC, PredictedRisk
 from optimizer.problem.setting import aligned
 from resources.results.stage_outputs import Columns
 

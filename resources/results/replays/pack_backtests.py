@@ -21,9 +21,8 @@ from resources.settings.policies.policy_grid import varied
 from resources.settings.policies.policy_schema import PolicyFile
 
 if TYPE_CHECKING:
-    from optimizer import BacktestResult
+    from optimizer import BacktestResult, BacktestSettings
     from optimizer.backtests.decisions import Method
-    from optimizer.backtests.walk_forward import BacktestSettings
 
 POLICY = "policy"
 EQUAL = "equal_weight"
@@ -169,7 +168,7 @@ def _contender(
     case: Case, past: Past, settings: BacktestFile, file: PolicyFile, nav: float, windows: SharedWindows
 ) -> Contender:
     """The policy of `file` on the portfolio's own terms: its money, lots, least trades and costs."""
-    from optimizer.backtests.walk_forward import BacktestSettings
+    from optimizer import BacktestSettings
 
     known = replace(case.inputs, universe=past.universe)
     inputs = under_policy(known, file, case.inputs.policy.risk_free_rate or 0.0)

@@ -8,8 +8,15 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from optimizer import DataError, FundExposureMap, LiquidityPanel, Universe, Vintages
-from optimizer.backtests.dated_facts import DatedFacts, Weighting, dated_sectors, last_worths
+from optimizer import (
+    DataError,
+    DatedFacts,
+    FundExposureMap,
+    LiquidityPanel,
+    Universe,
+    Vintages,
+)
+from optimizer.backtests.dated_facts import Weighting, dated_sectors, last_worths
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection

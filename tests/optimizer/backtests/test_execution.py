@@ -192,6 +192,8 @@ def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing(
         ({"gap_days": -1}, "gap_days is -1"),
         ({"delisting_return": {"A": -2}}, "delisting_return is -2; it must be at least -1"),
         ({"borrow_fees": pd.Series({"A": -0.01})}, "borrow_fees is -0.01; it must be at least 0"),
+        ({"risk_free_rate": 4.5}, "risk_free_rate is 4.5; it must be at least -0.99, and at most 0.99"),
+        ({"financing_spread": 50}, "financing_spread is 50; it must be"),
         ({"risk_free_rate": "2%"}, "risk_free_rate is '2%'; it must be a number"),
         ({"history_days": 0}, "history_days is 0"),
         ({"trials": 0}, "trials is 0; it must be at least 1"),
@@ -199,7 +201,7 @@ def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing(
     ],
     ids=str,
 )
-def test_a_setting_that_is_no_number_or_too_small_is_refused_at_birth(wrong: dict, said: str):
+def test_a_setting_that_is_no_number_or_out_of_its_range_is_refused_at_birth(wrong: dict, said: str):
     with pytest.raises(PolicyError, match=said):
         BacktestSettings(**wrong)
 
