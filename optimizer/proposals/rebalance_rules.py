@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal, get_args
 
 from optimizer.errors import PolicyError, one_of
@@ -37,7 +37,7 @@ class RebalanceRules:
     """When a portfolio trades; a rule that is None does not count. Bands are fractions.
 
     drift           of a name's weight from its target, of NAV
-    relative_drift  of a name's weight from its target, of the target
+    relative_drift  of a name's weight from its target, of the target; a name held without one is out of any band
     total_drift     half of all drifts together, as turnover is counted
     calendar        a period, on whose first day alone drift is looked at, or weekdays
     cool_down_days  days after a trade without another
@@ -184,14 +184,24 @@ def _drifts(
     if not target:
         return [], False
     moved = {s: abs(weights.get(s, 0.0) - target.get(s, 0.0)) for s in sorted({*weights, *target})}
-    shares = {s: moved[s] / target[s] for s in moved if target.get(s, 0.0) > 0}
+    shares = {s: _relative(away, target.get(s, 0.0)) for s, away in moved.items()}
     found = [
         ("drift", max(moved.values(), default=0.0), rules.drift),
         ("relative drift", max(shares.values(), default=0.0), rules.relative_drift),
         ("drift in all", sum(moved.values()) / 2, rules.total_drift),
     ]
-    told = [f"{name} {_percent(most)} of {_percent(band)}" for name, most, band in found if band is not None]
+    strange = next((s for s, share in shares.items() if share == inf), None)
+    told = [
+        f"{name} {_percent(most)} of {_percent(band)}" if most < inf
+        else f"{name} beyond {_percent(band)}: {strange} has no target"
+        for name, most, band in found if band is not None
+    ]  # fmt: skip
     return told, any(band is not None and most > band + TINY for _, most, band in found)
+
+
+def _relative(away: float, target: float) -> float:
+    """The drift as a share of the target's size; of a name without a target, which belongs in no band, infinite."""
+    return away / abs(target) if target else inf if away > TINY else 0.0
 
 
 def _cash(kept: CashRange | None, cash: float) -> tuple[bool, bool]:
