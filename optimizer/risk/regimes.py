@@ -151,7 +151,7 @@ def _exposure(advice: Advice, book: Book, values: Mapping[str, Decimal], cash: D
 
 
 def _reduced(advice: Advice, book: Book, costs: CostModel, sold: Mapping[str, Decimal]) -> Recommendation:
-    """Sells the same fraction of every holding of the class, in whole shares."""
+    """Sells the same fraction of every holding of the class, in whole shares, where that brings more than it costs."""
     owned = [s for s in sorted(book.values) if book.values[s] > 0 and share_of(advice, s, book) > 0]
     current = _exposure(advice, book, book.values, book.cash)
     orders, after = [], dict(book.values)
@@ -160,8 +160,8 @@ def _reduced(advice: Advice, book: Book, costs: CostModel, sold: Mapping[str, De
         rest = book.values[symbol] - sold.get(symbol, ZERO)
         wanted = min(float(book.values[symbol]) * advice.target, float(rest))
         quantity = floor(wanted / price + 1e-9)
-        if quantity:
-            order = _order(symbol, "SELL", quantity, price, costs)
+        order = _order(symbol, "SELL", quantity, price, costs)
+        if order.value > order.cost:  # a sale that brings less than it costs is none
             orders.append(order)
             after[symbol] -= order.value
     wanted_exposure = current * (1 - advice.target)
@@ -183,10 +183,11 @@ def _raised(
     ]
     orders, after, cash = [], dict(left), spendable
     for symbol in buyable if lacking > 0 else ():
-        budget = min(lacking / len(buyable) / share_of(advice, symbol, book), _affordable(cash, costs))
-        quantity = floor(budget / book.prices[symbol] + 1e-9)
+        price = book.prices[symbol]
+        budget = min(lacking / len(buyable) / share_of(advice, symbol, book), float(cash))
+        quantity = _affordable(symbol, floor(budget / price + 1e-9), price, cash, costs)
         if quantity > 0:
-            order = _order(symbol, "BUY", quantity, book.prices[symbol], costs)
+            order = _order(symbol, "BUY", quantity, price, costs)
             orders.append(order)
             after[symbol] = after.get(symbol, ZERO) + order.value
             cash -= order.value + order.cost
@@ -195,8 +196,14 @@ def _raised(
     return Recommendation(advice, (*owned, *idle), absent, current, advice.target, achieved, tuple(orders))
 
 
-def _affordable(cash: Decimal, costs: CostModel) -> float:
-    return max((float(cash) - costs.commission) / (1 + costs.rate(buy=True)), 0.0)
+def _affordable(symbol: str, most: int, price: float, cash: Decimal, costs: CostModel) -> int:
+    """The greatest number of shares, at most `most`, that the cash pays for with what they cost."""
+    least = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        order = _order(symbol, "BUY", middle, price, costs)
+        least, most = (middle, most) if order.value + order.cost <= cash else (least, middle - 1)
+    return least
 
 
 def _order(symbol: str, action: Action, quantity: int, price: float, costs: CostModel) -> Order:
