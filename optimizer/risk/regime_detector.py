@@ -12,7 +12,7 @@ from optimizer.errors import PolicyError
 from optimizer.model.ranges import check_between
 from optimizer.risk.regimes import REGIMES
 
-ABSURD, TINY = 1e15, 1e-100
+ABSURD, TINY, ROUNDING = 1e15, 1e-100, 1e-12
 Transform = Literal["level", "yearly_change"]
 
 
@@ -180,10 +180,9 @@ def _driver(
         return _unread(indicator, newest, f"{len(inside)} usable values, {detector.least_points} are needed")
     if not np.abs(inside).max() < ABSURD:
         return _unread(indicator, newest, "one of its values is no number of ordinary size")
-    spread = float(np.std(inside, ddof=1))
-    if spread == 0:
+    if np.ptp(inside) <= ROUNDING * np.abs(inside).max():
         return _unread(indicator, newest, "it has not moved in the whole window")
-    value = values[newest.date]
+    value, spread = values[newest.date], float(np.std(inside, ddof=1))
     z_score = (value - float(np.mean(inside))) / spread
     return Driver(indicator.series, newest.date, newest.known_at, value, z_score, len(inside))
 

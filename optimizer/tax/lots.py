@@ -150,7 +150,7 @@ def sell(
 
     method  fifo, lifo, hifo (highest cost first), min_tax (least tax at `rates`), average (all lots at their
             average cost, oldest first), specific (`chosen`: lot id -> shares)
-    Raises PolicyError for an unknown method, too few shares, or lots of several symbols.
+    Raises PolicyError for an unknown method, too few shares, lots of several symbols or of one id.
 
     >>> sell([lot], 5, 80, day).long_term_gain
     Decimal('100.0000')
@@ -160,6 +160,8 @@ def sell(
         raise PolicyError(
             f"lots of {', '.join(sorted({lot.symbol for lot in lots}))}; sell one symbol at a time"
         )
+    if len({lot.lot_id for lot in lots}) < len(lots):
+        raise PolicyError(f"{lots[0].symbol} has two lots of one id; give each an id of its own")
     if not 0 < wanted <= total:
         raise PolicyError(f"{wanted} shares cannot be sold of {total} held; sell more than 0 and at most all")
     sale = _Sale(exact(price), day, rates or TaxRates())
