@@ -12,7 +12,6 @@ from optimizer.measures import performance as p
 from optimizer.measures.attribution import by_exposure, contributions
 from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
-from optimizer.model.ranges import check_rate
 from optimizer.model.returns import SAMPLED, check_prices, dated_numbers, per_period
 from optimizer.model.sessions import as_dates, as_day, periods_per_year
 from optimizer.numerics.counted import floats, in_time, same_labels
@@ -109,21 +108,26 @@ def _relative(r: Array, b: Array, risk_free_rate: float | Array, periods: float)
 def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
     """(T,) the annual rate known at each close; a Series by date in any order.
 
-    Raises DataError for a date before the first one known, where a date has two rates, and PolicyError for a rate that
-    is no fraction.
+    Raises DataError for a date before the first one known, where a date has two rates, and for one that is no fraction.
     """
     if not isinstance(rate, pd.Series):
-        check_rate("risk_free_rate", rate)
-        return np.full(len(dates), float(rate))
+        return _fractions(np.full(len(dates), float(rate)))
     days = as_dates("the returns", dates)
     known = by_date("risk-free rates", rate).reindex(days, method="ffill").to_numpy()
     if np.isnan(known).any():
         raise DataError(
             f"no risk-free rate is known on {days[int(np.argmax(np.isnan(known)))].date()}; add it"
         )
-    for extreme in (known.min(), known.max()) if len(known) else ():
-        check_rate("risk_free_rate", extreme)
-    return np.asarray(known)
+    return _fractions(np.asarray(known))
+
+
+def _fractions(rates: Array) -> Array:
+    if not (np.abs(rates) < 1).all():
+        wrong = rates[~(np.abs(rates) < 1)][0]
+        raise DataError(
+            f"the risk-free rate is {wrong}; it must be a fraction per year: write 0.045 for 4.5%"
+        )
+    return rates
 
 
 def by_date(what: str, given: pd.Series) -> pd.Series:
