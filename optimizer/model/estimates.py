@@ -106,6 +106,8 @@ class Estimates:
             own = named_square("correlation", self.correlation, symbols)
             object.__setattr__(self, "correlation", checked_correlation(finite("correlation", own, (n, n))))
         check_periods(self.periods_per_year)
+        if not isinstance(self.observations, int | np.integer) or self.observations < 0:
+            raise DataError(f"observations is {self.observations!r}; it must be a whole number of returns")
         if self.probabilities is not None:
             days = 0 if self.scenarios is None else len(self.scenarios)
             object.__setattr__(self, "probabilities", unequal(self.probabilities, days))

@@ -118,6 +118,11 @@ NUMBERS: dict[str, tuple[Callable[[Any], Any], tuple[Any, ...], str]] = {
     "an expected return": (
         lambda rate: portfolio_measures.expected_return([0.5], [0.1], rate), (4.5, np.nan), PERCENT  # type: ignore[arg-type]
     ),
+    "observations": (
+        lambda count: Estimates(("A",), np.ones(1) * 0.1, np.eye(1) * 0.04, observations=count),
+        (-5, 1.5, np.nan, np.inf, "x"),
+        "observations is .*; it must be a whole number of returns",
+    ),
     "the metrics": (lambda rate: performance_metrics(SERIES, risk_free_rate=rate), (4.5,), PERCENT),
     "the analytics": (
         lambda rate: PortfolioAnalytics(
