@@ -14,6 +14,7 @@ from optimizer.measures.analytics import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
+from resources.accounts.flows import Seen, paid_between
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
@@ -66,10 +67,11 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
     """What the book was worth before the trades of each fresh pack, how far that is below its peak, and a benchmark.
 
     The benchmark is the first value as it grew by the benchmark of each pack: nothing is paid in, nor any cost.
+    Falls of an account are without `paid_in`, what flowed in or out since the pack before; None where none is on record.
     """
     found = rows(
         con,
-        "select p.as_of, p.pack_id, t.nav_before as value, s.benchmark "
+        "select p.as_of, p.pack_id, p.watermark_seq, t.nav_before as value, s.benchmark, s.holdings_date "
         "from latest_trade_lists t join pricing_packs p using (pack_id) "
         "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
         "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
@@ -77,12 +79,24 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
         [snapshot.portfolio_id, pack.as_of],
     )
     values = np.array([float(row["value"]) for row in found])
-    falls = values / np.maximum.accumulate(values) - 1 if len(found) else values
-    grown = _benchmark(con, pack, snapshot, found) if found else []
+    if not found:
+        return []
+    seen = [Seen(row["as_of"], row.pop("watermark_seq"), row.pop("holdings_date")) for row in found]
+    paid = paid_between(con, snapshot.portfolio_id, snapshot.base_currency, seen)
+    grown = values if paid is None else _without_flows(values, np.nan_to_num(paid))
+    falls = grown / np.maximum.accumulate(grown) - 1
+    flows: Sequence[float | None] = paid or [None] * len(found)
     return [
-        {**row, "drawdown": round(fall, DIGITS), "benchmark": other}
-        for row, fall, other in zip(found, falls.tolist(), grown, strict=True)
+        {**row, "drawdown": round(fall, DIGITS), "benchmark": other, "paid_in": flow}
+        for row, fall, other, flow in zip(
+            found, falls.tolist(), _benchmark(con, pack, snapshot, found), flows, strict=True
+        )
     ]
+
+
+def _without_flows(values: Array, paid: Array) -> Array:
+    """(N,) what 1 grew to: each value less what was paid in since the one before, over that one."""
+    return np.cumprod(np.append(1.0, (values[1:] - paid[1:]) / values[:-1]))
 
 
 def _benchmark(

@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from optimizer import DataError, PolicyError
 from optimizer.errors import how_many
+from optimizer.typing import Array
+from resources.accounts.flows import Seen, paid_between
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, pack_of_backtest, rows
@@ -143,11 +147,11 @@ def _rate(reading: Reading, pack_id: str, row: Row) -> float | pd.Series | str:
 def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> Track | None:
     """What the book itself was worth, pack by pack, up to this one.
 
-    A return across a day on which a live book's holdings were stated anew is not told: money that was paid in or out is
-    not on record.
+    Returns are without what was paid in or out, where an account's flows are on record. Else a return across a day on
+    which a live book's holdings were stated anew is not told.
     """
     found = reading.con.execute(
-        "select p.as_of, t.nav_before, s.mode, s.holdings_date from pricing_packs p "
+        "select p.as_of, p.watermark_seq, t.nav_before, s.mode, s.holdings_date from pricing_packs p "
         "join latest_trade_lists t using (pack_id) "
         "join latest_portfolio_snapshots s on s.pack_id = p.pack_id and s.portfolio_id = t.portfolio_id "
         "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
@@ -155,8 +159,8 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
         [row["portfolio_id"], pack.as_of],
     ).df()
     nav = pd.Series(found["nav_before"].astype(float).to_numpy(), pd.DatetimeIndex(found["as_of"]))
-    anew = ((found["holdings_date"] != found["holdings_date"].shift()) & (found["mode"] == "live")).to_numpy()
-    returns = nav.pct_change(fill_method=None)[~anew].iloc[0 if anew[:1].all() else 1 :]
+    paid, anew, why = _paid(reading, row, found)
+    returns = ((nav - paid) / nav.shift() - 1)[~anew].iloc[0 if anew[:1].all() else 1 :]
     if len(returns) < 2:
         left_out["book"] = (
             f"its NAV is on record at {how_many(len(nav), 'pack')} up to this one, which tells "
@@ -166,9 +170,23 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
     held = _packs_weights(reading, pack, row)
     told = track({OWN: returns}, _rate(reading, pack.id, row), nav.index[0], weights=held)
     if skipped := int(anew[1:].sum()):
-        why = f"{how_many(skipped, 'return')}: holdings were stated anew, and what was paid in or out is not on record"
-        told.left_out["some days"] = why  # type: ignore[index]
+        told.left_out["some days"] = f"{how_many(skipped, 'return')}: {why}"  # type: ignore[index]
     return told
+
+
+def _paid(reading: Reading, row: Row, found: pd.DataFrame) -> tuple[Array, npt.NDArray[np.bool_], str]:
+    """(N,) what was paid in, less out, before each pack; which of them have no return, and why."""
+    days = ("as_of", "holdings_date")
+    told = found.assign(**{name: pd.to_datetime(found[name]).dt.date for name in days})
+    packs = [Seen(*one) for one in told[["as_of", "watermark_seq", "holdings_date"]].itertuples(index=False)]
+    live = (found["mode"] == "live").to_numpy()
+    paid = paid_between(reading.con, row["portfolio_id"], row["base_currency"], packs) if live.all() else None
+    if paid is not None:
+        unknown = np.isnan(paid)
+        return np.nan_to_num(paid), unknown, "money in another currency was paid in or out"
+    stated = (found["holdings_date"] != found["holdings_date"].shift()).to_numpy()
+    nothing = np.zeros(len(found))
+    return nothing, stated & live, "holdings were stated anew, and what was paid in or out is not on record"
 
 
 def _packs_weights(reading: Reading, pack: Pack, row: Row) -> pd.DataFrame | str:

@@ -97,15 +97,18 @@ def _ratio(value: float | None) -> str:
 def _show_live(live: Sequence[Row], currency: str, mode: str) -> None:
     st.subheader("The book from pack to pack")
     own = "as its own trades made it" if mode == "paper" else "as the desk's holdings say: deposits are in it"
+    told = any(row["paid_in"] is not None for row in live)
+    own += ", and not in how far it is below its peak" if told else ""
     beside = (
         " The benchmark is the first value, grown by the benchmark of each day: without deposits or costs."
     )
     compared = all(row["benchmark"] is not None for row in live)
     st.caption(f"Value before the trades of each daily run, {own}.{beside if compared else ''}")
-    value, other = f"Value ({currency})", f"Benchmark ({currency})"
+    value, other, paid_in = (f"{what} ({currency})" for what in ("Value", "Benchmark", "Paid in"))
     rows = [
         {"Date": row["as_of"], value: row["value"]}
         | ({other: row["benchmark"]} if compared else {})
+        | ({paid_in: row["paid_in"]} if told else {})
         | {"Below its peak %": round(100 * row["drawdown"], 2)}
         for row in live
     ]
@@ -121,7 +124,7 @@ def _show_live(live: Sequence[Row], currency: str, mode: str) -> None:
             lines(value, list(dict.fromkeys(row["Strategy"] for row in drawn)), form=",.0f"),
             alt="Value of the book and of its benchmark; the table below has the same numbers",
         )
-    show_table(rows[::-1], {value: MONEY, other: MONEY, "Below its peak %": "%.2f"})
+    show_table(rows[::-1], {value: MONEY, other: MONEY, paid_in: MONEY, "Below its peak %": "%.2f"})
 
 
 def show_compare(client: Client, pack: str, name: str, packs: list[str]) -> None:

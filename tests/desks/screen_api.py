@@ -41,8 +41,10 @@ PERFORMANCE = {
         "measures": {"policy": {"annual_return": 0.0712, "sharpe": 0.456}},
     },
     "live": [
-        {"as_of": "2024-02-28", "pack_id": OLD, "value": 100000.0, "drawdown": 0.0, "benchmark": 100000.0},
-        {"as_of": "2024-02-29", "pack_id": NEW, "value": 99000.0, "drawdown": -0.01, "benchmark": 100500.0},
+        {"as_of": "2024-02-28", "pack_id": OLD, "value": 100000.0, "drawdown": 0.0, "benchmark": 100000.0,
+         "paid_in": None},
+        {"as_of": "2024-02-29", "pack_id": NEW, "value": 99000.0, "drawdown": -0.01, "benchmark": 100500.0,
+         "paid_in": None},
     ],
 }  # fmt: skip
 KEYS = {

@@ -81,7 +81,10 @@ def test_a_series_that_cannot_be_read_says_why_and_nothing_is_detected() -> None
         "no value is on record": {**full, "UNRATE": []},
         "100 is the most": {**full, "UNRATE": full["UNRATE"][:-6]},
         "30 are needed": {**full, "UNRATE": full["UNRATE"][-20:]},
-        "has not moved": {**full, "BAA10Y": series(DAYS, [0.1] * len(DAYS), 1)},  # whose deviation is no exact 0
+        "has not moved": {
+            **full,
+            "BAA10Y": series(DAYS, [0.1] * len(DAYS), 1),
+        },  # whose deviation is no exact 0
         "usable values": {**full, "CPIAUCSL": full["CPIAUCSL"][::-7][::-1]},  # no value has one a year before
     }
     for said, known in cases.items():

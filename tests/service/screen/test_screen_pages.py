@@ -32,6 +32,12 @@ def test_the_performance_page(api: Api) -> None:
         "Date": "2024-02-29", "Value (USD)": 99000.0, "Benchmark (USD)": 100500.0, "Below its peak %": -1.0,
     }  # fmt: skip
     assert "Some prices are simulated" in page.caption[1].value
+    api.performance = PERFORMANCE | {"live": [row | {"paid_in": -500.0} for row in PERFORMANCE["live"]]}
+    page.run()
+    assert rows(page, 1)[0]["Paid in (USD)"] == -500.0
+    assert page.caption[-1].value.startswith(
+        "Value before the trades of each daily run, as the desk's holdings say: deposits are in it, and not in how far"
+    )
     api.performance = PERFORMANCE | {
         "backtest": None,
         "live": [],
