@@ -67,7 +67,7 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
     """What the book was worth before the trades of each fresh pack, how far that is below its peak, and a benchmark.
 
     The benchmark is the first value as it grew by the benchmark of each pack: nothing is paid in, nor any cost.
-    Falls of an account are without `paid_in`, what flowed in or out since the pack before; None where none is on record.
+    Falls of an account are without `paid_in`, what flowed in or out since the pack before; None where nothing is known.
     """
     found = rows(
         con,
