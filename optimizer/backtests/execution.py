@@ -72,7 +72,8 @@ class Pricing:
 
         A name that cannot be traded, or whose trade would be too small, stays as it is; the others give way where cash
         would fall below `cash_min`. Lots are rounded so that they leave no less cash.
-        Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume.
+        Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume or price
+        of a share.
         """
         curve, stuck = self.at(day, order.prices), order.closed
         traded, costs = _settled_trades(order, stuck, curve)
@@ -82,7 +83,7 @@ class Pricing:
         if self.lot:
             traded = self._in_lots(traded, self._share_prices(day, order.prices), order.held)
             costs = curve.costs(traded)
-        self._require_volume(day, traded)
+        self._require_known(day, traded)
         return traded, costs
 
     def _share_prices(self, day: int, prices: Array) -> Array:
@@ -96,15 +97,16 @@ class Pricing:
         whole[(whole > 0) & (whole < self.min_trade)] = 0.0
         return np.where(traded == -held, traded, whole)
 
-    def _require_volume(self, day: int, traded: Array) -> None:
-        if (
-            self.roots is not None
-            and (unknown := np.flatnonzero(np.isnan(self.roots[day]) & (traded != 0))).size
+    def _require_known(self, day: int, traded: Array) -> None:
+        for table, what, other in (
+            (self.roots, "volume", "drop root_impact"),
+            (self.closes, "price of one share", "give it in closes"),
         ):
-            raise DataError(
-                f"{self.symbols[unknown[0]]} is traded at close {day + 1} of the panel without a known volume; start "
-                f"later, or drop root_impact"
-            )
+            if table is not None and (unknown := np.isnan(table[day]) & (traded != 0)).any():
+                raise DataError(
+                    f"{self.symbols[int(np.argmax(unknown))]} is traded at close {day + 1} of the panel without a known {what}; "
+                    f"start later, or {other}"
+                )
 
 
 def _targets(after: float, order: Order, stuck: Flags | None) -> Array:

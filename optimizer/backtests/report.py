@@ -12,7 +12,8 @@ from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
 from optimizer.measures.analytics import Metrics, benchmark_returns, performance_metrics
 from optimizer.measures.performance import NORMAL, deflated_sharpe, money_weighted_return
-from optimizer.model.sessions import periods_per_year
+from optimizer.model.sessions import as_dates, periods_per_year
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 KNOWLEDGE = {
@@ -100,13 +101,17 @@ class BacktestResult:
         """Annual internal rate of return of a client who pays in (or out, negative) at closes of the backtest.
 
         flows  by date, base currency; None: nothing after the first NAV. Each earns what the strategy returns after it.
-        Raises DataError for a date that is none of the backtest's.
+        Raises DataError for a date that is none of the backtest's, and for an amount that is no number.
         """
-        told = pd.Series(dtype=np.float64) if flows is None else flows
-        if strangers := [day for day in told.index if day not in self.nav.index]:
-            raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")
-        paid = told.groupby(level=0).sum().reindex(self.nav.index, fill_value=0.0).to_numpy(dtype=np.float64)
-        nav = self.nav.to_numpy(dtype=np.float64)
+        nav, dates = self.nav.to_numpy(dtype=np.float64), as_dates("the backtest", self.nav.index)
+        paid = np.zeros(len(nav))
+        if flows is not None:
+            if not isinstance(flows, pd.Series):
+                raise DataError(f"flows: that is a {type(flows).__name__}; give a Series by date")
+            days = as_dates("flows", flows.index)
+            if len(strangers := days.difference(dates)):
+                raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")
+            np.add.at(paid, dates.get_indexer(days), floats("flows", flows))
         values = nav * (1 + np.cumsum(paid / nav))
         days = (self.nav.index - self.nav.index[0]).to_numpy() / np.timedelta64(1, "D")
         return money_weighted_return(values, paid, days.astype(np.float64) / 365.25)

@@ -29,8 +29,9 @@ from optimizer.errors import (
 from optimizer.measures.analytics import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
-from optimizer.model.returns import dated_numbers
-from optimizer.model.sessions import as_day, periods_per_year
+from optimizer.model.returns import check_table, dated_numbers
+from optimizer.model.sessions import as_dates, as_day, periods_per_year
+from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 UNDECIDED = (InfeasibleError, SolverError, DataError)
@@ -283,17 +284,24 @@ def _carry_out(
 
 
 def _pricing(settings: BacktestSettings, history: History) -> Pricing:
-    closes = settings.closes
-    if closes is not None:
-        closes = closes.reindex(index=history.dates, columns=list(history.symbols))
     return Pricing(
         settings.costs,
         history.symbols,
         _roots(settings, history),
-        None if closes is None else closes.to_numpy(dtype=np.float64),
+        None if settings.closes is None else _share_prices(settings.closes, history),
         settings.lot_size,
         settings.min_trade,
     )
+
+
+def _share_prices(closes: pd.DataFrame, history: History) -> Array:
+    """(T, n) by date and symbol, NaN where none is known; DataError for what is no table of prices by date."""
+    check_table(closes)
+    prices = pd.DataFrame(floats("closes", closes), as_dates("closes", closes.index), closes.columns)
+    found = prices.reindex(index=history.dates, columns=list(history.symbols)).to_numpy()
+    if (found <= 0).any() or np.isinf(found).any():
+        raise DataError("closes has a price that is not a positive number; correct or drop it")
+    return np.asarray(found)
 
 
 def _roots(settings: BacktestSettings, history: History) -> Array | None:

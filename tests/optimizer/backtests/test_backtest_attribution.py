@@ -142,6 +142,15 @@ def test_the_money_weighted_return_is_that_of_a_client_who_pays_in_and_out():
     paid = pd.Series({pd.Timestamp("2020-12-31"): 1e6})  # after the doubling: it met the loss alone
     late = result.money_weighted_return(paid)
     assert late < result.money_weighted_return()
+    for index in (
+        [day.date() for day in paid.index],
+        paid.index.tz_localize("UTC"),
+        paid.index.to_period("D"),
+    ):
+        assert result.money_weighted_return(pd.Series(paid.to_numpy(), index)) == late
+    for wrong in (pd.Series(paid.to_numpy(), paid.index.strftime("%Y-%m-%d")), paid * np.nan, dict(paid)):
+        with pytest.raises(DataError, match=r"the labels are string|must be a finite number|that is a dict"):
+            result.money_weighted_return(wrong)  # a text or a NaN was passed over
     first, last = result.nav.index[[0, -1]]
     whole, rest = ((last - day).days / 365.25 for day in (first, paid.index[0]))
     ends = result.nav.iloc[-1] + 1e6 * 209 / 220

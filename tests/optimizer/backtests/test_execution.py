@@ -1,5 +1,7 @@
 """What one strategy costs and suffers on the way: fees per share, whole lots, small trades, payouts, ruin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +206,32 @@ def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing(
 def test_a_setting_that_is_no_number_or_out_of_its_range_is_refused_at_birth(wrong: dict, said: str):
     with pytest.raises(PolicyError, match=said):
         BacktestSettings(**wrong)
+
+
+def test_prices_of_a_share_are_read_by_their_dates_and_one_that_is_not_known_stops_its_trade():
+    prices = moving()
+    fee = BacktestSettings(min_history=5, costs=CostModel(commission=0, impact_bps=0, per_share=0.01))
+    shares = prices / 10
+
+    def cost(closes):
+        run = OptimizationBacktest(prices).backtest_strategy(
+            equal_weight, settings=replace(fee, closes=closes)
+        )
+        return run.metrics["total_cost"], run.skipped
+
+    told = cost(shares)
+    days = shares.index
+    for index in (days.tz_localize("UTC"), [day.date() for day in days]):
+        assert cost(shares.set_axis(index)) == told  # with a zone, every share was counted at 1
+    spent, skipped = cost(shares.assign(S0=shares["S0"].where(days > days[60])))
+    said = "S0 is traded at close {} of the panel without a known price of one share; start later, or give it in "
+    rows = (days.get_indexer(list(skipped)) + 2).tolist()
+    assert (
+        spent < told[0] and rows and list(skipped.values()) == [f"{said}closes".format(row) for row in rows]
+    )
+    for wrong in (-shares, shares.to_numpy(), shares.set_axis(days.strftime("%Y-%m-%d"))):
+        with pytest.raises(DataError, match=r"not a positive number|give a DataFrame|dates are needed"):
+            cost(wrong)
 
 
 def test_days_texts_and_zones_begin_a_backtest_alike_and_wrong_ones_are_named():
