@@ -72,8 +72,8 @@ class Pricing:
 
         A name that cannot be traded, or whose trade would be too small, stays as it is; the others give way where cash
         would fall below `cash_min`. Lots are rounded so that they leave no less cash.
-        Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume or price
-        of a share.
+        Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume or share
+        price.
         """
         curve, stuck = self.at(day, order.prices), order.closed
         traded, costs = _settled_trades(order, stuck, curve)
@@ -104,8 +104,8 @@ class Pricing:
         ):
             if table is not None and (unknown := np.isnan(table[day]) & (traded != 0)).any():
                 raise DataError(
-                    f"{self.symbols[int(np.argmax(unknown))]} is traded at close {day + 1} of the panel without a known {what}; "
-                    f"start later, or {other}"
+                    f"{self.symbols[int(np.argmax(unknown))]} is traded at close {day + 1} of the panel without a "
+                    f"known {what}; start later, or {other}"
                 )
 
 
