@@ -10,7 +10,9 @@ from optimizer.backtests.report import BacktestResult
 from optimizer.errors import DataError
 from optimizer.factors.attribution import SPECIFIC, FactorDays, parts_of
 from optimizer.measures.attribution import HELD, Groups, brinson, by_exposure, group_sums, summed
+from optimizer.model.alignment import check_names
 from optimizer.model.exposures import FundExposureMap
+from optimizer.model.sessions import as_dates
 from optimizer.typing import Array
 
 CASH, COSTS, DELAY, TRADING = "CASH", "COSTS", "DELAY", "TRADING"
@@ -41,7 +43,8 @@ def attribution_by_group(
     the groups are those of the book with that money beside it in cash. DELAY is what the benchmark earned between the
     first decision and its trade (Perold 1988). Without DELAY they add up to the active return since the first trade,
     from which all measures count; with it, to that since the decision. Raises DataError for a name without a group or
-    a close without weights, and for a strategy that was ruined: no link makes the parts of a total loss add up.
+    prices, a close without weights or prices, and for a strategy that was ruined: no link makes the parts of a total
+    loss add up.
     """
     if result.ruined is not None:
         raise DataError(f"the strategy lost all on {result.ruined.date()}; its return has no parts by group")
@@ -50,7 +53,7 @@ def attribution_by_group(
     own = summed(weights, told), summed(earned, told)
     table = _each_close(benchmark, result.nav.index)
     decided = result.dates[[-len(result.nav) - 1]].append(result.nav.index)
-    growth = prices[list(table.columns)].ffill().reindex(decided).pct_change(fill_method=None).fillna(0.0)
+    growth = _prices_on(prices, list(table.columns), decided).pct_change(fill_method=None).fillna(0.0)
     waited = float(growth.iloc[1].to_numpy() @ table.iloc[0].to_numpy())
     fixed = table.assign(**{CASH: 1 - table.sum(axis=1)}).iloc[:-1].set_axis(weights.index)
     theirs = group_sums(fixed, growth.iloc[2:].assign(**{CASH: 0.0}), told)
@@ -62,6 +65,18 @@ def attribution_by_group(
     found.loc[COSTS] = [float(result.attribution[COSTS]), 0.0, 0.0]
     found.loc[DELAY] = [-waited * grown, 0.0, 0.0]
     return found
+
+
+def _prices_on(prices: pd.DataFrame, names: list[str], dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """The last price of each name on dates x names, NaN before its first."""
+    check_names("prices", [name for name in prices.columns if name in names], tuple(names))
+    days = as_dates("prices", prices.index)
+    told = prices[names].ffill().set_axis(days, axis=0)
+    if len(missing := dates.difference(days)):
+        raise DataError(
+            f"prices have no row on {missing[0]:%Y-%m-%d}; give one for each date of the backtest"
+        )
+    return told.loc[dates]
 
 
 def _each_close(benchmark: Mapping[str, float] | pd.DataFrame, dates: pd.Index) -> pd.DataFrame:

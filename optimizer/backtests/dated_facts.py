@@ -17,7 +17,8 @@ from optimizer.factors.fit import FactorSettings, fit_factors
 from optimizer.factors.panel import YEAR, FactorPanel
 from optimizer.measures.analytics import annual_rates
 from optimizer.model.estimates import Recipe
-from optimizer.model.sessions import Dates
+from optimizer.model.returns import check_table
+from optimizer.model.sessions import Dates, as_dates
 from optimizer.typing import Array
 
 GAP_DAYS = 5  # closes in a row without a price after which a name no longer counts
@@ -81,6 +82,12 @@ class DatedFacts:
     weighting: Weighting = "fixed"
     sectors: pd.DataFrame | None = None
     factors: FactorHistory | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("caps", "sectors"):
+            if (table := getattr(self, name)) is not None:
+                check_table(table)
+                object.__setattr__(self, name, table.set_axis(as_dates(name, table.index), axis=0))
 
     def model(self, day: pd.Timestamp, recipe: Recipe) -> FactorModel | None:
         """The factor model of a recipe's symbols known that day; None where there is none or it asks for none."""

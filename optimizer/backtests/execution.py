@@ -72,7 +72,7 @@ class Pricing:
 
         A name that cannot be traded, or whose trade would be too small, stays as it is; the others give way where cash
         would fall below `cash_min`. Lots are rounded so that they leave no less cash.
-        Raises InfeasibleError where the costs use up the NAV, DataError for a trade in a name of unknown volume or share
+        Raises InfeasibleError where costs use up the NAV, DataError for a trade in a name of unknown volume or share
         price.
         """
         curve, stuck = self.at(day, order.prices), order.closed

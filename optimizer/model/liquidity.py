@@ -73,7 +73,12 @@ def rolling_liquidity(
     check_table(traded)
     check_names("traded", traded.columns, tuple(prices.columns))
     dates = as_dates("the prices", prices.index)
-    traded = traded.set_axis(as_dates("traded", traded.index), axis=0)[list(prices.columns)].reindex(dates)
+    traded = traded.set_axis(as_dates("traded", traded.index), axis=0)[list(prices.columns)]
+    if not traded.index.isin(dates).any():
+        raise DataError(
+            "traded has no date of the prices; give both the same labels, without an hour or with it"
+        )
+    traded = traded.reindex(dates)
     prices, values = prices.astype(np.float64).set_axis(dates, axis=0), floats("traded", traded)
     traded = pd.DataFrame(values, dates, prices.columns)
     if days < 2 or np.isinf(values).any():
