@@ -52,7 +52,7 @@ def attribution_by_group(
     told = groups.assign(**{CASH: CASH}) if isinstance(groups, pd.DataFrame) else {**groups, CASH: CASH}
     own = summed(weights, told), summed(earned, told)
     table = _each_close(benchmark, result.nav.index)
-    decided = result.dates[[-len(result.nav) - 1]].append(result.nav.index)
+    decided = pd.DatetimeIndex(result.dates[[-len(result.nav) - 1]].append(result.nav.index))
     growth = _prices_on(prices, list(table.columns), decided).pct_change(fill_method=None).fillna(0.0)
     waited = float(growth.iloc[1].to_numpy() @ table.iloc[0].to_numpy())
     fixed = table.assign(**{CASH: 1 - table.sum(axis=1)}).iloc[:-1].set_axis(weights.index)

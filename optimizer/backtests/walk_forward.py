@@ -219,8 +219,10 @@ def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dic
 
 
 def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:
-    """(n,) one number for all, or those of a mapping, 0 where not named."""
+    """(n,) one number for all, or those of a mapping, 0 where not named; PolicyError where it names none."""
     if isinstance(given, Mapping | pd.Series):
+        if len(given) and not set(given.keys()) & set(symbols):
+            raise PolicyError(f"{', '.join(map(str, given.keys()))}: none of these names is in market_data")
         return np.array([given.get(symbol, 0.0) for symbol in symbols])
     return np.full(len(symbols), given)
 

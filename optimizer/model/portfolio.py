@@ -15,6 +15,7 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.alignment import by_name
 from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
@@ -132,21 +133,20 @@ class Universe:
         if len(set(self.symbols)) < len(tuple(self.symbols)):
             raise PolicyError(f"symbols {self.symbols} must be unique; keep each once")
         object.__setattr__(self, "symbols", tuple(sorted(self.symbols)))
-        benchmark: object = self.benchmark
-        if isinstance(benchmark, str):
-            object.__setattr__(self, "benchmark", self._named(benchmark))
         self._check_kinds()
 
     def _check_kinds(self) -> None:
         """Takes a Series as a mapping and None as an empty one; PolicyError for anything else."""
-        for name in ("sectors", "factors", "benchmark", "market_caps"):
+        for name in ("sectors", "factors", "market_caps", "benchmark"):
             given: object = getattr(self, name)
             if given is None and name in ("sectors", "factors"):
                 object.__setattr__(self, name, {})
-            elif hasattr(given, "keys") and hasattr(given, "to_dict"):
+            elif isinstance(given, str) and name == "benchmark":
+                object.__setattr__(self, name, self._named(given))
+            elif hasattr(given, "columns") and hasattr(given, "to_dict"):
                 object.__setattr__(self, name, given.to_dict())
-            elif given is not None and not isinstance(given, Mapping):
-                raise PolicyError(f"{name} is {given!r}; it must be a mapping by name: {{'A': ...}}")
+            elif given is not None:
+                object.__setattr__(self, name, by_name(name, given))
         for symbol, weight in dict[str, object](self.benchmark or {}).items():
             number = isinstance(symbol, str) and isinstance(weight, Real | Decimal)
             if not number or not abs(float(weight)) <= 10:  # type: ignore[arg-type]

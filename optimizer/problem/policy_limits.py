@@ -71,7 +71,7 @@ def weight_bounds(setting: Setting) -> tuple[Array, Array, tuple[str, ...], tupl
     lower_groups = ["min_weight" if policy.min_weight else "long_only"] * n
     upper_groups = ["max_weight"] * n
     place = {symbol: i for i, symbol in enumerate(symbols)}
-    unknown = sorted(set(policy.asset_limits) - set(symbols))
+    unknown = sorted(map(str, set(policy.asset_limits) - set(symbols)))
     if unknown:
         raise PolicyError(
             f"asset_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"

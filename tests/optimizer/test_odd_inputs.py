@@ -47,6 +47,7 @@ from optimizer import (
     portfolio_measures,
     probability_of_overfitting,
     simple_returns,
+    solve,
     tail_risk,
     total_return_index,
 )
@@ -108,6 +109,23 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "the strategy gives a ndarray; it must give symbol -> weight",
     ),
     "weights of others": (lambda: tail_risk(RETURNS, {"Z": 1.0}), "weights names Z, not among the 3 symbols"),  # type: ignore[arg-type]
+    "a name twice": (
+        lambda: Universe(("A", "B"), sectors=pd.Series(["x", "y", "z"], ["A", "B", "A"])),  # type: ignore[arg-type]
+        "sectors: A stands more than once",
+    ),
+    "a column twice": (
+        lambda: cross_validate(RETURNS[["A", "B", "A"]], lambda seen: {"A": 1.0}), "returns have A twice"
+    ),
+    "numbers for names": (
+        lambda: solve(ESTIMATES, Policy(asset_limits={0: (0, 0.5)}), Universe(("A", "B"))),  # type: ignore[dict-item]
+        "asset_limits names 0, not among the symbols",
+    ),
+    "fees of others": (
+        lambda: OptimizationBacktest(1 + RETURNS.abs()).backtest_strategy(
+            lambda h, d: {"A": 1.0}, "monthly", settings=BacktestSettings(min_history=1, borrow_fees={"a": 0.1})
+        ),
+        "a: none of these names is in market_data",
+    ),
     "prices that are words": (lambda: simple_returns([["a"], ["b"]]), "it must be an array of numbers"),  # type: ignore[arg-type]
 }  # fmt: skip
 PERCENT = "write 0.045 for 4.5%|a fraction per year: 0.045 for 4.5%"
@@ -178,6 +196,11 @@ def test_it_is_refused_with_the_remedy(what: str) -> None:
     call, said = REFUSED[what]
     with pytest.raises(PackfolioError, match=said):
         call()
+
+
+def test_a_benchmark_by_capitalisation_reads_a_series() -> None:
+    caps = pd.Series({"B": 3e9, "A": 1e9})
+    assert Universe(("A", "B"), benchmark="market_cap", market_caps=caps).benchmark == {"A": 0.25, "B": 0.75}  # type: ignore[arg-type]
 
 
 def test_lists_and_tables_are_read_as_arrays() -> None:
