@@ -117,7 +117,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: cross_validate(RETURNS[["A", "B", "A"]], lambda seen: {"A": 1.0}), "returns have A twice"
     ),
     "numbers for names": (
-        lambda: solve(ESTIMATES, Policy(asset_limits={0: (0, 0.5)}), Universe(("A", "B"))),  # type: ignore[dict-item]
+        lambda: solve(ESTIMATES, Policy("min_volatility", asset_limits={0: (0, 0.5)}), Universe(("A", "B"))),  # type: ignore[dict-item]
         "asset_limits names 0, not among the symbols",
     ),
     "fees of others": (
