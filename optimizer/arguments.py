@@ -35,8 +35,9 @@ class KindError(PolicyError):
 def typed(target: T) -> T:
     """A function, or a class with its methods, that raises PolicyError for an argument of another kind that broke it.
 
-    What goes well is not looked at, but for a text or set in place of names, and an error whose arguments are all of
-    their kind is not changed: a fault of ours. A row or table of numbers, in whatever holds it, is an array: functions take it as one, so it breaks nothing.
+    What goes well is not looked at, but for a text or set in place of names, and an error whose arguments are all
+    of their kind is not changed: a fault of ours. A row or table of numbers, in whatever holds it, is an array:
+    functions take it as one, so it breaks nothing.
 
     >>> typed(abs)(-1)
     1
@@ -50,7 +51,10 @@ def typed(target: T) -> T:
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    hints = {parameter: str(function.__annotations__.get(parameter)) for parameter in signature(function).parameters}
+    hints = {
+        parameter: str(function.__annotations__.get(parameter))
+        for parameter in signature(function).parameters
+    }
     names = [(i, it) for i, it in enumerate(hints) if it != LINES and NAMES.fullmatch(hints[it])]
     odd = (str, bytes, *((set, frozenset) if ARRAYS.search(str(hints)) else ()))
 

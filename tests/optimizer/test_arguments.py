@@ -99,12 +99,16 @@ def test_it_is_told_by_its_name(what: str) -> None:
 NAMED: dict[str, Callable[[Any], Any]] = {
     "Estimates": lambda names: Estimates(names, None, np.eye(2)),
     "FactorPanel": lambda names: FactorPanel(names, tuple(range(320)), MOVES),
-    "FactorPanel: sector_names": lambda names: FactorPanel(("A", "B"), tuple(range(320)), MOVES, sector_names=names),
+    "FactorPanel: sector_names": lambda names: FactorPanel(
+        ("A", "B"), tuple(range(320)), MOVES, sector_names=names
+    ),
     "FactorModel.of": FactorModel(("A", "B"), ("f",), ("f",), np.ones((2, 1)), np.eye(1), np.ones(2)).of,
     "Mandate": lambda names: Mandate(investable=names),
     "Universe": Universe,
     "CostModel.costs": lambda names: CostModel().costs(names, np.ones(2)),
-    "pairwise_moments": lambda names: pairwise_moments(1 + MOVES, np.arange(320), names, "daily", lambda rows: 252.0),
+    "pairwise_moments": lambda names: pairwise_moments(
+        1 + MOVES, np.arange(320), names, "daily", lambda rows: 252.0
+    ),
     "pool": lambda names: pool(names, MOVES, []),
     "posterior": lambda names: posterior(names, np.ones(2) / 2, np.eye(2), []),
     "time_series_model": lambda names: time_series_model(MOVES, names, MOVES[:, :1] + MOVES[:, 1:], ("f",)),
