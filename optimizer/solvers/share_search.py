@@ -21,6 +21,7 @@ from optimizer.numerics.shares.risk_share import NO_RISK, Share, Side
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.tails.tail_goals import TailRatio
+from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.solvers.names.cardinality import sign
 from optimizer.solvers.solver_choice import Optimum, optimum
@@ -109,7 +110,7 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         found.append(one)
         if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
-    if not found and (cash := _all_in_cash(goal, feasible, shares, sides, best)) is not None:
+    if not found and (cash := _all_in_cash(goal, feasible, shares, best)) is not None:
         return cash
     if not found:
         raise _told(failure, sides)
@@ -119,13 +120,13 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
 
 
 def _all_in_cash(
-    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], sides: list[Side], best: Optimum
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum
 ) -> Within | None:
     """The portfolio that shares out no risk, where it is allowed and the goal has a value there."""
     none, limits = np.zeros(len(best.weights)), feasible.limits
     if goal.homogeneous or feasible.elastic or limits.violation(none) > 0:
         return None
-    groups = (sides[0].name,) * len(none)
+    groups = (UNHELD,) * len(none)
     closed = replace(limits, lower=none, upper=none, lower_groups=groups, upper_groups=groups, shares=shares)
     full = replace(feasible, limits=closed)
     try:
