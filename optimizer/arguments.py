@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
@@ -21,6 +22,10 @@ SAID: dict[Any, str] = {
     object: "anything",
 }  # fmt: skip
 SHOWN, DOUBLE = 60, 8
+# Names, as annotations write them. A text is a row of letters, and a set has no order in which arrays could follow it:
+# both would be taken without an error. `limits` are lines of text, of which one alone is a list of it.
+NAMES = re.compile(r"(collections\.abc\.)?(Sequence|Iterable|tuple)\[str(, \.\.\.)?\]( \| None)?")
+LINES, ARRAYS = "limits", re.compile("ndarray|Array|Matrix")
 
 
 class KindError(PolicyError):
@@ -30,8 +35,9 @@ class KindError(PolicyError):
 def typed(target: T) -> T:
     """A function, or a class with its methods, that raises PolicyError for an argument of another kind that broke it.
 
-    What goes well is not looked at, and an error whose arguments are all of their kind is not changed: a fault of ours.
-    A row or table of numbers, in whatever holds it, is an array: functions take it as one, so it breaks nothing.
+    What goes well is not looked at, but for a text or set in place of names, and an error whose arguments are all
+    of their kind is not changed: a fault of ours. A row or table of numbers, in whatever holds it, is an array:
+    functions take it as one, so it breaks nothing.
 
     >>> typed(abs)(-1)
     1
@@ -45,8 +51,19 @@ def typed(target: T) -> T:
 
 
 def _guarded(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    hints = {
+        parameter: str(function.__annotations__.get(parameter))
+        for parameter in signature(function).parameters
+    }
+    names = [(i, it) for i, it in enumerate(hints) if it != LINES and NAMES.fullmatch(hints[it])]
+    odd = (str, bytes, *((set, frozenset) if ARRAYS.search(str(hints)) else ()))
+
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        for place, parameter in names:
+            given = args[place] if place < len(args) else kwargs.get(parameter)
+            if isinstance(given, odd):
+                raise KindError(f"{name}: {parameter} is {_shown(given)}; give a list of names: ['A', 'B']")
         try:
             return function(*args, **kwargs)
         except (PackfolioError, *FOREIGN) as error:
@@ -68,9 +85,12 @@ def _other(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     for name, value in given.items():
         hint = _resolved(function, name)
         if name != "self" and not fits(value, hint):
-            shown = " ".join(repr(value).split())[:SHOWN]
-            return f"{name} is {shown}, of {type(value).__name__}; it must be {said(hint)}"
+            return f"{name} is {_shown(value)}; it must be {said(hint)}"
     return None
+
+
+def _shown(value: Any) -> str:
+    return f"{' '.join(repr(value).split())[:SHOWN]}, of {type(value).__name__}"
 
 
 def _resolved(function: Callable[..., Any], name: str) -> Any:

@@ -1,7 +1,7 @@
 """What a day knew besides prices: the risk-free rate, market capitalisations, and the benchmark made of them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Literal
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
+from optimizer.beliefs.estimators.spectral import session_periods
 from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.fit import FactorSettings, fit_factors
@@ -31,6 +32,7 @@ class FactorHistory:
 
     panel  sessions by date, from a year and a lookback before the first day asked for
     own    names that are in each model; the others are once their capitalisation is known
+    periods  returns a year, where stated; None: as many as the sessions of each model have
 
     >>> panel = FactorPanel(symbols, np.array(dates[1:], 'M8[D]'), moves)
     >>> FactorHistory(panel, FactorSettings()).at(dates[200].date(), 150).symbols
@@ -40,6 +42,7 @@ class FactorHistory:
     panel: FactorPanel
     settings: FactorSettings
     own: Collection[str] = ()
+    periods: float | None = None
     _kept: dict[tuple[date, int], FactorModel] = field(default_factory=dict, init=False, repr=False)
 
     def at(self, day: date, lookback: int) -> FactorModel:
@@ -48,7 +51,8 @@ class FactorHistory:
         if key not in self._kept:
             place = int(np.searchsorted(self._days, np.datetime64(day), side="right"))
             known = self.panel.between(max(0, place - lookback - YEAR), place)
-            self._kept[key] = fit_factors(known.among(self._there(known)), self.settings).model
+            settings = replace(self.settings, periods_per_year=session_periods(self.periods, known.dates))
+            self._kept[key] = fit_factors(known.among(self._there(known)), settings).model
         return self._kept[key]
 
     def _there(self, known: FactorPanel) -> npt.NDArray[np.bool_]:

@@ -106,9 +106,9 @@ class ViewMatrix:
 
     def __post_init__(self) -> None:
         given: Any = self.P
+        object.__setattr__(self, "symbols", tuple(getattr(given, "columns", self.symbols)))
         q, omega = self.q, self.omega
         if hasattr(given, "columns"):
-            object.__setattr__(self, "symbols", tuple(given.columns))
             rows = tuple(given.index)
             q, omega = (
                 named_vector("q", q, rows),

@@ -40,6 +40,8 @@ class FactorModel:
     specific: Array
 
     def __post_init__(self) -> None:
+        for name in ("symbols", "factors", "groups"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         n, k = len(self.symbols), len(self.factors)
         shapes = {"exposures": (n, k), "factor_covariance": (k, k), "specific": (n,)}
         for name, shape in shapes.items():

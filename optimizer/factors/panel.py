@@ -61,6 +61,7 @@ class FactorPanel:
     estimation: Mask | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "symbols", tuple(self.symbols))
         shape = (len(self.dates), len(self.symbols))
         for name in ("returns", "caps", "traded"):
             if getattr(self, name) is not None:
@@ -81,7 +82,7 @@ class FactorPanel:
 
     def _read(self, name: str, table: Array) -> Array:
         shape = (len(self.dates), len(self.symbols))
-        values = floats(name, named_columns(name, table, tuple(self.symbols)))
+        values = floats(name, named_columns(name, table, self.symbols))
         if values.shape != shape:
             raise DataError(f"{name} has shape {values.shape}; {shape} is needed, a row a session")
         if np.isinf(values).any():

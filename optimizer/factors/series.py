@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.covariance import decay_weights, newey_west
 from optimizer.factors.factor_model import COMPONENT, SERIES, FactorModel
@@ -11,6 +12,7 @@ SAME = 1e-9  # of its size, that a series moves by itself: less is rounding
 LEAST_FREEDOM = 12  # returns more than factors, from which on a slope says something
 
 
+@typed
 def time_series_model(
     returns: Array, symbols: tuple[str, ...], series: Array, factors: tuple[str, ...], *,
     half_life: float | None = None, lags: int = 0, periods_per_year: float = 252.0,
@@ -120,6 +122,7 @@ def dependent(series: Array, factors: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+@typed
 def principal_components(covariance: Array, symbols: tuple[str, ...], rows: int) -> FactorModel:
     """The components of the correlation above the noise as factors of variance 1, the rest specific.
 

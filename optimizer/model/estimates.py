@@ -174,10 +174,7 @@ class Recipe:
     periods_per_year: float | None = None
 
     def __post_init__(self) -> None:
-        symbols: object = self.symbols
-        if isinstance(symbols, str):
-            raise PolicyError(f"symbols is the text {symbols!r}; give a list: [{symbols!r}]")
-        object.__setattr__(self, "symbols", tuple(self.symbols or ()))
+        object.__setattr__(self, "symbols", () if self.symbols is None else tuple(self.symbols))
         if self.symbols:
             check_symbols(self.symbols)
         if not isinstance(self.lookback_days, int | np.integer) or self.lookback_days < 2:
@@ -222,7 +219,8 @@ def check_periods(periods: float) -> None:
     """Raises PolicyError unless it is a number of periods a year."""
     if not LEAST_PERIODS <= periods <= MOST_PERIODS:
         raise PolicyError(
-            f"periods_per_year is {periods}; it must be a number above 0, such as 252, 52 or 12"
+            f"periods_per_year is {periods}; it must be a number from {LEAST_PERIODS:g} to {MOST_PERIODS:g}, such "
+            f"as 252, 52 or 12"
         )
 
 

@@ -126,8 +126,6 @@ class Universe:
 
     def __post_init__(self) -> None:
         symbols: object = self.symbols
-        if isinstance(symbols, str):
-            raise PolicyError(f"symbols is the text {symbols!r}; give a list: [{symbols!r}]")
         if not isinstance(symbols, Iterable) or not all(isinstance(name, str) for name in symbols):
             raise PolicyError(f"symbols is {symbols!r}; give a list of names: ['A', 'B']")
         if len(set(self.symbols)) < len(tuple(self.symbols)):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.alignment import named_vector
 from optimizer.numerics.counted import floats
@@ -36,6 +37,7 @@ class TradeSchedule:
     remaining_risk: Array
 
 
+@typed
 def schedule_trades(
     symbols: tuple[str, ...],
     quantities: Array,

@@ -102,6 +102,8 @@ def search_convex(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[
             failure.__cause__ = stop
         except SolverError as stop:
             failure = stop
+    if isinstance(failure, SolverError) and cramped(limits.without("cash_max")):
+        raise explain(tightened(limits), limits) from None
     raise failure
 
 

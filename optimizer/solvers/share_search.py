@@ -11,16 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import Conflict, InfeasibleError, PackfolioError, SolverError
+from optimizer.errors import Conflict, DataError, InfeasibleError, PackfolioError, SolverError
 from optimizer.measures.portfolio_measures import volatility
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.shares.convex_part import ConvexPart, convex_part
-from optimizer.numerics.shares.risk_share import Share, Side
+from optimizer.numerics.shares.risk_share import NO_RISK, Share, Side
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.tails.tail_goals import TailRatio
+from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.solvers.names.cardinality import sign
 from optimizer.solvers.solver_choice import Optimum, optimum
@@ -109,14 +110,45 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         found.append(one)
         if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
+    if not found and (cash := _all_in_cash(goal, feasible, shares, best)) is not None:
+        return cash
     if not found:
-        raise failure or InfeasibleError(
-            f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax "
-            f"these, or use method min_volatility"
-        )
+        raise _told(failure, sides)
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
     return replace(first, bound=bound)
+
+
+def _all_in_cash(
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum
+) -> Within | None:
+    """The portfolio that shares out no risk, where it is allowed and the goal has a value there."""
+    none, limits = np.zeros(len(best.weights)), feasible.limits
+    if goal.homogeneous or feasible.elastic or limits.violation(none) > 0:
+        return None
+    groups = (UNHELD,) * len(none)
+    closed = replace(limits, lower=none, upper=none, lower_groups=groups, upper_groups=groups, shares=shares)
+    full = replace(feasible, limits=closed)
+    try:
+        return Within(full, optimum(goal, full), goal.value(best.weights))
+    except NoAnswerError:
+        return None
+
+
+def _told(failure: InfeasibleError | SolverError | None, sides: list[Side]) -> PackfolioError:
+    """Why nothing was found: what the search met first, or what lies behind it."""
+    if failure is None:
+        return InfeasibleError(
+            f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax "
+            f"these, or use method min_volatility"
+        )
+    own = np.linalg.eigvalsh(dense(sides[0].share.risk))
+    if isinstance(failure, SolverError) and own[0] <= NO_RISK * own[-1]:
+        return DataError(
+            "the covariance gives some portfolios no risk at all, in which there are no shares of it, and the search "
+            "under limits on these ends there; use more history or a shrunk covariance"
+        )
+    return failure
 
 
 def _without_value(goal: Goal) -> InfeasibleError | None:

@@ -45,6 +45,13 @@ class Walk:
         """Whether a limit is."""
         return self.penalty > TOLERANCE
 
+    @property
+    def missing(self) -> float:
+        """What the hard limits are broken by, or else the others."""
+        p = self.problem
+        short = max(p.cash_min - self.cash, self.traded - p.max_traded)
+        return short if short > TOLERANCE else self.penalty
+
     def _settle(self) -> None:
         p = self.problem
         trades = self.lots * p.step
@@ -121,9 +128,7 @@ def walked(problem: RoundingProblem, start: Array, bound: float, gap: float) -> 
 def _repair(walk: Walk) -> bool:
     """The move that removes violation at the least cost per unit; False when none removes any."""
     p = walk.problem
-    short = max(p.cash_min - walk.cash, walk.traded - p.max_traded)
-    missing = short if short > TOLERANCE else walk.penalty
-    stride = np.floor(missing / 8 / p.step)
+    stride = np.floor(walk.missing / 8 / p.step)
     up, down = neighbours(p, walk.lots)
     bulk_up, bulk_down = permitted(p, walk.lots + stride), permitted(p, walk.lots - stride)
     to = np.stack([down, up, np.zeros_like(up), bulk_down, bulk_up])
@@ -136,7 +141,8 @@ def _repair(walk: Walk) -> bool:
 def _repair_by_two(walk: Walk) -> bool:
     """Two moves that together remove violation where none alone does; False when no such pair is found.
 
-    The first is one of the FIRST_MOVES that break the least, the second the best answer to it.
+    The first is one of the FIRST_MOVES that break the least, the second the best answer to it: one lot, no trade, or as
+    many lots as weigh what is missing then.
     """
     p, start = walk.problem, walk.penalty
     to = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
@@ -146,7 +152,9 @@ def _repair_by_two(walk: Walk) -> bool:
         name = int(flat % to.shape[1])
         before = float(walk.lots[name])
         walk.take([name], [float(to.flat[flat])])
-        answers = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
+        stride = np.ceil(walk.missing / p.step)
+        many = (permitted(p, walk.lots - stride), permitted(p, walk.lots + stride))
+        answers = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots)), *many])
         gain, after = walk.weigh(answers)
         if _take_best(walk, answers, np.where(after < start - TOLERANCE, gain + p.aversion * after, np.inf)):
             return True

@@ -16,6 +16,7 @@ from optimizer.typing import Array
 
 BROKEN = 1e-9
 NEAR = 0.1  # of the variance: a share further inside its bound than that is not reached by rounding
+LARGE = "large_holdings"
 KEPT = 1e-6  # a target this near to what is held asks for no trade
 
 
@@ -38,7 +39,10 @@ def lot_box(
     closed, or stays where its holding is smaller than the least trade.
     """
     floor = np.minimum(limits.lower, 0.0)
-    lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower)
+    shorts = np.where(
+        (limits.lower < 0) & ~of_trades(limits.lower_groups), limits.lower * shrink, limits.lower
+    )
+    lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), shorts)
     if least:
         lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
     else:  # a list may leave what is on the other side than the target, and open nothing there
@@ -87,12 +91,13 @@ def large_kept(limits: Limits, rule: tuple[float, float] | None, wanted: Array) 
     if rule is None:
         return limits
     large = wanted > rule[0] + NOTHING
-    total = Linear(("-", "large_holdings"), large.astype(float), high=rule[1])
+    total = Linear(("-", LARGE), large.astype(float), high=rule[1])
+    kept = ~large & (limits.upper > rule[0])
+    groups = (LARGE if own else group for own, group in zip(kept, limits.upper_groups, strict=True))
     return replace(
-        limits,
-        upper=np.where(large, limits.upper, np.minimum(limits.upper, rule[0])),
+        limits, upper=np.where(kept, rule[0], limits.upper), upper_groups=tuple(groups),
         linear=(*limits.linear, total),
-    )
+    )  # fmt: skip
 
 
 def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
@@ -220,7 +225,7 @@ def _names(policy: Policy, weights: Array) -> list[LimitCheck]:
         checks.append(_at_most("max_holdings", policy.max_holdings, len(held)))
     if policy.large_holdings is not None:
         threshold, most = policy.large_holdings
-        checks.append(_at_most("large_holdings", most, float(held[held > threshold + NOTHING].sum())))
+        checks.append(_at_most(LARGE, most, float(held[held > threshold + NOTHING].sum())))
     return checks
 
 

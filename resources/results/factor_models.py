@@ -17,12 +17,11 @@ from optimizer import (
     simple_returns,
 )
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
-from optimizer.beliefs.estimators.spectral import settings_of
+from optimizer.beliefs.estimators.spectral import session_periods, settings_of
 from optimizer.factors.fit import FactorFit
 from optimizer.factors.panel import YEAR, Codes, Mask, sector_codes
 from optimizer.factors.series import dependent, regressed
 from optimizer.model.returns import growth_index
-from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
@@ -31,7 +30,6 @@ from resources.packs.liquidity import traded_volumes
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 
-LEAST_PERIODS = 126.0  # returns a year: fewer are no daily ones, of which the descriptors are made
 BIAS = (0.8, 1.25)  # of the root mean square of a year's standardised returns; 1 is right
 LEAST_EXPLAINED = 0.1  # of the cross-section's squares
 FEW_NAMES = 10  # to a factor
@@ -85,24 +83,15 @@ def out_of_bounds(fit: FactorFit) -> dict[str, str]:
 def fitted_model(con: Connection, pack: Pack, recipe: Recipe) -> FactorFit:
     """The model of a recipe on the pack's own data; raises DataError where they do not do."""
     panel = factor_panel(con, pack, recipe)
-    return fit_factors(panel, settings_of(recipe.half_life, _periods(recipe, panel)))
+    return fit_factors(
+        panel, settings_of(recipe.half_life, session_periods(recipe.periods_per_year, panel.dates))
+    )
 
 
 def factor_history(con: Connection, pack: Pack, recipe: Recipe, since: date) -> FactorHistory:
     """The models of the days from `since` on, each of what was known on it."""
     panel = factor_panel(con, pack, recipe, since - timedelta(days=DESCRIBED * YEAR))
-    return FactorHistory(panel, settings_of(recipe.half_life, _periods(recipe, panel)), recipe.symbols)
-
-
-def _periods(recipe: Recipe, panel: FactorPanel) -> float:
-    """Returns a year, as stated or as the dates have; DataError where they are not those of sessions."""
-    found = recipe.periods_per_year or periods_per_year(pd.DatetimeIndex(list(panel.dates)))
-    if found < LEAST_PERIODS:
-        raise DataError(
-            f"a factor model describes names by daily returns; these have {found:g} a year: deliver daily prices, or "
-            f"use another covariance_method"
-        )
-    return found
+    return FactorHistory(panel, settings_of(recipe.half_life), recipe.symbols, recipe.periods_per_year)
 
 
 def fitted_models(

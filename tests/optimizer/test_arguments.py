@@ -12,9 +12,11 @@ import pytest
 from optimizer import (
     CostModel,
     Estimates,
+    FactorModel,
     FactorPanel,
     Fund,
     Horizon,
+    Mandate,
     PackfolioError,
     Policy,
     PolicyError,
@@ -30,14 +32,17 @@ from optimizer import (
     historical,
     nearest_psd,
     over_horizon,
+    pairwise_moments,
     parse_limit,
     performance,
     pool,
     portfolio_measures,
+    posterior,
     solve,
     sweep,
 )
 from optimizer.arguments import fits, said, typed
+from optimizer.factors.series import time_series_model
 from optimizer.typing import Array
 
 IT = Estimates(("A", "B"), np.array([0.05, 0.06]), np.diag([0.04, 0.05]))
@@ -89,6 +94,36 @@ def test_it_is_told_by_its_name(what: str) -> None:
     call, told = CALLS[what]
     with pytest.raises(PackfolioError, match=told):
         call()
+
+
+NAMED: dict[str, Callable[[Any], Any]] = {
+    "Estimates": lambda names: Estimates(names, None, np.eye(2)),
+    "FactorPanel": lambda names: FactorPanel(names, tuple(range(320)), MOVES),
+    "FactorPanel: sector_names": lambda names: FactorPanel(
+        ("A", "B"), tuple(range(320)), MOVES, sector_names=names
+    ),
+    "FactorModel.of": FactorModel(("A", "B"), ("f",), ("f",), np.ones((2, 1)), np.eye(1), np.ones(2)).of,
+    "Mandate": lambda names: Mandate(investable=names),
+    "Universe": Universe,
+    "CostModel.costs": lambda names: CostModel().costs(names, np.ones(2)),
+    "pairwise_moments": lambda names: pairwise_moments(
+        1 + MOVES, np.arange(320), names, "daily", lambda rows: 252.0
+    ),
+    "pool": lambda names: pool(names, MOVES, []),
+    "posterior": lambda names: posterior(names, np.ones(2) / 2, np.eye(2), []),
+    "time_series_model": lambda names: time_series_model(MOVES, names, MOVES[:, :1] + MOVES[:, 1:], ("f",)),
+}
+
+
+@pytest.mark.parametrize("what", NAMED)
+def test_a_text_is_no_row_of_names_and_a_set_no_order(what: str) -> None:
+    call, where = NAMED[what], what.split(":")[0]
+    for good in (("A", "B"), ["A", "B"], {"A": 1, "B": 1}.keys()):
+        call(good)
+    for odd in ("AB", b"AB", *([] if what in ("Mandate", "Universe", "FactorModel.of") else [{"A", "B"}])):
+        with pytest.raises(PolicyError, match=rf"{where}: \w+ is .*; give a list of names"):
+            call(odd)
+    assert Universe({"B", "A"}).symbols == ("A", "B") and Policy(limits="A <= 0.5").limits == ("A <= 0.5",)  # type: ignore[arg-type]
 
 
 @typed

@@ -37,7 +37,7 @@ def regime_ewma(sample: Sample) -> Array:
     """Exponentially weighted second moments times how far recent returns outran their own forecasts.
 
     The multiplier is the weighted average of B^2 = mean over names of (return / forecast of the day before)^2, at half
-    the half-life, 84 periods unless one is given; names without a forecast above 0 do not count.
+    the half-life, 84 periods unless one is given, of names that ever move and have a forecast above 0.
     Source: Menchero, Orr & Wang, The Barra US Equity Model (USE4), 2011, volatility regime adjustment.
 
     >>> regime_ewma(sample).shape
@@ -46,7 +46,7 @@ def regime_ewma(sample: Sample) -> Array:
     half_life = REGIME_HALF_LIFE if sample.half_life is None else sample.half_life
     weights = sample.decay_weights(REGIME_HALF_LIFE)
     scaled = sample.returns * np.sqrt(weights)[:, None]
-    return np.asarray(scaled.T @ scaled * regime_multiplier(sample.returns, half_life))
+    return np.asarray(scaled.T @ scaled * regime_multiplier(sample.returns[:, sample.moving], half_life))
 
 
 def regime_multiplier(returns: Array, half_life: float) -> float:

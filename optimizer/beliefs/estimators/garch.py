@@ -6,8 +6,10 @@ from optimizer.beliefs.estimators.covariances import sample_covariance
 from optimizer.beliefs.estimators.sample import Sample, estimator
 from optimizer.typing import Array
 
-GRID_SHARE = (0.02, 0.05, 0.1, 0.2)
-GRID_PERSISTENCE = (0.8, 0.9, 0.95, 0.98)
+# The likelihood has several tops, and is flat where nothing reacts or nothing lasts: the search begins all over it.
+GRID_SHARE = (0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+GRID_PERSISTENCE = (0.05, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.995)
+LEAST_FADING = 0.001  # 1 - a - b
 
 
 @estimator(2)
@@ -40,13 +42,19 @@ def garch_variances(shocks: Array) -> Array:
     unit = shocks / np.sqrt(variance)
 
     def loss(point: Array) -> float:
-        h = _recursion(unit, float(point[0]), float(point[1]))[:-1]
+        h = _recursion(unit, *_parts(point))[:-1]
         return float(np.log(h).sum() + (unit**2 / h).sum())
 
-    start = min((np.array([s, p]) for s in GRID_SHARE for p in GRID_PERSISTENCE), key=loss)
-    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.0, 1.0), (0.0, 0.999)])
+    grid = (np.array([share, np.log1p(-lasting)]) for share in GRID_SHARE for lasting in GRID_PERSISTENCE)
+    start = min(grid, key=loss)
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.0, 1.0), (np.log(LEAST_FADING), 0.0)])
     best = found.x if loss(found.x) < loss(start) else start
-    return variance * _recursion(unit, float(best[0]), float(best[1]))
+    return variance * _recursion(unit, *_parts(best))
+
+
+def _parts(point: Array) -> tuple[float, float]:
+    """The share and the persistence from the share and the logarithm of what fades, 1 - persistence."""
+    return float(point[0]), -float(np.expm1(point[1]))
 
 
 def _recursion(shocks: Array, share: float, persistence: float) -> Array:

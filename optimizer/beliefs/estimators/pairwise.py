@@ -31,7 +31,8 @@ def pairwise_moments(
     >>> rows
     300
     """
-    prices = floats("prices", named_columns("prices", prices, tuple(symbols)))
+    symbols = tuple(symbols)
+    prices = floats("prices", named_columns("prices", prices, symbols))
     if prices.shape != (len(dates), len(symbols)) or not prices.size:
         raise DataError(
             f"prices have shape {prices.shape} for {len(dates)} dates and {len(symbols)} symbols; T x n"

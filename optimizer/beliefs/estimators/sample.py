@@ -9,6 +9,7 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
+from optimizer.model.sessions import Flags
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -69,8 +70,13 @@ class Sample:
     def centred(self) -> Array:
         """(T, n) returns less their means; exactly 0 for what never moves but by rounding."""
         away = np.asarray(self.returns - self.average)
-        away[:, np.ptp(self.returns, axis=0) <= STILL] = 0.0
+        away[:, ~self.moving] = 0.0
         return away
+
+    @cached_property
+    def moving(self) -> Flags:
+        """(n,) whether a symbol's return ever changes, but by rounding."""
+        return np.asarray(np.ptp(self.returns, axis=0) > STILL)
 
     def decay_weights(self, default_half_life: float) -> Array:
         """(T,) exponential weights that sum to 1, the last row the heaviest; half-life in periods.

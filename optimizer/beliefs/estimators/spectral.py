@@ -1,17 +1,23 @@
 """Covariances by factors: noise removed, principal components, or the factor model of returns; (n, n) per period."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 
 from optimizer.beliefs.estimators.covariances import sample_covariance
 from optimizer.beliefs.estimators.sample import Sample, estimator
+from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.fit import FactorSettings, fit_factors
 from optimizer.factors.panel import MIN_SESSIONS, FactorPanel
 from optimizer.factors.series import noise_edge, principal_components, spectrum
+from optimizer.model.sessions import TRADING_DAYS, periods_per_year
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array
 
 MIN_RETURNS = MIN_SESSIONS + 2
+LEAST_PERIODS = 126.0  # returns a year: fewer are no daily ones, of which the descriptors are made
 
 
 @estimator(2)
@@ -61,7 +67,7 @@ def factor_model_factors(sample: Sample) -> LowRank:
     return _fitted(sample).covariance
 
 
-def settings_of(half_life: float | None, periods_per_year: float) -> FactorSettings:
+def settings_of(half_life: float | None, periods_per_year: float = TRADING_DAYS) -> FactorSettings:
     """The model's settings where a recipe states a half-life of its own, for volatilities and specific risks."""
     usual = FactorSettings(periods_per_year=periods_per_year)
     if half_life is None:
@@ -69,6 +75,17 @@ def settings_of(half_life: float | None, periods_per_year: float) -> FactorSetti
     return FactorSettings(
         volatility_half_life=half_life, specific_half_life=half_life, periods_per_year=periods_per_year
     )
+
+
+def session_periods(stated: float | None, dates: Sequence[object]) -> float:
+    """Returns a year, as stated or as the dates have; DataError where they are not those of sessions."""
+    found = stated or periods_per_year(pd.DatetimeIndex(list(dates)))
+    if found < LEAST_PERIODS:
+        raise DataError(
+            f"a factor model describes names by daily returns; these have {found:g} a year: deliver daily prices, or "
+            f"use another covariance_method"
+        )
+    return found
 
 
 def _fitted(sample: Sample) -> FactorModel:

@@ -37,9 +37,12 @@ def share_limits(setting: Setting) -> tuple[Share, ...]:
 
 
 def _refuse_too_low(setting: Setting, cap: float, limits: dict[str, Range]) -> None:
-    """Raises InfeasibleError where names that all move may not have all of the risk, or only just: they share 1."""
+    """Raises InfeasibleError where names that all move may not have all of the risk, or only just: they share 1.
+
+    Not where all may be cash, which has no risk to share.
+    """
     own = setting.estimates.variances
-    if own.min() <= NO_RISK * own.max():
+    if own.min() <= NO_RISK * own.max() or setting.policy.cash_max >= 1:
         return
     outside = set(setting.left_out())
     held = [symbol for symbol in setting.symbols if symbol not in outside]

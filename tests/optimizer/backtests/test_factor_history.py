@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from optimizer import (
+    DataError,
     FactorPanel,
     FactorSettings,
     OptimizationBacktest,
@@ -52,6 +53,20 @@ def test_the_model_of_a_day_is_that_of_a_fit_on_its_past_alone():
     garbage[400:] = 9.0 * RNG.normal(size=garbage[400:].shape) ** 2
     np.testing.assert_array_equal(history(garbage).at(day, 90).covariance.dense, alone.covariance.dense)
     assert history(MOVES).at(date(2021, 7, 3), 90).exposures.shape[0] == 8  # a Saturday sees Friday's
+
+
+def test_the_periods_of_a_year_are_those_of_the_sessions_that_a_day_knows():
+    """Sessions that later fall on weekends too made other covariances of the days before them: 365 a year, not 252."""
+    after = pd.date_range(DAYS[400], periods=1200)
+    moves = np.vstack([MOVES[1:400], RNG.normal(0, 0.01, (1200, 8))])
+    later = FactorPanel(NAMES, tuple(day.date() for day in [*DAYS[1:400], *after]), moves)
+    day = DAYS[399].date()
+    known = FactorHistory(later, QUICK).at(day, 90).covariance.dense
+    np.testing.assert_array_equal(known, history(MOVES).at(day, 90).covariance.dense)
+    stated = FactorHistory(later, QUICK, periods=126.0).at(day, 90).covariance.dense
+    np.testing.assert_allclose(stated, known / 2)
+    with pytest.raises(DataError, match="by daily returns; these have 52 a year"):
+        FactorHistory(later, QUICK, periods=52.0).at(day, 90)
 
 
 def test_weights_keep_the_days_own_exposures_and_shares_of_risk():

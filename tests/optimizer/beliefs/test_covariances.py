@@ -168,6 +168,26 @@ def test_garch_finds_the_parameters_that_made_the_series():
     assert variances[-1] == pytest.approx(h[-1], rel=0.15)
 
 
+@pytest.mark.parametrize(("seed", "rows"), [(24, 5), (6, 20), (8, 250), (20, 800), (32, 800)])
+def test_garch_is_as_likely_as_any_of_a_fine_grid(seed: int, rows: int):
+    """Of shocks that rarely last the search ended where nothing reacts, at a constant variance."""
+    draw = np.random.default_rng(seed)
+    shocks = 0.01 * (draw.standard_t(3, rows) if seed % 3 else draw.standard_normal(rows))
+    shocks -= shocks.mean()
+    mean = shocks @ shocks / rows
+
+    def loss(h: np.ndarray) -> float:
+        return float((np.log(h / mean) + shocks**2 / h).sum())
+
+    a, b = (side.ravel() for side in np.meshgrid(np.linspace(0, 1, 41), np.linspace(0, 1, 41)))
+    a, b = a[a + b < 0.999], b[a + b < 0.999]
+    h, losses = np.full(len(a), mean), np.zeros(len(a))
+    for shock in shocks:
+        losses += np.log(h / mean) + shock**2 / h
+        h = (1 - a - b) * mean + a * shock**2 + b * h
+    assert loss(garch_variances(shocks)[:-1]) <= losses.min() + 1e-6
+
+
 def test_garch_forecast_reacts_to_the_last_shock():
     calm = np.random.default_rng(2).normal(0, 0.01, 800)
     calm[400:] *= 3

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from optimizer import (
+    DataError,
     Estimates,
     ExposureType,
     FactorModel,
@@ -235,8 +236,9 @@ def test_a_book_that_may_only_hold_cash_shares_out_no_risk(method: str, share: d
 def test_cash_alone_is_refused_where_a_goal_needs_more_than_shares_allow():
     room = {"cash_max": 1.0, "risk_share_limits": {"Old": (None, 0.2), "New": (None, 0.2)}}
     with pytest.raises(InfeasibleError, match="max_risk_share Old"):
-        answer(method="max_return", **room)
-    assert not answer(method="min_volatility", **room).weights.any()
+        answer(method="max_sharpe", risk_free_rate=0.01, **room)
+    for method in ("min_volatility", "max_return"):
+        assert not answer(method=method, **room).weights.any()
 
 
 def test_a_cap_that_leaves_one_portfolio_is_refused_with_the_room_that_will_do():
@@ -324,3 +326,24 @@ def test_a_ratio_of_returns_that_no_kept_share_allows_is_refused_by_name(method:
         InfeasibleError, match="keeps the limits on shares of risk and has an expected return above"
     ):
         solve(it, Policy(method=method, risk_free_rate=0.0, max_risk_share=0.25), Universe(names))
+
+
+@pytest.mark.parametrize("method", ["max_return", "mean_variance", "min_volatility", "equal_weight"])
+def test_shares_that_only_cash_keeps_are_kept_by_cash_where_it_is_allowed(method: str) -> None:
+    """Three names cannot have at most a fifth of the risk each; cash shares none out."""
+    it = Estimates(("A", "B", "C"), np.array([0.03, 0.06, 0.08]), np.diag([0.04, 0.09, 0.16]))
+    policy = Policy(method=method, risk_free_rate=0.02, cash_max=1.0, max_risk_share=0.2)
+    found = solve(it, policy, Universe(it.symbols))
+    assert not found.weights.any() and found.certificate.ok
+    with pytest.raises(InfeasibleError, match=r"max_risk_share is 0.2 and must give way by 0.1335"):
+        solve(it, replace(policy, cash_max=0.9), Universe(it.symbols))
+
+
+def test_a_search_that_ends_where_nothing_is_risked_says_so() -> None:
+    """Of a hedge, the more is hedged the less of the risk is A's: the best has none, and shares of none."""
+    it = Estimates(("A", "B"), np.array([0.05, 0.02]), np.outer([0.2, -0.1], [0.2, -0.1]))
+    policy = Policy(
+        method="max_return", risk_free_rate=0.02, risk_share_limits={"A": (None, 0.2), "B": (0.5, None)}
+    )
+    with pytest.raises(DataError, match="some portfolios no risk at all, in which there are no shares"):
+        solve(it, policy, Universe(it.symbols))

@@ -56,6 +56,23 @@ def test_risk_parity_in_two_thousand_slivers_is_certified():
         check(seed)
 
 
+@pytest.mark.parametrize(("seed", "spread"), [(115, 0.5), (122, 0.25), (134, 0.5)])
+def test_limits_that_touch_in_one_portfolio_beside_forced_cash_are_a_conflict(seed: int, spread: float):
+    """A tracking error of a share of the held risk, and a volatility of the rest of it, meet in one point."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 8))
+    moves = rng.normal(0, 0.2, (int(rng.integers(1, 2 * n)), n))
+    covariance, names = moves.T @ moves / len(moves), tuple(f"A{i}" for i in range(n))
+    held = 0.7 * rng.dirichlet(np.ones(n))
+    risk = float(np.sqrt(held @ covariance @ held))
+    policy = Policy(
+        method="risk_parity", max_tracking_error=spread * risk * (1 + 1e-10), max_volatility=(1 - spread) * risk,
+        forced_cash="hold",
+    )  # fmt: skip
+    with pytest.raises(InfeasibleError, match="max_volatility"):
+        solve(Estimates(names, None, covariance), policy, Universe(names), held)
+
+
 HEDGE = np.array([[0.04, -0.04], [-0.04, 0.04]])
 
 

@@ -194,3 +194,41 @@ def test_cash_turnover_and_sums_hold_for_any_book(seed, n, nav, turnover, least)
     assert found.objective >= found.bound - 1e-12
     again = trade(held, prices, dict(zip(symbols, target, strict=True)), policy)
     assert again == found
+
+
+DEAR = CostModel(commission=200.0, impact_bps=50.0)
+
+
+def test_a_short_position_keeps_its_limit_after_the_costs():
+    """Caps left room for what costs take of the NAV, and the least weight of a short did not: -20.3% of -20%."""
+    policy = Policy(long_only=False, min_weight=-0.2, max_weight=0.7, cash_max=1.0)
+    once = CostModel(commission=200.0, impact_bps=0.0)
+    found = trade(book(100_000), {"A": 7, "B": 11}, {"A": 0.6, "B": -0.2}, policy, costs=once)
+    assert found.constraints_met and found.weights()["B"] == pytest.approx(-0.2, abs=2e-3)
+
+
+@pytest.mark.parametrize("rounding", ["tracking_error", "money"])
+def test_what_is_held_at_the_threshold_of_large_holdings_stays_there_where_its_trade_is_limited(
+    rounding: str,
+):
+    """A cap on the trade hid that the threshold is one of the weight: 20% of the NAV before were 20.1% of it after."""
+    policy = Policy(large_holdings=(0.2, 0.5), max_trade=0.3, cash_max=1.0, rounding=rounding)
+    target = {"A": 0.4, "B": 0.2, "C": 0.2}
+    found = trade(
+        book(88_000, B=2000, C=2000), {"A": 41, "B": 3, "C": 3}, target, policy, costs=DEAR, lots="0.01"
+    )
+    assert [check for check in found.constraints if not check.met and check.constraint != "max_trade A"] == []
+
+
+def test_lots_of_one_name_make_room_for_one_of_another():
+    """Two trades at their limit rounded beyond it, and five small lots of a third name had to give way for each."""
+    shares, prices = (
+        {"A": 2, "B": 3485, "C": 6854, "D": 3067},
+        {"A": "6.5", "B": "2.01", "C": "8.06", "D": "12.3"},
+    )
+    now = {name: float(Decimal(prices[name]) * shares[name]) for name in shares}
+    now = {name: value / sum(now.values()) for name, value in now.items()}
+    target = {"B": 1.0 - now["C"] - now["D"], "C": now["C"] - 0.1, "D": now["D"] - 0.1}
+    policy = Policy(cash_max=1.0, largest_limits={3: 0.8}, trade_limits={"C": 0.1, "D": 0.1})
+    costs = CostModel(commission=50.0, impact_bps=15.0)
+    assert trade(book(0, **shares), prices, target, policy, costs=costs).constraints_met
