@@ -64,8 +64,8 @@ OF_PACK = (
     DataCheck("sources_agree", "Sources tell the same close of the same symbol and day, and none has stopped.",
               ("SOURCES_DISAGREE", "SOURCE_STOPPED"), ("source_gap",)),
     DataCheck("rates", "Rates are recent; rates, caps and currencies agree with what they were and are by definition.",
-              ("STALE_RATE", "RATE_DOUBTED", "RATE_UNITS", "UNIT_RATE", "CAP_DOUBTED", "CURRENCY_CHANGED",
-               "CURRENCY_MISMATCH"), ("rate_days", "fx_days")),
+              ("STALE_RATE", "RATE_DOUBTED", "RATE_UNITS", "UNIT_RATE", "CAP_DOUBTED", "STALE_CAP",
+               "CURRENCY_CHANGED", "CURRENCY_MISMATCH"), ("rate_days", "fx_days")),
 )  # fmt: skip
 
 

@@ -150,36 +150,17 @@ def dated_sectors(stated: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def carried_caps(stated: pd.DataFrame, prices: pd.DataFrame) -> pd.DataFrame:
-    """(T, n) capitalisations at each close: the newest one stated, carried on by the name's return since.
+    """(T, n) capitalisations at each close: the newest one stated, carried on by the name's price since.
 
     stated  base currency, by the date from which each is known, NaN where nothing new is told
-    prices  (T, n) total-return prices
-    A statement of a day in a long gap is told at the price after it; there is no capitalisation within the gap.
+    prices  (T, n) in base currency, splits taken out, dividends not: what is paid out is no part of a capitalisation
+    A statement is told at the close of its day or the last one before it; of a day in a long gap, or before a name's
+    first price, at the one after. There is no capitalisation within the gap.
     """
-    names, marks = list(prices.columns), prices.ffill(limit=GAP_DAYS)
-    days = np.where(stated.notna(), np.arange(1.0, len(stated) + 1)[:, None], np.nan)
+    marks = prices.ffill(limit=GAP_DAYS)
     every = stated.index.union(prices.index)
-    told = stated.reindex(index=every, columns=names).ffill().reindex(prices.index)
-    place = pd.DataFrame(days, stated.index, stated.columns).reindex(index=every, columns=names).ffill()
-    new = place.reindex(prices.index).diff().ne(0)
-    return (told / marks.bfill()).where(new).ffill() * marks
-
-
-def with_caps_at_start(stated: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    """The capitalisations as stated, and the newest of each name from before a window at the window's first close.
-
-    stated   (k, n) as for `carried_caps`
-    earlier  (T, n) total-return prices from the statements before the window to its first close, the last row
-    """
-    start = earlier.index[-1]
-    before = stated[stated.index < start]
-    known = earlier.reindex(columns=list(stated.columns))
-    # as `carried_caps` reads them
-    marks = known.ffill(limit=GAP_DAYS).bfill().reindex(before.index, method="bfill")
-    grown = known.ffill().iloc[-1] / marks
-    # a name without a price between stays as it was stated
-    newest = (before * grown.fillna(1.0)).ffill().iloc[-1]
-    return stated.combine_first(newest.to_frame(start).T)
+    at = marks.reindex(every, method="ffill").bfill()
+    return (stated.reindex(index=every, columns=prices.columns) / at).ffill().reindex(prices.index) * marks
 
 
 def benchmark_weights(

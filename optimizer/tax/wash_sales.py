@@ -1,5 +1,6 @@
 """Wash sales, share by share: which part of a loss replacement shares disallow, and what becomes of those shares."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -95,7 +96,7 @@ def match(losses: Iterable[Loss], replacements: Iterable[Lot]) -> tuple[Match, .
 
     losses        matched in the order of their sales, those of one day in the order of their purchase
     replacements  taken in the order of their purchase; a lot that a wash sale has changed replaces nothing again
-    What is left of the very lot that was sold is no replacement (Rev. Rul. 56-602).
+    What is left of the very purchase that was sold is no replacement (Rev. Rul. 56-602), whatever lots it became.
     """
     young = sorted(
         (lot for lot in replacements if lot.held_since is None), key=lambda lot: (lot.acquired, lot.lot_id)
@@ -107,7 +108,7 @@ def match(losses: Iterable[Loss], replacements: Iterable[Lot]) -> tuple[Match, .
         for place, lot in enumerate(young):
             near = (
                 lot.symbol == loss.symbol
-                and lot.lot_id != loss.lot_id
+                and _bought_as(lot.lot_id) != _bought_as(loss.lot_id)
                 and abs(lot.acquired - loss.day) <= WINDOW
             )
             shares = free[place] if unmatched is None else min(free[place], unmatched)
@@ -119,6 +120,11 @@ def match(losses: Iterable[Loss], replacements: Iterable[Lot]) -> tuple[Match, .
                 break
             unmatched -= shares
     return tuple(found)
+
+
+def _bought_as(lot_id: str) -> str:
+    """The lot that a purchase made: `replaced` sets the shares that replace apart from the rest of it."""
+    return re.sub(r"(-w\d{8}(-\d+)?)+$", "", lot_id)
 
 
 def replaced(lots: Sequence[Lot], matches: Sequence[Match]) -> tuple[Lot, ...]:

@@ -80,7 +80,7 @@ class LotBook:
             return self._washed(symbol, others, [*lots, *self._bought(symbol, filled.change, filled)], ())
         gone = self._disposal(symbol, lots, min(-filled.change, held), filled)
         short = [Position(symbol, target)] if target < 0 else []
-        return self._washed(symbol, (*others, *short), gone.remaining, losses_of(gone, self.ordered))
+        return self._washed(symbol, (*others, *short), gone.remaining, losses_of(gone, filled.day))
 
     def _bought(self, symbol: str, shares: Decimal, filled: Fill) -> list[Lot | Position]:
         """The lot that a purchase makes; its cost is part of what the shares cost."""
@@ -143,7 +143,7 @@ def read_lot_book(con: Connection, pack: Pack, previous: Pack, account: Account)
         "select policy from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
     ).fetchall()
     before = PolicyFile.model_validate_json(found[0][0]).tax
-    losses = [loss for loss in recent_losses(con, pack, account.id) if loss.day < previous.as_of]
+    losses = [loss for loss in recent_losses(con, pack, account.id) if loss.day <= previous.as_of]
     return LotBook(
         lots, sold, before is not None and before.method == "average", keeps=True, taxed=before is not None,
         ordered=previous.as_of, losses=losses,

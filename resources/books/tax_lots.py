@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from fractions import Fraction
+from functools import partial
 from math import isfinite
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from optimizer import Lot, Taxes, TaxPlan, TaxRates
 from optimizer.model.action_kinds import scaled, share_ratio
 from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.tax.taxes import HarvestRule
+from optimizer.tax.taxes import SAME_SHARES, HarvestRule
 from optimizer.tax.wash_sales import Loss
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
@@ -107,45 +108,65 @@ RECENT_LOSSES = """
     ), sold as (
         select s.pack_id, s.as_of, s.mode, l.symbol, l.lot_id, l.quantity, l.acquired, -l.gain as loss,
             coalesce(l.disallowed, 0) as disallowed from latest_lot_sales l join held s using (pack_id)
-        where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2 and s.as_of >= $2::date - 31
+        where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2
     ), later as (
-        select sold.*, h.pack_id as after from sold asof join held h on sold.as_of < h.as_of
+        select sold.*, h.pack_id as after, h.as_of as seen,
+            case sold.mode when 'paper' then h.as_of else sold.as_of end as day
+        from sold asof join held h on sold.as_of < h.as_of where day >= $2::date - 31
     ), washed as (
-        select symbol, date, lot_id, sum(quantity) as shares
+        select symbol, date, lot_id, list(as_of order by as_of) as days, list(quantity order by as_of) as shares
         from latest_holding_adjustments a join fresh using (pack_id)
         where a.portfolio_id = $1 and kind = 'wash_sale' and as_of < $2 group by all
     )
-    select l.symbol, l.as_of, l.loss, l.quantity, l.lot_id, coalesce(was.held_since, l.acquired), case
-        when l.mode = 'paper' then 1 - coalesce(washed.shares, 0) / l.quantity
-        else least((coalesce(was.quantity, 0) - coalesce(now.quantity, 0)) / l.quantity, 1.0)
-            - l.disallowed / l.loss end as share
+    select l.symbol, l.as_of, l.day, l.loss, l.quantity, l.lot_id, coalesce(was.held_since, l.acquired),
+        l.mode = 'paper', l.seen, coalesce(was.quantity, 0), coalesce(now.quantity, 0), l.disallowed,
+        coalesce(washed.days, []), coalesce(washed.shares, [])
     from later l
     left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
         and was.symbol = l.symbol and was.lot_id = l.lot_id
     left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
         and now.symbol = l.symbol and now.lot_id = l.lot_id
-    left join washed on washed.symbol = l.symbol and washed.date = l.as_of and washed.lot_id = l.lot_id
-    where share > 1e-9 order by l.as_of, l.symbol, l.lot_id
+    left join washed on washed.symbol = l.symbol and washed.date = l.day and washed.lot_id = l.lot_id
+    order by l.as_of, l.symbol, l.lot_id
 """
 
 
 def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
     """What the sales of the 31 days before lost, lot by lot, as far as no purchase has disallowed it yet.
 
-    They are those that earlier packs' lists proposed and that were made: of a paper book all of them, of a live one
-    what is gone of their lots in the holdings after it. In shares of today.
+    They are those that earlier packs' lists proposed and that were made: of a paper book all of them, on the day of the
+    pack that filled them, of a live one what is gone of their lots in the holdings after it. In shares of today.
     """
-    found = con.execute(RECENT_LOSSES, [portfolio_id, pack.as_of]).fetchall()
-    if not found:
+    rows = con.execute(RECENT_LOSSES, [portfolio_id, pack.as_of]).fetchall()
+    if not rows:
         return []
-    splits = _splits_since(con, pack, {str(row[0]) for row in found}, min(row[1] for row in found))
-    return [
-        Loss(
-            str(symbol), day, money(exact(loss) * exact(share)),
-            scaled(exact(quantity) * exact(share), splits(str(symbol), day)), str(lot_id), held_since,
-        )
-        for symbol, day, loss, quantity, lot_id, held_since, share in found
-    ]  # fmt: skip
+    splits = _splits_since(con, pack, {str(row[0]) for row in rows}, min(row[1] for row in rows))
+    found = []
+    for (
+        symbol,
+        listed,
+        day,
+        loss,
+        quantity,
+        lot_id,
+        held_since,
+        paper,
+        seen,
+        was,
+        now,
+        disallowed,
+        *washed,
+    ) in rows:
+        today = partial(splits, symbol)
+        whole = scaled(exact(quantity), today(listed))
+        if paper:
+            left = whole - sum((scaled(exact(n), today(at)) for at, n in zip(*washed, strict=True)), ZERO)
+        else:
+            gone = scaled(exact(was), today(listed)) - scaled(exact(now), today(seen))
+            left = min(gone, whole) - whole * exact(disallowed) / exact(loss)
+        if left > SAME_SHARES:
+            found.append(Loss(symbol, day, money(exact(loss) * left / whole), left, lot_id, held_since))
+    return found
 
 
 def _splits_since(

@@ -14,13 +14,14 @@ from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from resources.accounts.known import Account
 from resources.ledger.ledger import Connection
 from resources.logs.open_questions import set_aside_since
+from resources.packs.dated_facts import newest_caps
 from resources.packs.delistings import gone_symbols
 from resources.packs.liquidity import liquidity_of
 from resources.packs.missing_data import questions_at
 from resources.packs.near_symbols import strange_symbols, unknown_symbols
-from resources.packs.pack_prices import newest_facts, read_panel, window_start
+from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack
-from resources.packs.rates import exchange_rate, ways
+from resources.packs.rates import exchange_rate
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
 
@@ -241,7 +242,7 @@ def is_too_young(why: str) -> bool:
 
 def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency: str) -> dict[str, float]:
     """Weights in proportion to market capitalisation; raises DataError naming the symbols without one."""
-    caps = market_caps(con, pack, symbols, currency)
+    caps = newest_caps(con, pack, symbols, currency)
     if missing := [symbol for symbol in symbols if symbol not in caps]:
         raise DataError(
             f"{pack.id} has no market cap of {missing} that can be told in {currency}: ingest market_caps and the "
@@ -249,17 +250,3 @@ def cap_weights(con: Connection, pack: Pack, symbols: tuple[str, ...], currency:
         )
     values = np.array([caps[symbol] for symbol in symbols])
     return dict(zip(symbols, (values / values.sum()).tolist(), strict=True))
-
-
-def market_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> dict[str, float]:
-    """The newest market capitalisation of each symbol that has one, in one currency at the pack's rates.
-
-    One in a currency without a rate is not known.
-    """
-    caps = newest_facts(con, pack, "market_caps", "market_cap", symbols)
-    stated = newest_facts(con, pack, "market_caps", "currency", symbols)
-    rates = ways(con, pack, sorted({str(unit) for unit in stated.values()}), currency, [pack.as_of])
-    known = {
-        symbol: float(str(cap)) * float(rates[str(stated[symbol])].rates[0]) for symbol, cap in caps.items()
-    }
-    return {symbol: cap for symbol, cap in known.items() if np.isfinite(cap)}

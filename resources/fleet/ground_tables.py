@@ -36,6 +36,7 @@ def market_tables(market: Market) -> dict[str, pa.Table]:
             "starts": {str(days): first.isoformat() for days, first in market.starts.items()},
             "facts": {name: dict(found) for name, found in market.facts.items()},
             "risk_free": dict(market.risk_free),
+            "caps": {currency: dict(found) for currency, found in market.caps.items()},
             "models": {recipe: _told(model) for recipe, model in market.models.items()},
             "windows": [[day.isoformat() for day in window] for window in market.windows],
         },
@@ -67,7 +68,7 @@ def market_from(tables: Mapping[str, pa.Table]) -> Market:
     rates = {(row["base"], row["quote"]): (row["days"], row["rates"]) for row in tables["rates"].to_pylist()}
     return Market(
         Pack(**pack), panel, {int(days): date.fromisoformat(first) for days, first in told["starts"].items()},
-        told["facts"], ExchangeRates(rates), told["risk_free"], dict(zip(windows, past, strict=True)),
+        told["facts"], ExchangeRates(rates), told["risk_free"], told["caps"], dict(zip(windows, past, strict=True)),
         {recipe: _model(found) for recipe, found in told["models"].items()},
     )  # fmt: skip
 

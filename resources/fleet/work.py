@@ -57,7 +57,8 @@ def read_work(
         sessions = [STALE_SESSIONS, books.tail.lookback_days + 1]
         market = read_market(con, pack, symbols | held, currencies, sessions)
     else:
-        market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS])
+        capped = {one.base_currency for one in snapshots if one.prior == "market_cap" and not one.problem}
+        market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS], capped=capped)
     told = simulated_symbols(con, pack, sorted(symbols)) if stage == "posterior_returns" else frozenset()
     return Work(stage, Ground(replace(market, models=models), evidence, desk.funds, books, told), accounts)
 

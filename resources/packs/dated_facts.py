@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError
-from optimizer.backtests.dated_facts import carried_caps, with_caps_at_start
+from optimizer.backtests.dated_facts import carried_caps
+from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import read_panel
+from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rates
+
+NEAR = pd.Timedelta(days=10)  # a close is looked for this long before a statement
 
 
 def stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
@@ -28,8 +31,34 @@ def stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFr
     return wide.set_axis(pd.DatetimeIndex(wide.index))
 
 
-def stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) -> pd.DataFrame:
-    """Capitalisations as stated, by date and symbol, at the rates of their dates."""
+def known_caps(
+    con: Connection, pack: Pack, symbols: Sequence[str], currency: str, days: pd.Index
+) -> pd.DataFrame:
+    """(T, n) capitalisations in a currency as known at the close of each of the days, NaN where none is.
+
+    The newest one stated counts, carried on by the name's price since (see `carried_caps`) in the currency of the
+    statement, at the rates of the days. Raises DataError where none is stated.
+    """
+    names = list(symbols)
+    table = _stated_caps(con, pack, names)
+    units = _wide(table, "currency", names).ffill()
+    earlier = table[table["date"] <= days[0]].groupby("symbol")["date"].max()
+    panel = read_panel(con, pack, names, (min([days[0], *earlier]) - NEAR).date())
+    moves = growth_index(panel.close, np.zeros_like(panel.close), panel.split)
+    rates, dates = exchange_rates(con, pack), pd.DatetimeIndex(panel.dates)
+    asked, nothing = days.date.tolist(), np.full(len(dates), np.nan)
+    found = pd.DataFrame(np.nan, days, names)
+    for unit, own in table.groupby("currency"):
+        ways = {one: rates.way(one, unit, panel.dates).rates for one in {*panel.currency} - {""}}
+        told = np.transpose([ways.get(one, nothing) for one in panel.currency])
+        caps = carried_caps(_wide(own, "cap", names), pd.DataFrame(moves * told, dates, names))
+        caps = caps.reindex(days, method="ffill").mul(rates.way(str(unit), currency, asked).rates, axis=0)
+        found = found.mask(units.reindex(days, method="ffill") == unit, caps)
+    return found
+
+
+def _stated_caps(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
+    """Capitalisations as stated: date, symbol, currency, cap."""
     rows = con.execute(
         "select date, symbol, currency, market_cap from market_caps where symbol in (select unnest(?)) and date <= ? "
         "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
@@ -38,38 +67,23 @@ def stated_caps(con: Connection, pack: Pack, symbols: list[str], currency: str) 
     ).fetchall()
     if not rows:
         raise DataError(
-            f"{pack.id} has no market cap of {symbols}: ingest market_caps, or choose another benchmark"
+            f"{pack.id} has no market cap of {symbols}: ingest market_caps, or choose another benchmark and prior"
         )
     table = pd.DataFrame(rows, columns=["date", "symbol", "currency", "cap"])
-    table["cap"] = table["cap"].astype(float)
-    known = exchange_rates(con, pack)
-    for unit, own in table.groupby("currency"):
-        table.loc[own.index, "cap"] *= known.way(str(unit), currency, own["date"].tolist()).rates
-    wide = table.pivot(index="date", columns="symbol", values="cap").dropna(how="all")
-    if wide.empty:
-        raise DataError(
-            f"{pack.id} has no market cap that can be told in {currency}: ingest fx_rates of their currencies"
-        )
-    return wide.set_axis(pd.DatetimeIndex(wide.index))
+    return table.assign(date=pd.to_datetime(table["date"]), cap=table["cap"].astype(float))
 
 
-def known_caps(con: Connection, pack: Pack, prices: pd.DataFrame, currency: str) -> pd.DataFrame:
-    """(T, n) capitalisations of the names of total-return prices in a currency, as known at each of their closes.
+def _wide(table: pd.DataFrame, value: str, names: list[str]) -> pd.DataFrame:
+    return table.pivot(index="date", columns="symbol", values=value).reindex(columns=names)
 
-    The newest one stated counts, carried on by the name's return since, from before the first close too.
+
+def newest_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> dict[str, float]:
+    """The capitalisations of the newest priced day in a currency, of the symbols for which one is known.
+
+    Raises DataError where none is stated.
     """
-    names, start = [str(name) for name in prices.columns], prices.index[0]
-    stated = stated_caps(con, pack, names, currency)
-    before = stated[stated.index < start]
-    if len(before):
-        oldest = before.apply(pd.Series.last_valid_index).min()
-        panel = read_panel(con, pack, names, oldest.date(), start.date())
-        rates = exchange_rates(con, pack)
-        ways = {unit: rates.way(unit, currency, panel.dates).rates for unit in {*panel.currency} - {""}}
-        nothing = np.full(len(panel.dates), np.nan)
-        told = np.column_stack([ways.get(unit, nothing) for unit in panel.currency])
-        stated = with_caps_at_start(stated, panel.total_return() * told)
-    return carried_caps(stated, prices)
+    found = known_caps(con, pack, symbols, currency, pd.DatetimeIndex([window_start(con, pack, 1)]))
+    return {str(symbol): float(cap) for symbol, cap in found.iloc[0].dropna().items()}
 
 
 def known_characteristics(

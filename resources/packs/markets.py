@@ -12,6 +12,7 @@ from optimizer import DataError, FactorModel
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.dated_facts import newest_caps
 from resources.packs.pack_prices import converted, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
@@ -20,7 +21,6 @@ from resources.packs.rates import exchange_rates, missing_rate, missing_risk_fre
 # name -> the reference log and the column that it is read from
 FACTS = {
     "sector": ("securities", "sector"), "kind": ("securities", "kind"), "rating": ("ratings", "rating"),
-    "market_cap": ("market_caps", "market_cap"), "cap_currency": ("market_caps", "currency"),
 }  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class Market:
     facts      one of FACTS -> symbol -> the newest value
     rates      of all exchange rates that are needed to tell one of its currencies in another
     risk_free  currency -> per year, of those that have one
+    caps       currency -> symbol -> capitalisation in it on the newest priced day, where they were asked for
     windows    first and last day of a stretch of the past -> the prices in it
     models     recipe -> its factor model as recorded, for limits that name factors
     """
@@ -46,6 +47,7 @@ class Market:
     facts: Mapping[str, Mapping[str, object]]
     rates: ExchangeRates
     risk_free: Mapping[str, float]
+    caps: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     windows: Mapping[Window, Panel] = field(default_factory=dict)
     models: Mapping[str, FactorModel] = field(default_factory=dict)
 
@@ -76,15 +78,6 @@ class Market:
             raise DataError(missing_rate(self.pack, base, quote, self.pack.as_of))
         return found
 
-    def market_caps(self, symbols: Sequence[str], currency: str) -> dict[str, float]:
-        """Market capitalisations in one currency; one in a currency without a rate is not known."""
-        stated = self.facts["cap_currency"]
-        found = {
-            symbol: float(str(cap)) * self._way(str(stated[symbol]), currency)
-            for symbol, cap in self.known("market_cap", symbols).items()
-        }
-        return {symbol: cap for symbol, cap in found.items() if np.isfinite(cap)}
-
     def risk_free_rate(self, currency: str) -> float:
         """The newest of a currency, per year; raises DataError without one."""
         if currency not in self.risk_free:
@@ -108,12 +101,14 @@ def read_market(
     currencies: Iterable[str],
     sessions: Sequence[int],
     windows: Iterable[Window] = (),
+    capped: Iterable[str] = (),
 ) -> Market:
     """Reads a market under a pack.
 
     currencies  in which portfolios are counted
     sessions    how many priced days of the desk will be asked for
     windows     stretches of the past that will be asked for; those that the pack has not seen to their end are left out
+    capped      currencies in which capitalisations will be asked for; raises DataError where none is stated
     """
     wanted, counted = sorted(set(symbols)), sorted(set(currencies))
     starts = {days: window_start(con, pack, days) for days in {1, *sessions}}
@@ -122,9 +117,10 @@ def read_market(
     seen = sorted(window for window in windows if window[1] <= pack.as_of)
     past = {window: read_panel(con, pack, wanted, *window) for window in seen}
     units = {unit for found in (panel, *past.values()) for unit in found.currency}
-    units |= {*counted, *map(str, facts["cap_currency"].values())} - {""}
+    units |= {*counted}
     rates = exchange_rates(con, pack) if len(units - {""}) > 1 else ExchangeRates({})
-    return Market(pack, panel, starts, facts, rates, _risk_free_rates(con, pack, counted), past)
+    caps = {currency: newest_caps(con, pack, wanted, currency) for currency in sorted(set(capped))}
+    return Market(pack, panel, starts, facts, rates, _risk_free_rates(con, pack, counted), caps, past)
 
 
 def _risk_free_rates(con: Connection, pack: Pack, currencies: Iterable[str]) -> dict[str, float]:

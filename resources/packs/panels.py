@@ -50,6 +50,11 @@ class Panel:
         priced = np.flatnonzero(np.isfinite(self.close[:, column]))
         return (self.dates[priced[-1]], float(self.close[priced[-1], column])) if len(priced) else None
 
+    def old_closes(self, newest: date) -> dict[str, date]:
+        """Symbol -> day of its newest price, of those that have none of the desk's newest priced day."""
+        found = {symbol: self.last_close(column) for column, symbol in enumerate(self.symbols)}
+        return {symbol: told[0] for symbol, told in found.items() if told and told[0] < newest}
+
     @cached_property
     def places(self) -> dict[str, int]:
         """Symbol -> its column."""

@@ -156,7 +156,7 @@ def _caps(
 ) -> Array | None:
     if not newest_facts(con, pack, "market_caps", "market_cap", symbols):
         return None
-    return np.asarray(known_caps(con, pack, prices[list(symbols)], currency).to_numpy(dtype=float))
+    return np.asarray(known_caps(con, pack, symbols, currency, prices.index).to_numpy(dtype=float))
 
 
 def _sectors(

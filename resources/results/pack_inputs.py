@@ -52,18 +52,25 @@ class Inputs:
 
     def old_prices(self) -> list[str]:
         """What is said of names that are taken at an older price, a sentence a day."""
-        days: dict[date, list[str]] = {}
-        for symbol, day in self.old.items():
-            days.setdefault(day, []).append(symbol)
-        return [
-            f"No price since {day}, whose close is taken: {some_of(days[day])}"
-            for day in sorted(days, reverse=True)
-        ]
+        return old_price_notes(self.old)
+
+
+def old_price_notes(old: Mapping[str, date]) -> list[str]:
+    """What is said of symbols that are taken at the price of an older day, a sentence a day, the newest first."""
+    days: dict[date, list[str]] = {}
+    for symbol, day in old.items():
+        days.setdefault(day, []).append(symbol)
+    return [
+        f"No price since {day}, whose close is taken: {some_of(days[day])}"
+        for day in sorted(days, reverse=True)
+    ]
 
 
 def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExposureMap) -> Inputs:
     """Everything the optimizer needs for a snapshot, besides estimates."""
-    market = read_market(con, pack, snapshot.symbols, [snapshot.base_currency], [STALE_SESSIONS])
+    base = [snapshot.base_currency]
+    capped = base if snapshot.prior == "market_cap" else ()
+    market = read_market(con, pack, snapshot.symbols, base, [STALE_SESSIONS], capped=capped)
     return inputs_on(replace(market, models=models_of(con, pack, [snapshot.recipe()])), snapshot, funds)
 
 
@@ -78,7 +85,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         for column, (symbol, found) in enumerate(closes.items())
         if found is not None
     }
-    policy = snapshot.policy.to_policy()
+    caps, policy = market.caps.get(base, {}), snapshot.policy.to_policy()
     rf = policy.risk_free_rate
     rf = market.risk_free_rate(base) if rf is None else rf
     universe = Universe(
@@ -86,7 +93,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         sectors={symbol: str(sector) for symbol, sector in market.known("sector", symbols).items()},
         funds=look_through(funds, market.known("kind", symbols), policy),
         benchmark=snapshot.benchmark,
-        market_caps=market.market_caps(symbols, base) or None,
+        market_caps={symbol: caps[symbol] for symbol in symbols if symbol in caps} or None,
     )
     return Inputs(
         snapshot=snapshot,
@@ -98,7 +105,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         policy=_priced_at(policy, rf, symbols),
         views=tuple(view.to_view(rf) for view in snapshot.views),
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
-        old={symbol: found[0] for symbol, found in closes.items() if found and found[0] < market.newest},
+        old=panel.old_closes(market.newest),
     )
 
 

@@ -77,11 +77,12 @@ def stressed(book: Exposed, scenarios: Sequence[Scenario]) -> StressTable:
 
 @dataclass(frozen=True, eq=False)
 class Lost:
-    """What some scenarios do to a book worth `nav`, and for each what may hedge it."""
+    """What some scenarios do to a book worth `nav`, for each what may hedge it, and what is said of instruments."""
 
     table: StressTable
     offers: Sequence[Offers]
     nav: float
+    aged: Sequence[str] = ()
 
 
 def lost(
@@ -93,7 +94,7 @@ def lost(
         book.offers(scenario, instruments, limits) if profit < 0 else NOTHING
         for scenario, profit in zip(scenarios, table.totals.tolist(), strict=True)
     ]
-    return Lost(table, offers, book.nav)
+    return Lost(table, offers, book.nav, book.aged)
 
 
 def plans(books: Sequence[Lost], limits: HedgeLimits) -> Plans:
@@ -170,6 +171,7 @@ def hedge_columns(
 ) -> list[Answer]:
     """For each book its rows of `scenario_losses`, one a scenario, and of `hedges`, one a hedge."""
     found, count = plans(books, limits), len(scenarios)
+    said = ["; ".join([*books[at // count].aged, *notes]) or None for at, notes in enumerate(found.notes)]
     ids = np.array([scenario.id for scenario in scenarios], dtype=object)
     losses: Columns = {
         "scenario_id": np.tile(ids, len(books)),
@@ -179,7 +181,7 @@ def hedge_columns(
         "hedge_offset": found.offset,
         "hedge_cost": found.cost,
         "residual_loss": found.loss - found.offset,
-        "note": np.array(["; ".join(notes) or None for notes in found.notes], dtype=object),
+        "note": np.array(said, dtype=object),
     }
     row = found.chosen.row
     hedges: Columns = {

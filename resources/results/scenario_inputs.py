@@ -41,7 +41,7 @@ from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.results.factor_models import recorded_model
 from resources.results.pack_estimates import Case
-from resources.results.pack_inputs import look_through, unmapped
+from resources.results.pack_inputs import look_through, old_price_notes, unmapped
 from resources.results.sensitivities.span import Once, Span, each
 from resources.settings.playbooks import Playbooks
 
@@ -65,6 +65,7 @@ class Exposed:
     span     the prices that they are estimated from
     shared   gives by a key what was made for a portfolio of the same dates
     model    the factor model on record for it; None where there is none
+    aged     what is said of instruments at an older price, in the notes too; of holdings the portfolio's inputs say it
     """
 
     pack: Pack
@@ -78,6 +79,7 @@ class Exposed:
     funds: FundExposureMap
     shared: Once
     model: FactorModel | None = None
+    aged: Sequence[str] = ()
 
     @cached_property
     def nav(self) -> float:
@@ -201,6 +203,8 @@ def exposed_on(
     markets = once(("quotes", span.key, quoted, rate), lambda: _quotes(market, span, quoted, rate))
     alike = span.key if even or not moved else _digest(moving(quoted), markets)
     shared = partial(_among, once, alike)
+    old = once("old", lambda: market.recent(market.panel.symbols, RECENT).old_closes(market.newest))
+    aged = old_price_notes({s: day for s, day in old.items() if s in markets and s not in values})
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
     notes = (
         [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
@@ -212,7 +216,9 @@ def exposed_on(
         for name, scenario in books.scenarios.items()
         if scenario.window and moved
     }
-    return Exposed(pack, case, values, moving, markets, replays, span, notes, known, shared)
+    return Exposed(
+        pack, case, values, moving, markets, replays, span, [*notes, *aged], known, shared, aged=aged
+    )
 
 
 def _among(once: Once, alike: object, key: object, make: Callable[[], Any]) -> Any:

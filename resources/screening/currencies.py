@@ -8,12 +8,13 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import how_many
+from optimizer.errors import how_many, some_of
 from optimizer.model.exchange_rates import ExchangeRates, main_currency
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 
 RECENT = timedelta(days=14)
+CAP_AGE = timedelta(days=100)  # a quarter and some days: shares are counted once a quarter
 DEFINED = 1e-6  # relative difference of a stated rate from its definition
 RATE_MOVE, CAP_MOVE = (
     1.5,
@@ -38,6 +39,7 @@ def rate_faults(
     yield from _moved(con, as_of, watermark)
     yield from _contradicting(con, as_of, watermark)
     yield from interest_faults(con, as_of, watermark, rate_days, as_of - RECENT)
+    yield from _old_caps(con, as_of, watermark)
     yield from _mismatches(con, as_of, watermark)
     yield from _changes(con, as_of, watermark)
 
@@ -132,6 +134,25 @@ def _stale(name: str, newest: date, as_of: date, allowed: int) -> Iterator[Fault
             f"the newest {name} is of {newest}, {how_many(age, 'day')} before {as_of}; {allowed} are allowed"
         )
         yield "STALE_RATE", None, newest, float(age), message
+
+
+def _old_caps(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
+    """Capitalisations older than a quarter's, of symbols that are priced still: one finding for them all."""
+    rows = con.execute(
+        """
+        select symbol, max(date) as newest from market_caps where date <= $1 and ingest_seq <= $2
+        and symbol in (select symbol from believed_prices($2) where date between $3 and $1)
+        group by symbol having newest < $4 order by newest, symbol
+        """,
+        [as_of, watermark, as_of - RECENT, as_of - CAP_AGE],
+    ).fetchall()
+    if rows:
+        oldest = rows[0][1]
+        message = (
+            f"market_caps: the newest of {some_of([symbol for symbol, _ in rows])} is more than {CAP_AGE.days} days "
+            f"old, the oldest of {oldest}: they are carried on by price; ingest newer ones"
+        )
+        yield "STALE_CAP", None, oldest, float((as_of - oldest).days), message
 
 
 def _mismatches(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:

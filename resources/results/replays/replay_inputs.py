@@ -20,7 +20,7 @@ from optimizer.backtests.dated_facts import Weighting, dated_sectors, last_worth
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.dated_facts import known_caps, stated_caps, stated_sectors
+from resources.packs.dated_facts import known_caps, stated_sectors
 from resources.packs.delistings import present_names
 from resources.packs.liquidity import read_liquidity
 from resources.packs.pack_prices import newest_facts, read_panel
@@ -177,8 +177,8 @@ def _facts(
         begins.append((rates.index[0].date(), f"risk-free rates of {snapshot.base_currency}"))
     caps = None
     if "market_cap" in (snapshot.measure, snapshot.prior):
-        caps = known_caps(con, pack, prices, snapshot.base_currency)
-        first = stated_caps(con, pack, list(prices.columns), snapshot.base_currency).index[0]
-        begins.append((first.date(), "market capitalisations"))
+        caps = known_caps(con, pack, list(prices.columns), snapshot.base_currency, prices.index)
+        if first := int(caps.notna().any(axis=1).to_numpy().argmax()):
+            begins.append((prices.index[first].date(), "market capitalisations"))
     sectors = dated_sectors(stated_sectors(con, pack, list(prices.columns)))
     return DatedFacts(rates, caps, cast(Weighting, snapshot.measure), sectors), max(begins)

@@ -11,7 +11,6 @@ from optimizer.backtests.dated_facts import (
     benchmark_weights,
     carried_caps,
     dated_sectors,
-    with_caps_at_start,
 )
 from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.walk_forward import BacktestSettings
@@ -21,7 +20,7 @@ PRICES = pd.DataFrame({"A": [1.0, 1, 2, 2, 2, 2, 2, 2], "B": [np.nan, np.nan, 5,
 CAPS = pd.DataFrame({"A": [10.0, np.nan, 40.0], "B": [90.0, 60.0, np.nan]}, [DAYS[0], DAYS[3], DAYS[5]])
 
 
-def test_a_capitalisation_is_the_newest_one_stated_carried_on_by_the_return_since():
+def test_a_capitalisation_is_the_newest_one_stated_carried_on_by_the_price_since():
     caps = carried_caps(CAPS, PRICES)
     assert caps["A"].tolist() == [10, 10, 20, 20, 20, 40, 40, 40]
     assert caps["B"].tolist()[2:] == [90, 60, 60, 60, 60, 120]
@@ -35,25 +34,10 @@ def test_a_capitalisation_is_the_newest_one_stated_carried_on_by_the_return_sinc
     assert carried_caps(told, gone)["A"].tolist()[9:] == [30, 60]
     assert carried_caps(told, gone)["B"].tolist()[9:] == [60, 120]
     assert carried_caps(told, gone).iloc[6:9].isna().all(axis=None)
-
-
-def test_a_capitalisation_of_before_a_window_is_carried_to_its_first_close():
-    """A: told 100 two days before, then 10% up. B: told on a Sunday, so from Monday's close on. C has no price then."""
-    days = pd.DatetimeIndex(["2023-01-05", "2023-01-06", "2023-01-09", "2023-01-10", "2023-01-11"])
-    earlier = pd.DataFrame({"A": [9.0, 10, 10, 10.5, 11], "B": [4.0, 4, 5, np.nan, 6], "C": np.nan}, days)
-    stated = pd.DataFrame(
-        {"A": [80.0, 100, np.nan, 500], "B": [np.nan, np.nan, 50, 70], "C": [7.0, np.nan, np.nan, np.nan]},
-        pd.DatetimeIndex(["2023-01-05", "2023-01-06", "2023-01-08", "2023-02-01"]),
-    )
-    told = with_caps_at_start(stated, earlier)
-    assert told.loc[days[-1]].to_dict() == pytest.approx({"A": 110.0, "B": 60.0, "C": 7.0})
-    pd.testing.assert_frame_equal(told.drop(days[-1]), stated)
-    own = with_caps_at_start(stated.set_axis([*stated.index[:3], days[-1]]), earlier)
-    assert own.loc[days[-1]].to_dict() == {
-        "A": 500.0,
-        "B": 70.0,
-        "C": 7.0,
-    }  # what is stated on the day itself counts
+    # the month's end fell on a Saturday: it is told at Friday's close
+    friday = pd.DatetimeIndex(["2023-01-06", "2023-01-09"])
+    told = pd.DataFrame({"A": [100.0]}, pd.DatetimeIndex(["2023-01-07"]))
+    assert carried_caps(told, pd.DataFrame({"A": [10.0, 12.0]}, friday))["A"].tolist()[1:] == [120]
 
 
 def test_weights_are_made_of_the_names_that_exist_and_are_known():
@@ -165,22 +149,3 @@ def test_each_decision_knows_the_sectors_of_its_day():
     held = result.weights["A"]
     assert held.loc[: days[80]].iloc[:-1].min() > 0.7
     assert (held.loc[days[82] :].iloc[1:] + result.weights["B"].loc[days[82] :].iloc[1:]).max() < 0.301
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_capitalisations_of_a_window_are_those_of_the_whole_history(seed: int):
-    """Where a name has no price on the day of its statement too: it was told at the price after the gap."""
-    rng = np.random.default_rng(seed)
-    days = pd.bdate_range("2024-01-01", periods=60)
-    prices = pd.DataFrame(100 * np.exp(np.cumsum(rng.normal(0, 0.02, (60, 3)), axis=0)), days, list("ABC"))
-    prices = prices.mask(rng.random((60, 3)) < 0.15)
-    first = 20 + seed
-    prices.iloc[2 + seed : 14 + seed, 0] = prices.iloc[40:48, 1] = (
-        np.nan
-    )  # longer than a name counts without a price
-    prices.iloc[[0, first]] = 100.0
-    told = np.where(rng.random((60, 3)) < 0.15, rng.uniform(1e9, 2e9, (60, 3)), np.nan)
-    stated = pd.DataFrame(told, days, list("ABC")).dropna(how="all")
-    window = prices.iloc[first:]
-    found = carried_caps(with_caps_at_start(stated, prices.iloc[: first + 1]), window)
-    pd.testing.assert_frame_equal(found, carried_caps(stated, prices).loc[window.index], check_freq=False)

@@ -26,6 +26,11 @@ def test_ten_shares_disallow_the_loss_of_ten_and_take_it_over():
     assert dearer.held_since == YOUNG.acquired - (DAY - OLD.acquired)
     assert dearer.long_term(DAY)  # two and a half years of the sold shares are its own
     assert match(losses_of(gone, DAY), (rest, dearer)) == ()  # it replaces nothing again
+    # nor does the rest of a purchase replace that part of it which a wash sale had set apart
+    half = match([Loss("X", DAY, Decimal(40), Decimal(4), "old", OLD.acquired)], (YOUNG,))
+    left, apart = replaced((YOUNG,), half)
+    assert (left.quantity, apart.quantity) == (6, 4)
+    assert match(losses_of(sell((apart,), 4, 50, DAY), DAY), (left,)) == ()
 
 
 def test_shares_match_in_the_order_of_sale_and_of_purchase():

@@ -87,7 +87,7 @@ def test_caps_are_weighed_in_one_currency_and_one_without_a_rate_is_not_known(tm
     warehouse = new_warehouse(tmp_path, staying_open)
     facts = [("OLD", 100.0, "USD"), ("NEW", 14000.0, "JPY"), ("LOST", 1.0, "XXX"), ("BACK", 5000.0, "GBX")]
     caps = [
-        {"symbol": s, "date": DAYS[0], "market_cap": cap, "currency": unit, "source": "desk"}
+        {"symbol": s, "date": DAYS[-1], "market_cap": cap, "currency": unit, "source": "desk"}
         for s, cap, unit in facts
     ]
     fx = [("USD", "JPY", 140.0), ("GBP", "USD", 2.0)]

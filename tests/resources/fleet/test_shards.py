@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
@@ -16,6 +17,7 @@ from optimizer import CompiledPolicy, DataError, Estimates, PackfolioError, Poli
 from resources.books.snapshots import read_snapshots
 from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
+from resources.fleet.engines import compute
 from resources.fleet.work import read_work
 from resources.fleet.worker import run
 from resources.results.accounts import ground
@@ -91,6 +93,22 @@ def test_a_scenario_of_factors_is_priced_by_the_model_of_each_account(
     for account in known:
         assert losses[account, "crash"] == pytest.approx(2 * losses[account, "fall"], rel=0.01)
         assert losses[account, "fall"] < 0
+
+
+def test_an_instrument_at_an_older_price_is_told_with_the_hedges(desk: FleetDesk) -> None:
+    with desk.warehouse.live() as con:
+        work = read_work(con, desk.pack, "hedges", read_snapshots(con, desk.pack), desk.desk)
+    market = work.ground.market
+    close, place = market.panel.close.copy(), market.panel.places["TLT"]
+    close[-1, place] = np.nan
+    late = replace(work.ground, market=replace(market, panel=replace(market.panel, close=close)))
+    found = compute(replace(work, ground=late), desk.desk, desk.warehouse.home, "run")
+    held = {one.snapshot.portfolio_id for one in work.accounts if "TLT" in one.snapshot.holdings.quantities}
+    said = f"No price since {market.panel.dates[-2]}, whose close is taken: TLT"
+    notes = {
+        (row["portfolio_id"] in held, said in (row["note"] or "")) for row in rows(found)["scenario_losses"]
+    }
+    assert notes <= {(False, True), (True, False)} and (False, True) in notes
 
 
 @pytest.mark.parametrize("stage", STAGES)
