@@ -79,8 +79,8 @@ class Transaction:
         if before is None or before.content_hash != content:
             for table, name in staged.items():
                 self._move(name, table)
-        for name in staged.values():
-            self.con.execute(f"drop table temp.{name}")
+        for table in staged:
+            self._drop(table)
         if before is not None and before.content_hash == content:
             return before
         return ledger.append_entry(
@@ -112,8 +112,8 @@ class Transaction:
             for table, name in staged.items():
                 marks[table] = self._mark(table, f"{name} {kept}", own)
                 self._move(name, table, kept, own)
-        for name in staged.values():
-            self.con.execute(f"drop table temp.{name}")
+        for table in staged:
+            self._drop(table)
         if changed:
             self._cover(entry_id, asset, pack_id, changed, hashed, new)
             self._refuse_others(entry_id, marks)
@@ -164,9 +164,8 @@ class Transaction:
             "told": pa.array([json.dumps(new.told[p]) if p in new.told else None for p in changed], pa.string()),
         })  # fmt: skip
         keys = {"asset": asset, "pack_id": pack_id, "materialization": entry_id}
-        name = self._stage(UNITS, table, keys)
-        self._move(name, UNITS)
-        self.con.execute(f"drop table temp.{name}")
+        self._move(self._stage(UNITS, table, keys), UNITS)
+        self._drop(UNITS)
         ((_, root, kept),) = units.unit_cells(self.con, f"materialization = {entry_id}")
         content = ledger.content_of({p: entry.content_hash for p, entry in changed.items()})
         ledger.append_entry(
@@ -180,24 +179,26 @@ class Transaction:
             self.described[table] = ledger.columns(self.con, table)
         return self.described[table]
 
-    def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
-        """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
-        name = f"staged_{table}"
-        types = dict(self._columns(table))
-        names = column_names(frame)
+    def _stage(self, table: str, frame: Rows, keys: Mapping[str, str | int | None]) -> str:
+        """A temporary view of the rows of `frame` with the columns and types of `table`, its keys filled in.
+
+        To keep them in a temporary table first costs as much as to move them, and their memory once more.
+        """
+        name, types, names = f"staged_{table}", dict(self._columns(table)), column_names(frame)
         if unknown := sorted(set(names) - set(types)):
             raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
-        # DuckDB 2.0 loses more than 122,880 rows that two threads insert into a table made by `create ... as`.
-        described = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
-        self.con.execute(f"create or replace temp table {name} ({described})")
-        constants = {key: value for key, value in keys.items() if key in types and key not in names}
-        selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
-        self.con.register("incoming", _forwards(frame))
-        self.con.execute(
-            f"insert into {name} by name select {selected} from incoming", list(constants.values())
+        known = {key: _literal(value) for key, value in keys.items()} | {it: f'"{it}"' for it in names}
+        cells = ", ".join(
+            f'{known.get(column, "null")}::{kind} as "{column}"' for column, kind in types.items()
         )
-        self.con.unregister("incoming")
+        self.con.register(f"incoming_{table}", _forwards(frame))
+        self.con.execute(f"create or replace temp view {name} as select {cells} from incoming_{table}")
         return name
+
+    def _drop(self, table: str) -> None:
+        """Lets go of what was staged for a table."""
+        self.con.execute(f"drop view temp.staged_{table}")
+        self.con.unregister(f"incoming_{table}")
 
     def _move(self, name: str, table: str, where: str = "", values: Sequence[object] = ()) -> None:
         """Inserts the wanted staged rows into their table."""
@@ -216,6 +217,13 @@ def _entries(
         rows = sum(its.rows for its in found.values())
         entries[portfolio] = Entry(entry_id, content, rows, changed=True)
     return entries
+
+
+def _literal(value: str | int | None) -> str:
+    """A key as SQL; a view takes no parameters."""
+    if isinstance(value, str):
+        return "'{}'".format(value.replace("'", "''"))
+    return "null" if value is None else str(value)
 
 
 def column_names(rows: Rows) -> list[str]:
