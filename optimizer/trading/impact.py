@@ -177,7 +177,7 @@ class _Context:
 
 def _deepest(moves: Array) -> float:
     """The depth of the deepest fall; what may be no return, or too large to compound, is looked at before."""
-    plain = len(moves) > 0 and -1.0 <= moves.min() and moves.max() < 1.0
+    plain = len(moves) > 0 and moves.min() >= -1.0 and moves.max() < 1.0
     return (uncounted(max_drawdown) if plain else max_drawdown)(moves).depth
 
 

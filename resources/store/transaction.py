@@ -179,7 +179,7 @@ class Transaction:
             self.described[table] = ledger.columns(self.con, table)
         return self.described[table]
 
-    def _stage(self, table: str, frame: Rows, keys: Mapping[str, str | int | None]) -> str:
+    def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
         """A temporary view of the rows of `frame` with the columns and types of `table`, its keys filled in.
 
         To keep them in a temporary table first costs as much as to move them, and their memory once more.
@@ -219,7 +219,7 @@ def _entries(
     return entries
 
 
-def _literal(value: str | int | None) -> str:
+def _literal(value: object) -> str:
     """A key as SQL; a view takes no parameters."""
     if isinstance(value, str):
         return "'{}'".format(value.replace("'", "''"))
