@@ -17,6 +17,7 @@ from optimizer.model.portfolio import Universe
 from optimizer.numerics.counted import uncounted
 from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList
+from optimizer.typing import Array
 
 NAN = float("nan")
 
@@ -129,7 +130,8 @@ def impact(
     listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()
     named = {kind for own in listed for kind in (own, *own.parents)}
     kinds = tuple(kind for kind in ExposureType if kind in named)
-    told = _Context(estimates, policy, universe, ratings or {}, reference, kinds)
+    notional = None if universe.funds is None else universe.funds.notional(estimates.symbols)
+    told = _Context(estimates, policy, universe, ratings or {}, reference, kinds, notional)
     return Impact(told.side(before, value), told.side(after, value - costs), costs)
 
 
@@ -141,11 +143,14 @@ class _Context:
     ratings: Mapping[str, float]
     reference: Mapping[str, float]
     kinds: tuple[ExposureType, ...]  # the same on both sides, each with its parents
+    notional: Array | None  # (n,) per unit of weight
 
     def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
         est, rate = self.estimates, self.policy.risk_free_rate or 0.0
         w = aligned(weights, est.symbols, "the portfolio")
-        risk = volatility(w, est.risk)  # which refuses what is no number
+        risk = uncounted(volatility)(w, est.risk)
+        if not risk < np.inf:
+            risk = volatility(w, est.risk)  # which says what is no number
         cash = 1 - float(w.sum()) if value else 0.0
         earned = NAN if est.mean is None else uncounted(expected_return)(w, est.mean, rate)
         away = w - aligned(self.reference, est.symbols, "the benchmark")
@@ -157,17 +162,23 @@ class _Context:
             expected_return=earned,
             volatility=risk,
             sharpe=(earned - rate) / risk if risk > 0 else NAN,
-            max_drawdown=NAN if est.scenarios is None else max_drawdown(est.scenarios @ w).depth,
+            max_drawdown=NAN if est.scenarios is None else _deepest(est.scenarios @ w),
             tracking_error=uncounted(volatility)(away, est.risk),
             quality=_quality(held, self.ratings),
             concentration_top10=_top10(held),
-            notional=float(np.abs(w).sum() if funds is None else np.abs(w) @ funds.notional(est.symbols)),
+            notional=float(np.abs(w).sum() if self.notional is None else np.abs(w) @ self.notional),
             exposures={} if funds is None else self._exposures(funds, held),
         )
 
     def _exposures(self, funds: FundExposureMap, held: Mapping[str, float]) -> dict[ExposureType, float]:
         amounts = funds.matrix(held, self.kinds) @ np.array(list(held.values()), dtype=float)
         return dict(zip(self.kinds, amounts.tolist(), strict=True))
+
+
+def _deepest(moves: Array) -> float:
+    """The depth of the deepest fall; what may be no return, or too large to compound, is looked at before."""
+    plain = len(moves) > 0 and moves.min() >= -1.0 and moves.max() < 1.0
+    return (uncounted(max_drawdown) if plain else max_drawdown)(moves).depth
 
 
 def _quality(held: Mapping[str, float], ratings: Mapping[str, float]) -> float:

@@ -136,7 +136,7 @@ def unequal_cells(written: Written, parts: Iterable[Line]) -> list[tuple[Part, s
 def unlike_content(written: Written, lines: Iterable[Line]) -> list[Fault]:
     """The outputs whose stored rows are not the content that their ledger row states.
 
-    The content was hashed before the rows were stored, their cells after: what changed them in between shows here.
+    The content was hashed before the rows were stored: what changed them in between shows here, or in their cells.
     """
     lines = list(lines)
     covered: dict[int, dict[str, str]] = {}

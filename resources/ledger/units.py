@@ -5,17 +5,18 @@ written for it. The leaf of a unit holds the SHA-256 of that row; leaves stand i
 proves each unit by a path of a few hashes, without the others.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from hashlib import sha256
 from itertools import groupby
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple
 
-from resources.ledger.ledger import Connection, Entry, cells_sql, columns, in_order, row_text
+from resources.ledger.ledger import Connection, Entry, columns, row_text
+from resources.ledger.ledger import sha256 as text_sha256
 from resources.ledger.ledger_tree import tree_of
-from resources.ledger.tables import UNITS
+from resources.ledger.tables import NOT_CONTENT, UNITS
 
-# Portfolio -> (content hash of its rows in a table, their number).
-Contents: TypeAlias = Mapping[str, tuple[str, int]]
+TOGETHER = 10_000  # rows whose texts are held at once
 
 
 def unit_hashes(con: Connection, where: str = "true") -> list[tuple[int, str, str]]:
@@ -52,19 +53,37 @@ def newest_units(
     }
 
 
-def contents_by_unit(con: Connection, table: str, text: str) -> Contents:
-    """What `table` holds of each portfolio; `text` is the SQL of a row's content."""
-    found = con.execute(
-        f"select portfolio_id, sha256({in_order('h')}), count(*) from "
-        f"(select portfolio_id, sha256({text}) as h from {table}) group by portfolio_id"
-    ).fetchall()
-    return {str(portfolio): (str(digest), int(rows)) for portfolio, digest, rows in found}
+class Hashed(NamedTuple):
+    """What a table holds of one portfolio: the hash of its content, of all its cells, and the start of each row's."""
+
+    content: str
+    rows: int
+    cells: str
+    kept: str
 
 
-def cells_by_unit(con: Connection, table: str, text: str, entry_id: int) -> list[tuple[str, str, str]]:
-    """(portfolio, hash, rows) of what a ledger row wrote in `table`; `text` is the SQL of a whole row."""
-    return con.execute(
-        f"select portfolio_id, {cells_sql(table)} from "
-        f"(select portfolio_id, sha256({text}) as h from {table} where materialization = ?) group by portfolio_id",
-        [entry_id],
-    ).fetchall()
+def hashed_units(con: Connection, table: str, described: list[tuple[str, str]]) -> dict[str, Hashed]:
+    """Portfolio -> its rows as `content_hash` and `cells_sql` hash them, from one reading of `table`.
+
+    DuckDB writes the texts and Python hashes them: its SHA-256 uses the processor's own instructions.
+    """
+    texts = f"{row_text(described, NOT_CONTENT)}, {row_text(described)}"
+    hashes: dict[str, tuple[list[bytes], list[bytes]]] = {}
+    for batch in con.sql(f"select portfolio_id, {texts} from {table}").to_arrow_reader(TOGETHER):
+        owners, *told = batch.columns
+        contents, cells = (
+            [sha256(text).digest() for text in column.cast("binary").to_pylist()] for column in told
+        )
+        start = 0
+        for owner, rows in groupby(owners.to_pylist()):
+            end = start + sum(1 for _ in rows)
+            for kept, new in zip(hashes.setdefault(str(owner), ([], [])), (contents, cells), strict=True):
+                kept += new[start:end]
+            start = end
+    return {owner: _hashed(*both) for owner, both in hashes.items()}
+
+
+def _hashed(contents: list[bytes], cells: list[bytes]) -> Hashed:
+    content, whole = (b"".join(sorted(digests)).hex() for digests in (contents, cells))
+    kept = "".join(whole[start : start + 8] for start in range(0, len(whole), 64))
+    return Hashed(text_sha256(content), len(contents), text_sha256(whole), kept)

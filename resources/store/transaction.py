@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from optimizer import DataError
 from resources.ledger import ledger, units
 from resources.ledger.ledger import Connection, Entry, Stamp
-from resources.ledger.tables import NOT_CONTENT, UNITS
+from resources.ledger.tables import UNITS
 
 if TYPE_CHECKING:  # whoever only reads the warehouse does without both
     import pandas as pd
@@ -79,8 +79,8 @@ class Transaction:
         if before is None or before.content_hash != content:
             for table, name in staged.items():
                 self._move(name, table)
-        for name in staged.values():
-            self.con.execute(f"drop table temp.{name}")
+        for table in staged:
+            self._drop(table)
         if before is not None and before.content_hash == content:
             return before
         return ledger.append_entry(
@@ -98,63 +98,74 @@ class Transaction:
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
         staged = {table: self._stage(table, rows, keys) for table, rows in sorted(new.tables.items())}
-        contents = self._contents(staged, new)
-        found = _entries(entry_id, contents, new.stated)
+        hashed = {table: self._hashed(table, name, new) for table, name in staged.items()}
+        found = _entries(entry_id, hashed, new.stated)
         before = units.newest_units(self.con, asset, pack_id, new.stated)
         changed = {
             portfolio: entry
             for portfolio, entry in found.items()
             if portfolio not in before or before[portfolio].content_hash != entry.content_hash
         }
+        marks = {}
         if changed:
             kept, own = "where portfolio_id in (select unnest(?::varchar[]))", [list(changed)]
             for table, name in staged.items():
+                marks[table] = self._mark(table, f"{name} {kept}", own)
                 self._move(name, table, kept, own)
-        for name in staged.values():
-            self.con.execute(f"drop table temp.{name}")
+        for table in staged:
+            self._drop(table)
         if changed:
-            given = {
-                table: sum(rows for portfolio, (_, rows) in its.items() if portfolio in changed)
-                for table, its in contents.items()
-            }
-            self._cover(entry_id, asset, pack_id, changed, given, new)
+            self._cover(entry_id, asset, pack_id, changed, hashed, new)
+            self._refuse_others(entry_id, marks)
         return [changed.get(portfolio) or before[portfolio] for portfolio in found]
 
-    def _contents(self, staged: Mapping[str, str], new: Versions) -> dict[str, units.Contents]:
-        """Table -> portfolio -> (content hash, rows) of what is staged."""
-        found = {}
-        for table, name in staged.items():
-            text = ledger.row_text(self._columns(table), NOT_CONTENT)
-            found[table] = units.contents_by_unit(self.con, name, text)
-            if stray := sorted(owner for owner in found[table] if table not in new.stated.get(owner, ())):
-                raise DataError(f"{table} has rows of {stray[:5]}, which do not state it")
-            ledger.whole(table, len(new.tables[table]), sum(rows for _, rows in found[table].values()))
+    def _hashed(self, table: str, name: str, new: Versions) -> dict[str, units.Hashed]:
+        """What is staged of each portfolio."""
+        found = units.hashed_units(self.con, name, self._columns(table))
+        if stray := sorted(owner for owner in found if table not in new.stated.get(owner, ())):
+            raise DataError(f"{table} has rows of {stray[:5]}, which do not state it")
+        ledger.whole(table, len(new.tables[table]), sum(its.rows for its in found.values()))
         return found
 
+    def _mark(self, table: str, source: str, values: Sequence[object]) -> tuple[int, int]:
+        """How many rows a source in the form of `table` has, and a quick hash over all of their cells."""
+        cells = ", ".join(f'"{column}"' for column, _ in self._columns(table))
+        marks = self.con.execute(f"select count(*), bit_xor(hash({cells})) from {source}", list(values))
+        rows, mark = marks.fetchall()[0]
+        return int(rows), int(mark or 0)
+
+    def _refuse_others(self, entry_id: int, marks: Mapping[str, tuple[int, int]]) -> None:
+        """Raises DataError where other rows lie under a ledger row than those that were hashed and moved."""
+        for table, mark in marks.items():
+            if self._mark(table, f"{table} where materialization = ?", [entry_id]) != mark:
+                raise DataError(
+                    f"{table} has other rows than it was given, so nothing was written: look for a trigger, or report "
+                    "it with DuckDB's version"
+                )
+
     def _cover(
-        self, entry_id: int, asset: str, pack_id: str, changed: Mapping[str, Entry], given: Mapping[str, int],
-        new: Versions,
+        self, entry_id: int, asset: str, pack_id: str, changed: Mapping[str, Entry],
+        hashed: Mapping[str, Mapping[str, units.Hashed]], new: Versions,
     ) -> None:  # fmt: skip
         """Keep a row for each changed unit, and chain the ledger row over them."""
         import pyarrow as pa
 
-        cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
-        for table in sorted(new.tables):
-            text = ledger.row_text(self._columns(table))
-            for portfolio, digest, kept in units.cells_by_unit(self.con, table, text, entry_id):
-                cells[portfolio][table] = [digest, kept]
+        cells = [
+            {table: [found[p].cells, found[p].kept] for table, found in hashed.items() if p in found}
+            for p in changed
+        ]
+        given = {table: sum(found[p].rows for p in changed if p in found) for table, found in hashed.items()}
         table = pa.table({
             "portfolio_id": list(changed),
             "input_hashes": [json.dumps(dict(new.own.get(p, {})), sort_keys=True) for p in changed],
             "content_hash": [entry.content_hash for entry in changed.values()],
             "rows": [entry.rows for entry in changed.values()],
-            "cells": [json.dumps(cells[p]) for p in changed],
+            "cells": [json.dumps(each) for each in cells],
             "told": pa.array([json.dumps(new.told[p]) if p in new.told else None for p in changed], pa.string()),
         })  # fmt: skip
         keys = {"asset": asset, "pack_id": pack_id, "materialization": entry_id}
-        name = self._stage(UNITS, table, keys)
-        self._move(name, UNITS)
-        self.con.execute(f"drop table temp.{name}")
+        self._move(self._stage(UNITS, table, keys), UNITS)
+        self._drop(UNITS)
         ((_, root, kept),) = units.unit_cells(self.con, f"materialization = {entry_id}")
         content = ledger.content_of({p: entry.content_hash for p, entry in changed.items()})
         ledger.append_entry(
@@ -169,23 +180,25 @@ class Transaction:
         return self.described[table]
 
     def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
-        """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
-        name = f"staged_{table}"
-        types = dict(self._columns(table))
-        names = column_names(frame)
+        """A temporary view of the rows of `frame` with the columns and types of `table`, its keys filled in.
+
+        To keep them in a temporary table first costs as much as to move them, and their memory once more.
+        """
+        name, types, names = f"staged_{table}", dict(self._columns(table)), column_names(frame)
         if unknown := sorted(set(names) - set(types)):
             raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
-        # DuckDB 2.0 loses more than 122,880 rows that two threads insert into a table made by `create ... as`.
-        described = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
-        self.con.execute(f"create or replace temp table {name} ({described})")
-        constants = {key: value for key, value in keys.items() if key in types and key not in names}
-        selected = ", ".join([*(f'"{column}"' for column in names), *(f"? as {key}" for key in constants)])
-        self.con.register("incoming", _forwards(frame))
-        self.con.execute(
-            f"insert into {name} by name select {selected} from incoming", list(constants.values())
+        known = {key: _literal(value) for key, value in keys.items()} | {it: f'"{it}"' for it in names}
+        cells = ", ".join(
+            f'{known.get(column, "null")}::{kind} as "{column}"' for column, kind in types.items()
         )
-        self.con.unregister("incoming")
+        self.con.register(f"incoming_{table}", _forwards(frame))
+        self.con.execute(f"create or replace temp view {name} as select {cells} from incoming_{table}")
         return name
+
+    def _drop(self, table: str) -> None:
+        """Lets go of what was staged for a table."""
+        self.con.execute(f"drop view temp.staged_{table}")
+        self.con.unregister(f"incoming_{table}")
 
     def _move(self, name: str, table: str, where: str = "", values: Sequence[object] = ()) -> None:
         """Inserts the wanted staged rows into their table."""
@@ -193,17 +206,24 @@ class Transaction:
 
 
 def _entries(
-    entry_id: int, contents: Mapping[str, units.Contents], stated: Mapping[str, Collection[str]]
+    entry_id: int, hashed: Mapping[str, Mapping[str, units.Hashed]], stated: Mapping[str, Collection[str]]
 ) -> dict[str, Entry]:
     """Portfolio -> the entry that its staged rows would be."""
-    nothing = (ledger.sha256(""), 0)
+    nothing = units.Hashed(ledger.sha256(""), 0, "", "")
     entries = {}
     for portfolio, tables in stated.items():
-        found = {table: contents.get(table, {}).get(portfolio, nothing) for table in tables}
-        content = ledger.content_of({table: digest for table, (digest, _) in found.items()})
-        rows = sum(count for _, count in found.values())
+        found = {table: hashed.get(table, {}).get(portfolio, nothing) for table in tables}
+        content = ledger.content_of({table: its.content for table, its in found.items()})
+        rows = sum(its.rows for its in found.values())
         entries[portfolio] = Entry(entry_id, content, rows, changed=True)
     return entries
+
+
+def _literal(value: object) -> str:
+    """A key as SQL; a view takes no parameters."""
+    if isinstance(value, str):
+        return "'{}'".format(value.replace("'", "''"))
+    return "null" if value is None else str(value)
 
 
 def column_names(rows: Rows) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from bench import BOOK, DAYS, STAMP, check, new_warehouse, single, tampered
 
+from optimizer import DataError
 from resources.audit.faults import CHANGED, MISSING
 from resources.audit.verification import verify, verify_home
 from resources.store.catalog import unlike_release
@@ -132,21 +133,37 @@ def test_a_zero_in_a_list_has_a_sign(tmp_path: Path) -> None:
 def test_rows_that_were_changed_before_they_were_hashed_are_not_their_content(tmp_path: Path) -> None:
     """What a trigger does: the cells are those that were written, and not those that were computed."""
     warehouse = new_warehouse(tmp_path)
-    weights = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
+    frames = {
+        "covariances": pd.DataFrame({"recipe": ["r", "r"], "symbol": ["AAA", "BBB"]}),
+        "return_estimates": pd.DataFrame({"recipe": ["r"], "symbol": ["AAA"]}),
+    }
     with warehouse.write(STAMP) as tx:
+        tx.con.execute(
+            "create trigger planted after insert on return_estimates for each statement "
+            "update covariances set recipe = 's'"
+        )
+        tx.record("covariances", frames, pack_id="p")
+        tx.con.execute("drop trigger planted on return_estimates")
+    (fault,) = verify_home(warehouse).faults
+    assert (fault.table, fault.ledger_row) == ("covariances", 1)
+    assert "not the content that ledger row 1 states" in fault.message
+
+
+def test_rows_of_portfolios_that_change_on_their_way_are_not_written(tmp_path: Path) -> None:
+    """One reading hashes content and cells before the rows are moved: what lies there then is held against it."""
+    warehouse = new_warehouse(tmp_path)
+    frames = {
+        "optimal_weights": pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]}),
+        "optimization_results": pd.DataFrame({"method": ["m"], "status": ["ok"]}),
+    }
+    with pytest.raises(DataError, match="optimal_weights has other rows"), warehouse.write(STAMP) as tx:
         tx.con.execute(
             "create trigger planted after insert on optimization_results for each statement "
             "update optimal_weights set weight = 0.5"
         )
-        frames = {
-            "optimal_weights": weights,
-            "optimization_results": pd.DataFrame({"method": ["m"], "status": ["ok"]}),
-        }
         tx.record("optimal_weights", frames, pack_id="p", portfolio_id=BOOK)
-        tx.con.execute("drop trigger planted on optimization_results")
-    (fault,) = verify_home(warehouse).faults
-    assert (fault.table, fault.ledger_row, fault.portfolio_id) == ("optimal_weights", 1, BOOK)
-    assert "not the content that ledger row 1 states" in fault.message
+    with duckdb.connect(str(warehouse.path)) as con:
+        assert con.execute("select count(*) from optimal_weights").fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize(
