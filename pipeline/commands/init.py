@@ -23,7 +23,7 @@ from pipeline.commands.broker_file import (
     choices,
     understood,
 )
-from pipeline.commands.terminal import out
+from pipeline.commands.terminal import out, program
 
 if TYPE_CHECKING:
     from resources.prices.source import Basis
@@ -34,7 +34,11 @@ YEARS = 5
 EMBEDDED_END = date(2022, 12, 28)
 FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
 HOLDS = "Your broker's file of positions (CSV), or the symbols that a paper portfolio may hold (AAPL,MSFT)"
-Basis = Annotated[
+MEANT = (
+    "as_traded is what was paid that day; split_adjusted is divided by later splits (Yahoo's Close); total_return "
+    "has the dividends in it too (Adj Close)"
+)
+BasisOption = Annotated[
     str | None,
     typer.Option(
         help="Of one's own prices: as_traded, split_adjusted, total_return; else told by the columns."
@@ -70,7 +74,7 @@ def init(
     name: Name = "main",
     risk_free_rate: Rate = 0.03,
     currency: Currency = None,
-    basis: Basis = None,
+    basis: BasisOption = None,
     as_of: AsOfHoldings = None,
     account: Account = None,
     cash: CashLines = None,
@@ -98,7 +102,7 @@ def init(
     files = _files(kind, source, basis, book)
     made = make_desk(place, files, example=kind == EXAMPLE)
     _tell(made, files, kind, book)
-    out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
+    out.print(f"next   cd {quote(str(place))} && {program()} run", highlight=False, soft_wrap=True)
 
 
 def _kind_of(source: str) -> str:
@@ -167,7 +171,7 @@ def _basis_of(found: "PriceFolder") -> str | None:
         for taken, silent in found.silent.items():
             _warn(f"{said.replace(names, some_of(silent))}: taken as {taken}; --basis says it otherwise")
         return None
-    _warn(said)
+    _warn(f"{said}: {MEANT}")
     taken = next(iter(found.silent)) if len(found.silent) == 1 else None
     question = f"  What are they ({', '.join(BASES)})"
     answer = str(

@@ -1,6 +1,7 @@
 """From a broker's file and a folder of prices to trades of one's own: two commands; and again each month."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from terminal import Terminal, terminal
 
 from pipeline.commands import broker_file
 from pipeline.commands import init as init_command
+from pipeline.commands import terminal as terminal_words
 from resources.settings.configuration import first_pack, load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -218,6 +220,19 @@ def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Termina
     )
     assert not at.folder.exists()
     assert at(*words, "--symbols", "AAPL,SPX2X.SIM,SPX.TR").status == 0
+
+
+def test_what_to_type_next_works_in_a_shell_that_does_not_find_the_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for named, there, said in (
+        ("packfolio", "/usr/bin/packfolio", "packfolio"),
+        ("packfolio", None, f"'{tmp_path}/my env/packfolio'"),
+        ("__main__.py", None, "packfolio"),
+    ):
+        monkeypatch.setattr(sys, "argv", [str(tmp_path / "my env" / named)])
+        monkeypatch.setattr(terminal_words.shutil, "which", lambda name, there=there: there)
+        assert terminal_words.program() == said
 
 
 ADJUSTED = "Date,Close,Adj Close\n" + "".join(f"2024-02-{day},{day},{day - 0.5}\n" for day in (27, 28, 29))
