@@ -30,6 +30,7 @@ from pipeline.commands.terminal import (
     finish,
     out,
     print_json,
+    program,
     reader,
     working,
 )
@@ -214,7 +215,7 @@ def _tell_where(pack: str, unchanged: str | None) -> None:
         out.print(f"\nunchanged  since the run of {since}: nothing was run", highlight=False)
     out.print(f"\nwarehouse  {home / 'warehouse.duckdb'}", highlight=False, soft_wrap=True)
     out.print(f"readers    {home / 'published.duckdb'}", highlight=False, soft_wrap=True)
-    out.print(f"look       packfolio ui   |   why   packfolio explain {pack} SYMBOL", highlight=False)
+    out.print(f"look       {program()} ui   |   why   {program()} explain {pack} SYMBOL", highlight=False)
 
 
 @app.command()

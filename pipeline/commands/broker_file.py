@@ -94,13 +94,13 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
 
     text = export_text(file)
     found = read_statement(text, file.name, chosen.answers)
-    if chosen.account is None and len(found.accounts) > 1 and _asks():
+    if chosen.account is None and len(found.accounts) > 1 and asks():
         chosen = replace(chosen, account=_asked_account(found.accounts))
     found = _of_account(found, chosen.account, file.name)
-    while found.questions and _asks():
+    while found.questions and asks():
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
-    dated = chosen.as_of or found.as_of or (_asked_day() if _asks() else None)
+    dated = chosen.as_of or found.as_of or (_asked_day() if asks() else None)
     if dated is None:
         raise PolicyError(
             f"{file.name} states no date: say of which day the holdings are, --as-of YYYY-MM-DD"
@@ -115,7 +115,8 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     return held, found
 
 
-def _asks() -> bool:
+def asks() -> bool:
+    """Whether there is a person to ask."""
     return sys.stdin.isatty() and err.is_terminal
 
 

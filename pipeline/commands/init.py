@@ -1,17 +1,17 @@
 """`packfolio init`: a desk of one's own, from a broker's file and a place where prices come from."""
 
-import sys
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 from uuid import uuid4
 
 import typer
 
 from optimizer import PolicyError
+from optimizer.errors import asked, check_one_of, how_many, nearest_of_each, one_of, some_of
 from pipeline.commands.broker_file import (
     Account,
     AsOfHoldings,
@@ -19,19 +19,26 @@ from pipeline.commands.broker_file import (
     Choices,
     SkippedLines,
     Symbols,
+    asks,
     choices,
     understood,
 )
-from pipeline.commands.terminal import out
+from pipeline.commands.terminal import out, program
 
 if TYPE_CHECKING:
+    from resources.prices.source import Basis
     from resources.settings.new_desk import NewBook
+    from resources.settings.price_folder import PriceFolder
 
 YEARS = 5
 EMBEDDED_END = date(2022, 12, 28)
 FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
 HOLDS = "Your broker's file of positions (CSV), or the symbols that a paper portfolio may hold (AAPL,MSFT)"
-Basis = Annotated[
+MEANT = (
+    "as_traded is what was paid that day; split_adjusted is divided by later splits (Yahoo's Close); total_return "
+    "has the dividends in it too (Adj Close)"
+)
+BasisOption = Annotated[
     str | None,
     typer.Option(
         help="Of one's own prices: as_traded, split_adjusted, total_return; else told by the columns."
@@ -67,7 +74,7 @@ def init(
     name: Name = "main",
     risk_free_rate: Rate = 0.03,
     currency: Currency = None,
-    basis: Basis = None,
+    basis: BasisOption = None,
     as_of: AsOfHoldings = None,
     account: Account = None,
     cash: CashLines = None,
@@ -95,7 +102,7 @@ def init(
     files = _files(kind, source, basis, book)
     made = make_desk(place, files, example=kind == EXAMPLE)
     _tell(made, files, kind, book)
-    out.print(f"next   cd {quote(str(place))} && packfolio run", highlight=False, soft_wrap=True)
+    out.print(f"next   cd {quote(str(place))} && {program()} run", highlight=False, soft_wrap=True)
 
 
 def _kind_of(source: str) -> str:
@@ -121,10 +128,76 @@ def _files(kind: str, source: str, basis: str | None, book: "NewBook | None") ->
         _check_prices_of_example(book)
         pipeline = new_desk.example_from(book.first or FIRST_DAY)
         return {"pipeline.yaml": pipeline, f"portfolios/{book.name}.yaml": book.text()}
+    if kind == new_desk.OWN:
+        basis = _looked_at(Path(source), basis, book)
     today = datetime.now().astimezone().date()
     start = today.replace(day=1) - timedelta(days=366 * YEARS)
     text = new_desk.sources_text(kind, Path(source).resolve().as_posix(), basis, book.symbols, start)
     return new_desk.starting_files(book, text, today)
+
+
+def _looked_at(folder: Path, basis: str | None, book: "NewBook") -> str | None:
+    """Says what the price files say of themselves and what they lack; gives the basis, asked where they are silent."""
+    from resources.settings.price_folder import BASES, look
+
+    if basis is not None:
+        check_one_of("--basis", basis, BASES)
+    found = look(folder, cast("Basis | None", basis))
+    for says, names in found.told.items():
+        out.print(f"prices {how_many(len(names), 'file')}, {says}", highlight=False)
+    if found.refused:
+        first = "; ".join(found.refused[:2])
+        _warn(f"{how_many(len(found.refused), 'file')} can not be read as prices: {first}")
+    if found.whole and (lacking := [symbol for symbol in book.symbols if symbol not in found.symbols]):
+        near = nearest_of_each(lacking, sorted(found.symbols))
+        named = [f"{symbol} ({asked(near[symbol])})" if near[symbol] else symbol for symbol in lacking]
+        otherwise = "the portfolio gets no trades" if book.mode == "live" else "the portfolio leaves them out"
+        _warn(f"no file has prices of {some_of(named)}: add them, or {otherwise}")
+    return _basis_of(found) if found.silent else basis
+
+
+def _basis_of(found: "PriceFolder") -> str | None:
+    """What a person says of the files that do not say it; elsewhere what they are taken as is told, and nothing said.
+
+    Raises PolicyError where nobody can be asked and files would be refused for it, or where other files say otherwise.
+    """
+    from resources.settings.price_folder import BASES
+
+    names = some_of([name for silent in found.silent.values() for name in silent])
+    said = f"nothing in {names} says whether the closes are adjusted"
+    if not asks():
+        if None in found.silent:
+            raise PolicyError(f"{said}: say it, --basis {' or '.join(BASES)}")
+        for taken, silent in found.silent.items():
+            _warn(f"{said.replace(names, some_of(silent))}: taken as {taken}; --basis says it otherwise")
+        return None
+    _warn(f"{said}: {MEANT}")
+    taken = next(iter(found.silent)) if len(found.silent) == 1 else None
+    question = f"  What are they ({', '.join(BASES)})"
+    answer = str(
+        typer.prompt(question, default=taken, err=True, value_proc=_basis)
+    )  # asks again after a wrong answer
+    if set(found.told) <= {answer}:
+        return answer
+    if set(found.silent) == {answer}:  # as they are read anyway, beside others that say what they are
+        return None
+    says, others = next((says, files) for says, files in found.told.items() if says != answer)
+    raise PolicyError(
+        f"the closes of {some_of(others)} are {says}, and a source has one basis: put the files that are {answer} into "
+        "a folder of their own, and add it to sources.yaml later"
+    )
+
+
+def _basis(said: str) -> str:
+    from resources.settings.price_folder import BASES
+
+    if said.strip() not in BASES:
+        raise typer.BadParameter(one_of(said.strip(), BASES))
+    return said.strip()
+
+
+def _warn(said: str) -> None:
+    out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
 
 
 def _tell(made: Path, files: Mapping[str, str], kind: str, book: "NewBook | None") -> None:
@@ -137,7 +210,7 @@ def _tell(made: Path, files: Mapping[str, str], kind: str, book: "NewBook | None
     out.print(f"\nmade {made}: {wrote}", highlight=False, soft_wrap=True)
     if book and book.currency != "USD":
         said = _other_currency(book.currency, own=kind == OWN)
-        out.print(f"[yellow]![/yellow] {said}", highlight=False, soft_wrap=True)
+        _warn(said)
 
 
 def _check_prices_of_example(book: "NewBook") -> None:
@@ -162,7 +235,7 @@ def _other_currency(currency: str, *, own: bool) -> str:
 
 def _asked(question: str, option: str, default: str | None = None) -> str:
     """A person's answer; raises PolicyError where nobody can be asked."""
-    if not sys.stdin.isatty():
+    if not asks():
         raise PolicyError(f"say {option}: nobody can be asked here")
     return str(typer.prompt(question, default=default)).strip()
 

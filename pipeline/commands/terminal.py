@@ -4,9 +4,12 @@ import json
 import math
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -23,9 +26,16 @@ if os.environ.get("NO_COLOR"):  # plain text then, whatever forces a terminal: r
 COLOUR_ALONE = bool(os.environ.get("FORCE_COLOR")) and not sys.stderr.isatty()
 # A log file or a pipe has no width of its own, unless it is told one.
 WIDTH = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 160
+NAME = "packfolio"
 STYLES = "bold|dim|red|green|yellow|cyan|magenta"
 NO_MARKUP = re.compile(rf"(?<!\\)\[(?=[a-z#/@])(?!/?(?:{STYLES})\])")
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def program() -> str:
+    """How this program is called from the shell that called it: by its path, where the shell would not find it."""
+    place = Path(sys.argv[0])
+    return quote(str(place.absolute())) if place.name == NAME and shutil.which(NAME) is None else NAME
 
 
 def visible(text: str) -> str:

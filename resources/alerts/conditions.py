@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from pathlib import Path
 
 from resources.ledger.ledger import Connection
@@ -34,11 +35,20 @@ def conditions(con: Connection, today: date, sessions: Collection[date]) -> Iter
 
 
 def _missed(con: Connection, sessions: Collection[date]) -> Iterator[Alert]:
+    """Sessions that follow each other are one line, known by the last of them: each that joins them is news."""
     there = {row[0] for row in con.execute("select distinct as_of from pricing_packs").fetchall()}
     begun = min(there, default=date.min)
-    for day in sorted(day for day in set(sessions) - there if day > begun):
-        said = f"the session of {day} has no pack: run `packfolio run --as-of {day}`"
-        yield Alert(f"missed {day}", "missed_session", said)
+    after_begin = [day for day in sorted(set(sessions)) if day > begun]
+    for lacking, run in groupby(after_begin, key=lambda day: day not in there):
+        if not lacking:
+            continue
+        first, *more = run
+        last = more[-1] if more else first
+        said = f"the session of {first} has no pack: run `packfolio run --as-of {first}`"
+        if more:
+            number, backfill = len(more) + 1, f"`packfolio ingest`, then `packfolio backfill {first} {last}`"
+            said = f"the {number} sessions from {first} to {last} have no pack: run {backfill}"
+        yield Alert(f"missed {last}", "missed_session", said)
 
 
 def _rejected(con: Connection, since: date) -> Iterator[Alert]:

@@ -4,7 +4,8 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from hashlib import sha256
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import AwareDatetime, Field, ValidationError
 
-from resources.ledger.ledger import Connection, append_entry, written_cells
+from resources.ledger.ledger import GENESIS, Connection, append_entry, written_cells
 from resources.ledger.ledger import sha256 as text_sha256
 from resources.ledger.record_error import refuse_no_file
 from resources.logs.storing import insert_rows
@@ -25,11 +26,15 @@ from resources.store.transaction import Transaction
 TABLE, SOURCE = "decisions", "service"
 DAMAGED = "DAMAGED_LINE"
 LONGEST_SHOWN = 500
+TAIL = 1 << 16  # bytes in which the last line is looked for
+PREVIOUS = re.compile(rb'\{"previous": "([0-9a-f]{64})"')
+CUT = "it does not follow the line before it: one was changed, moved or taken out; compare the file with a backup"
 
 
 class Decision(Strict):
-    """One line: who was proposed what, when, from which pack and policy."""
+    """One line: who was proposed what, when, from which pack and policy; `previous` is the hash of the line before."""
 
+    previous: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     at: AwareDatetime
     caller: str
     trace_id: str
@@ -43,7 +48,7 @@ class Decision(Strict):
 
     def row(self, digest: str) -> dict[str, object]:
         """The row of `decisions`."""
-        told = self.model_dump(exclude={"at", "pricing_pack_id", "trades"})
+        told = self.model_dump(exclude={"previous", "at", "pricing_pack_id", "trades"})
         return {
             **told, "line_sha256": digest, "at": self.at.astimezone(UTC).replace(tzinfo=None),
             "pack_id": self.pricing_pack_id, "trades": json.dumps(self.trades),
@@ -53,18 +58,31 @@ class Decision(Strict):
 def append_decision(path: Path, decision: Mapping[str, Any]) -> str:
     """One line, written whole and on the disk when this returns its SHA-256; what a killed writer left is closed first.
 
+    It begins with the SHA-256 of the line before, so that none can be changed, moved or taken out among others.
     Raises OSError when the disk does not take the whole line; nothing of it is left then.
     """
-    text = json.dumps(decision, allow_nan=False).encode()
     handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)  # what is taken back must be the end of the file
         size = os.fstat(handle).st_size
+        text = json.dumps({"previous": _end(handle, size), **decision}, allow_nan=False).encode()
         torn = size and os.pread(handle, 1, size - 1) != b"\n"
         _write_whole(handle, (b"\n" if torn else b"") + text + b"\n", size)
     finally:
         os.close(handle)
     return sha256(text).hexdigest()
+
+
+def _end(handle: int, size: int) -> str:
+    """SHA-256 of the last line of a file of `size` bytes, whole or not."""
+    part = TAIL
+    while len(lines := _lines(os.pread(handle, part, max(size - part, 0)))) < 2 and part < size:
+        part *= 4
+    return sha256(lines[-1]).hexdigest() if lines else GENESIS
+
+
+def _lines(payload: bytes) -> list[bytes]:
+    return [line for line in payload.splitlines() if line.strip()]
 
 
 def _write_whole(handle: int, line: bytes, size: int) -> None:
@@ -80,7 +98,7 @@ def _write_whole(handle: int, line: bytes, size: int) -> None:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A line that is no decision."""
+    """A line that is no decision, or does not follow the one before it."""
 
     line: int
     reason: str
@@ -106,18 +124,33 @@ def ingest_decisions(tx: Transaction, path: Path) -> Brought:
     known, refused = _known(tx.con), _refused(tx.con)
     rows: dict[str, dict[str, object]] = {}
     damaged: list[Damaged] = []
+    before: bytes | None = None
     for number, raw in enumerate(whole.splitlines(), 1):
-        digest = sha256(raw).hexdigest()
-        if not raw.strip() or digest in known or digest in rows:
+        if not raw.strip():
             continue
-        found = parse_line(number, raw)
+        digest = sha256(raw).hexdigest()
+        found = None if digest in known or digest in rows else parse_line(number, raw)
         if isinstance(found, Decision):
             rows[digest] = found.row(digest)
-        elif (found.line, found.raw) not in refused:
+        if isinstance(found, Damaged):
             damaged.append(found)
+        elif not _follows(raw, before, known):
+            damaged.append(Damaged(number, CUT, _shown(raw)))
+        before = raw
+    damaged = [bad for bad in damaged if (bad.line, bad.raw) not in refused]
     if rows or damaged:
         _store(tx, path, whole, list(rows.values()), damaged)
     return Brought(len(rows), tuple(damaged))
+
+
+def _follows(raw: bytes, before: bytes | None, known: Collection[str]) -> bool:
+    """Whether a line names the one before it; the first of a file goes on from any that is on record."""
+    named = PREVIOUS.match(raw)
+    if before is None:
+        return named is None or named[1].decode() in (GENESIS, *known)
+    if named is None:  # as releases wrote them that named none
+        return PREVIOUS.match(before) is None
+    return named[1].decode() == sha256(before).hexdigest()
 
 
 def parse_line(number: int, raw: bytes) -> Decision | Damaged:
@@ -126,8 +159,13 @@ def parse_line(number: int, raw: bytes) -> Decision | Damaged:
         return Decision.model_validate_json(raw, strict=False)
     except (ValidationError, ValueError, RecursionError) as error:
         reason = told(error)[0] if isinstance(error, ValidationError) else str(error)
-        shown = raw.decode("utf-8", "replace")[:LONGEST_SHOWN]
-        return Damaged(number, f"it is no decision: {reason}; see docs/how-to/run-the-service.md", shown)
+        return Damaged(
+            number, f"it is no decision: {reason}; see docs/how-to/run-the-service.md", _shown(raw)
+        )
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")[:LONGEST_SHOWN]
 
 
 def _known(con: Connection) -> set[str]:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -41,7 +42,6 @@ class Refused(Exception):  # noqa: N818  it is the answer, not a mishap
         return _plain(super().__str__())[:300]
 
 
-# The tree: RFC 6962 section 2.1, checked as in RFC 9162 section 2.1.
 def root_by_path(entry: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """The root that a path leads to from leaf `index`, counted from 0, of `size`; None for a path of another length."""
     leaf = hashlib.sha256(b"\x00" + entry).digest()
@@ -76,7 +76,7 @@ def _climb(at: int, last: int, start: bytes, path: Sequence[bytes]) -> Roots:
 
 
 def _node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return hashlib.sha256(b"\x01" + left + right).digest()  # RFC 6962, 2.1; paths are checked as in RFC 9162
 
 
 def _sha256(text: str) -> str:
@@ -386,9 +386,8 @@ def main(words: Sequence[str] | None = None) -> int:
         parser.exit(2, f"a file or a key cannot be read: {error}\n")
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
-    except Refused as refusal:
-        answer = {"proven": False, "reason": str(refusal)}
-        print(json.dumps(answer) if told.json else f"not proven: {refusal}")
+    except Refused as why:
+        print(json.dumps({"proven": False, "reason": str(why)}) if told.json else f"not proven: {why}")
         return 3
     answer = {"proven": True, **found.result, "checkpoint": found.checkpoint, "notes": found.notes}
     print(json.dumps(answer, indent=2) if told.json else "\n".join(map(_plain, _told(found))))
@@ -396,4 +395,5 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(getattr(signal, "SIGPIPE", signal.SIGTERM), signal.SIG_DFL)  # as `| head` asks
     sys.exit(main())

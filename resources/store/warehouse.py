@@ -190,7 +190,9 @@ class Warehouse:
         if self.path in _KEPT.open:
             _KEPT.open[self.path].until.close()  # a file is copied when it is closed
         refuse_no_file(self.published, LOST_COPY)
+        refuse_no_file(fresh, "move that away, it is made again")
         with self._locked():
+            self._end_cut(fresh)
             if self.scratch or self._is_published():
                 return self.published
             try:
@@ -206,6 +208,14 @@ class Warehouse:
                 raise
             fresh.replace(self.published)
         return self.published
+
+    def _end_cut(self, fresh: Path) -> None:
+        """Puts in place what a killed publish told the anchor of: no kill leaves readers more than one copy behind."""
+        if not fresh.exists() or not self.published.exists() or logs_of(self.published):
+            return
+        known = [line.told["sha256"] for line in read_end(self.anchor).published]
+        if file_sha256(fresh) in known[-1:] and file_sha256(self.published) in known:
+            fresh.replace(self.published)
 
     def _is_published(self) -> bool:
         """Whether the copy is the one that was published last, and nothing was written since."""
@@ -268,6 +278,8 @@ class Warehouse:
         with self._opened(read_end(self.anchor)) as con:
             found = ledger.head(con)
             con.execute("checkpoint")
+        if target.is_symlink():  # which would be written through
+            target.unlink()
         with damage_told(self.path):
             shutil.copyfile(self.path, target)
         with target.open("rb") as file:

@@ -1,5 +1,7 @@
 """From a broker's file and a folder of prices to trades of one's own: two commands; and again each month."""
 
+import shutil
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +14,7 @@ from terminal import Terminal, terminal
 
 from pipeline.commands import broker_file
 from pipeline.commands import init as init_command
+from pipeline.commands import terminal as terminal_words
 from resources.settings.configuration import first_pack, load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -167,7 +170,7 @@ def test_on_a_terminal_what_is_unclear_is_asked(
 
     asked: list[str] = []
     answers = iter(["Z1", "brk-b", "s", "c", "2022-12-23"])
-    monkeypatch.setattr(broker_file, "_asks", lambda: True)
+    monkeypatch.setattr(broker_file, "asks", lambda: True)
     monkeypatch.setattr(broker_file.typer, "prompt", ask)
     made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
     assert made.status == 0, made
@@ -217,3 +220,69 @@ def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Termina
     )
     assert not at.folder.exists()
     assert at(*words, "--symbols", "AAPL,SPX2X.SIM,SPX.TR").status == 0
+
+
+def test_what_to_type_next_works_in_a_shell_that_does_not_find_the_program(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for named, there, said in (
+        ("packfolio", "/usr/bin/packfolio", "packfolio"),
+        ("packfolio", None, f"'{tmp_path}/my env/packfolio'"),
+        ("__main__.py", None, "packfolio"),
+    ):
+        monkeypatch.setattr(sys, "argv", [str(tmp_path / "my env" / named)])
+        monkeypatch.setattr(terminal_words.shutil, "which", lambda name, there=there: there)
+        assert terminal_words.program() == said
+
+
+ADJUSTED = "Date,Close,Adj Close\n" + "".join(f"2024-02-{day},{day},{day - 0.5}\n" for day in (27, 28, 29))
+WHOLE = "symbol,date,close,dividend,split\n" + "".join(f"KO,2024-02-{day},60,0,1\n" for day in (27, 28, 29))
+
+
+def test_price_files_are_looked_at_and_a_person_is_asked_where_they_are_silent(
+    at: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can be asked what is taken is told; a file that would be refused for it must be answered for."""
+    prices, words = at.folder.parent / "prices", ["--symbols", "AAPL,KO,KOO"]
+    (prices / "all.csv").unlink()
+    (prices / "AAPL.csv").write_text(ADJUSTED)
+    (prices / "KO.csv").write_text(WHOLE)
+    (prices / "notes.csv").write_text("to be done\n")
+    make = ["init", str(at.folder), "--prices", str(prices), *words]
+    alone = at(*make)
+    assert alone.lines[0] == "prices 1 file, as_traded"
+    assert alone.lines[1].startswith(
+        "! 1 file can not be read as prices: notes.csv is refused: EXTRA_COLUMN line 1"
+    )
+    assert alone.lines[2:4] == [
+        "! no file has prices of KOO (did you mean KO?): add them, or the portfolio leaves them out",
+        "! nothing in AAPL.csv says whether the closes are adjusted: taken as split_adjusted; --basis says it "
+        "otherwise",
+    ]
+    shutil.rmtree(at.folder)
+    monkeypatch.setattr(init_command, "asks", lambda: True)
+    for answer, status in (("split_adjusted", 0), ("total_return", 2)):
+        monkeypatch.setattr(
+            init_command.typer, "prompt", lambda text, value_proc, answer=answer, **_: value_proc(answer)
+        )
+        said = at(*make)
+        assert said.status == status, said
+        shutil.rmtree(at.folder, ignore_errors=True)
+    assert said.err.endswith(
+        "the closes of KO.csv are as_traded, and a source has one basis: put the files that are total_return into a "
+        "folder of their own, and add it to sources.yaml later\n"
+    )
+    (prices / "KO.csv").unlink()
+    at(*make)
+    assert load_configuration(at.config).sources.sources[0].basis == "total_return"
+    shutil.rmtree(at.folder)
+    monkeypatch.setattr(init_command, "asks", lambda: False)
+    (prices / "all.csv").write_text("symbol,date,close,adj_close\nA,2024-02-29,1,1\n")
+    refused = at(*make)
+    assert (refused.status, at.folder.exists()) == (2, False)
+    assert refused.err == (
+        "PolicyError nothing in AAPL.csv, all.csv says whether the closes are adjusted: say it, --basis as_traded or "
+        "split_adjusted or total_return\n"
+    )
+    assert "use one of as_traded" in at(*make, "--basis", "adjusted").err
+    assert at(*make, "--basis", "total_return").lines[0] == "prices 2 files, total_return"

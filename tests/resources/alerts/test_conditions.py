@@ -47,6 +47,22 @@ def test_a_desk_in_order_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
     assert told(con, date(2024, 2, 1), date(2024, 2, 28)) == []  # nor of what was before its first pack
 
 
+def test_sessions_that_were_missed_in_a_row_are_one_line(con: duckdb.DuckDBPyConnection) -> None:
+    days = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1), date(2024, 3, 4)]
+    run, alone = told(con, *days), "the session of {0} has no pack: run `packfolio run --as-of {0}`"
+    assert [(one.key, one.said) for one in run] == [
+        (
+            "missed 2024-03-04",
+            "the 3 sessions from 2024-02-29 to 2024-03-04 have no pack: run `packfolio ingest`, then "
+            "`packfolio backfill 2024-02-29 2024-03-04`",
+        )
+    ]
+    con.execute("insert into pricing_packs values ('PP_2024-03-01', '2024-03-01', 1, 'fresh', null)")
+    assert [(one.key, one.said) for one in told(con, *days)] == [
+        (f"missed {day}", alone.format(day)) for day in ("2024-02-29", "2024-03-04")
+    ]
+
+
 def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     con.execute(
         "insert into pricing_packs values (?, '2024-02-29', 1, 'rejected', 'no symbol has a price')", [NEXT]

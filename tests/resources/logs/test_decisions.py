@@ -91,6 +91,36 @@ def test_a_line_that_a_killed_service_left_half_spoils_no_other(tmp_path: Path) 
     assert bring(store, path) == (1, [2])
 
 
+def test_a_line_that_was_changed_moved_or_taken_out_among_others_is_told_once(tmp_path: Path) -> None:
+    """Whatever is done to one of four lines before any is on record; what is cut off at the end, nobody can know."""
+    path, stores = tmp_path / "written.jsonl", list[Warehouse]()
+    for trace in "abcd":
+        append_decision(path, decision(trace))
+    a, b, c, d = path.read_bytes().splitlines(keepends=True)
+    plain = json.dumps(decision("x")).encode() + b"\n"
+    for place, (lines, told) in enumerate(
+        [
+            ([a, b, c, d], []),
+            ([a, b, c], []),
+            ([a, c, d], [2]),
+            ([b, c, d], [1]),
+            ([a, c, b, d], [2, 3, 4]),
+            ([a, b.replace(b"12.5", b"12.4"), c, d], [3]),
+            ([a, b, b, c, d], [3]),
+            ([a, b, plain, c, d], [3, 4]),
+            ([plain, plain.replace(b'"x"', b'"y"')], []),  # as releases before this one wrote them
+        ]
+    ):
+        log = tmp_path / f"{place}.jsonl"
+        log.write_bytes(b"".join(lines))
+        stores.append(new_warehouse(tmp_path / str(place), staying_open))
+        assert bring(stores[place], log) == (len(set(lines)), told), place
+        assert bring(stores[place], log) == (0, [])
+    path.write_bytes(c + d)  # the lines before are on record: an old file may be put away
+    append_decision(path, decision("e"))
+    assert bring(stores[0], path) == (1, [])
+
+
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """A file takes no byte beyond `size` in the block, as on a disk that is full."""

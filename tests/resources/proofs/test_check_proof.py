@@ -316,6 +316,10 @@ def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.startswith(f"proven: trades of {PACK} {BOOK} AAA, ledger row 6 of 6 at 2024-01-05")
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
+        assert stopped.stdout and stopped.stderr
+        stopped.stdout.close()  # as `head` does when it has enough
+        assert (stopped.stderr.read(), stopped.wait() != 0) == (b"", True)
     (tmp_path / "proof.json").write_text(
         json.dumps(made.proof).replace('"quantity": "3.0"', '"quantity": "4.0"')
     )

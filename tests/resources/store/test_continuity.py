@@ -1,6 +1,7 @@
 """A warehouse that the anchor does not remember is refused by every door, and neither written, shown nor replaced."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -310,6 +311,46 @@ def test_an_older_published_copy_is_a_fault_unless_a_publish_was_cut_short(wareh
     assert "put back" in str(fault)
     warehouse.publish()
     assert not (warehouse.home / "evidence").exists()
+    assert verify_home(warehouse).faults == []
+
+
+def test_publishes_that_are_killed_one_after_the_other_are_never_told_as_put_back(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each brings the one before it to its end first, so that readers are one copy behind and no more."""
+    copies = []
+    for close in (101.0, 102.0, 103.0):
+        write(warehouse, close)
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+
+            def killed(self: Path, target: Path) -> Path:
+                if file_sha256(self) in copies:
+                    return self.rename(target)
+                raise KeyboardInterrupt
+
+            patch.setattr(Path, "replace", killed)
+            warehouse.publish()
+        copies.append(file_sha256(warehouse.home / "published.tmp"))
+        report = verify_home(warehouse)
+        assert (report.faults, "cut short" in report.notes[-1]) == ([], True)
+    warehouse.publish()
+    assert (verify_home(warehouse).faults, verify_home(warehouse).notes) == ([], [])
+
+
+def test_what_stands_where_a_copy_is_made_is_told_and_never_written_through(warehouse: Warehouse) -> None:
+    write(warehouse, 101.0)
+    place, other = warehouse.home / "published.tmp", warehouse.home / "somebodys"
+    for make in (place.mkdir, lambda: os.mkfifo(place)):
+        make()
+        with pytest.raises(
+            RecordError, match=r"published.tmp is a folder, a pipe.*: move that away, it is made"
+        ):
+            warehouse.publish()
+        place.rmdir() if place.is_dir() else place.unlink()
+    other.write_text("kept")
+    place.symlink_to(other)
+    warehouse.publish()
+    assert (other.read_text(), warehouse.published.is_symlink()) == ("kept", False)
     assert verify_home(warehouse).faults == []
 
 
