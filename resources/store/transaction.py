@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # whoever only reads the warehouse does without both
     import pyarrow as pa
 
 Rows: TypeAlias = "pd.DataFrame | pa.Table"
+NOTHING = ledger.sha256(""), 0  # the content hash of no rows, and their number
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class Transaction:
             return self.record_units(asset, pack_id, new)[0]
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
-        staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
-        digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
+        staged = self._staged(frames, keys)
+        digests = dict.fromkeys(frames, NOTHING)
+        digests |= {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
         for table, (_, count) in digests.items():
             ledger.whole(table, len(frames[table]), count)
         content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
@@ -85,7 +87,7 @@ class Transaction:
             return before
         return ledger.append_entry(
             self.con, self.stamp, entry_id, asset, content, rows,
-            cells=ledger.written_cells(self.con, entry_id, frames),
+            cells=ledger.written_cells(self.con, entry_id, staged),
             given={table: len(frame) for table, frame in frames.items()},
             pack_id=pack_id, inputs=inputs,
         )  # fmt: skip
@@ -97,7 +99,7 @@ class Transaction:
         """
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
-        staged = {table: self._stage(table, rows, keys) for table, rows in sorted(new.tables.items())}
+        staged = self._staged(new.tables, keys)
         contents = self._contents(staged, new)
         found = _entries(entry_id, contents, new.stated)
         before = units.newest_units(self.con, asset, pack_id, new.stated)
@@ -114,8 +116,8 @@ class Transaction:
             self.con.execute(f"drop table temp.{name}")
         if changed:
             given = {
-                table: sum(rows for portfolio, (_, rows) in its.items() if portfolio in changed)
-                for table, its in contents.items()
+                table: sum(rows for owner, (_, rows) in contents.get(table, {}).items() if owner in changed)
+                for table in new.tables
             }
             self._cover(entry_id, asset, pack_id, changed, given, new)
         return [changed.get(portfolio) or before[portfolio] for portfolio in found]
@@ -139,7 +141,7 @@ class Transaction:
         import pyarrow as pa
 
         cells: dict[str, dict[str, list[str]]] = {portfolio: {} for portfolio in changed}
-        for table in sorted(new.tables):
+        for table in sorted(table for table, rows in given.items() if rows):
             text = ledger.row_text(self._columns(table))
             for portfolio, digest, kept in units.cells_by_unit(self.con, table, text, entry_id):
                 cells[portfolio][table] = [digest, kept]
@@ -168,13 +170,19 @@ class Transaction:
             self.described[table] = ledger.columns(self.con, table)
         return self.described[table]
 
+    def _staged(self, tables: Mapping[str, Rows], keys: Mapping[str, object]) -> dict[str, str]:
+        """Table -> the name of what is staged for it, of those that get rows."""
+        for table, rows in sorted(tables.items()):
+            types = dict(self._columns(table))
+            if unknown := sorted(set(column_names(rows)) - set(types)):
+                raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
+        return {table: self._stage(table, rows, keys) for table, rows in sorted(tables.items()) if len(rows)}
+
     def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
         """A temporary table with the types of `table`, the rows of `frame`, and its keys filled in."""
         name = f"staged_{table}"
         types = dict(self._columns(table))
         names = column_names(frame)
-        if unknown := sorted(set(names) - set(types)):
-            raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
         # DuckDB 2.0 loses more than 122,880 rows that two threads insert into a table made by `create ... as`.
         described = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
         self.con.execute(f"create or replace temp table {name} ({described})")
@@ -196,10 +204,9 @@ def _entries(
     entry_id: int, contents: Mapping[str, units.Contents], stated: Mapping[str, Collection[str]]
 ) -> dict[str, Entry]:
     """Portfolio -> the entry that its staged rows would be."""
-    nothing = (ledger.sha256(""), 0)
     entries = {}
     for portfolio, tables in stated.items():
-        found = {table: contents.get(table, {}).get(portfolio, nothing) for table in tables}
+        found = {table: contents.get(table, {}).get(portfolio, NOTHING) for table in tables}
         content = ledger.content_of({table: digest for table, (digest, _) in found.items()})
         rows = sum(count for _, count in found.values())
         entries[portfolio] = Entry(entry_id, content, rows, changed=True)
