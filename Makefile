@@ -22,6 +22,8 @@ ui: .venv/runtime.stamp ## Dagster on http://127.0.0.1:3000, with the assets and
 docs: .venv/docs.stamp ## the documents as a site, in .site/index.html; it opens and searches without a network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
+# DuckDB allocates much for a small statement: 4 to 15% less time where glibc keeps more freed blocks for each thread.
+test test-slow: export GLIBC_TUNABLES ?= glibc.malloc.tcache_count=2000
 test: .venv/dev.stamp ## the tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 

@@ -122,12 +122,13 @@ class Inbox:
         return [*done, *self._unheard_of()]
 
     def reference(self, progress: Progress) -> list[Ingested]:
-        """The reference folder and what the embedded sources say of their own symbols."""
+        """The reference folder and what the embedded sources say of their own symbols; no action explains its rows."""
         folders = open_reference(self.desk.sources, self.desk.folder)
         done: list[Ingested] = []
-        seen, mark, _ = self._seen(SOURCE)
+        with self.warehouse.live() as con:
+            known, mark = _known(con, SOURCE), head(con)[0]
         for folder in folders:
-            for delivery in folder.deliveries(None, None, seen):
+            for delivery in folder.deliveries(None, None, known.__contains__):
                 progress(f"{SOURCE}: {name_of(delivery)}")
                 done += self._take(SOURCE, delivery, mark)
         if folders:
@@ -189,11 +190,8 @@ class Inbox:
         told before it was changed, or that overrides shape again as before.
         """
         with self.warehouse.live() as con:
-            rows = con.execute(
-                f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
-            ).fetchall()
             again = explained_deliveries(con, source, self._renames(source))
-            return ({str(row[0]) for row in rows} - set(again)).__contains__, head(con)[0], bool(again)
+            return (_known(con, source) - set(again)).__contains__, head(con)[0], bool(again)
 
     def _unheard_of(self) -> list[Ingested]:
         """Refuses the actions on symbols that nobody knows: asked when all prices are in, told once."""
@@ -304,6 +302,14 @@ def _not_storable(delivery: Delivery, error: Exception) -> FileRejected:
 def name_of(delivery: Delivery | FileRejected) -> str:
     """The payload's name."""
     return delivery.payload_name if isinstance(delivery, Delivery) else delivery.name
+
+
+def _known(con: Connection, source: str) -> set[str]:
+    """The keys of a source's deliveries that were read as they are."""
+    rows = con.execute(
+        f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
+    ).fetchall()
+    return {str(row[0]) for row in rows}
 
 
 def newest_price(con: Connection, sources: Iterable[str]) -> date | None:

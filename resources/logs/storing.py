@@ -202,5 +202,5 @@ def _seal(tx: Transaction, entry_id: int, log: str, rows: int, aside: int, findi
     ).fetchall()
     content = sha256("\n".join(f"{day}|{digest}" for day, digest in leaves))
     given = {log: rows, "ingests": 1, "quarantine": aside, "check_findings": findings}
-    cells = written_cells(tx.con, entry_id, [*given, "log_leaves"])
+    cells = written_cells(tx.con, entry_id, [*(table for table in given if given[table]), "log_leaves"])
     append_entry(tx.con, tx.stamp, entry_id, log, content, rows, cells=cells, given=given)

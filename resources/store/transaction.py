@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # whoever only reads the warehouse does without both
     import pyarrow as pa
 
 Rows: TypeAlias = "pd.DataFrame | pa.Table"
+NOTHING = ledger.sha256(""), 0  # the content hash of no rows, and their number
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class Transaction:
             return self.record_units(asset, pack_id, new)[0]
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
-        staged = {table: self._stage(table, frame, keys) for table, frame in sorted(frames.items())}
-        digests = {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
+        staged = self._staged(frames, keys)
+        digests = dict.fromkeys(frames, NOTHING)
+        digests |= {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
         for table, (_, count) in digests.items():
             ledger.whole(table, len(frames[table]), count)
         content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
@@ -85,7 +87,7 @@ class Transaction:
             return before
         return ledger.append_entry(
             self.con, self.stamp, entry_id, asset, content, rows,
-            cells=ledger.written_cells(self.con, entry_id, frames),
+            cells=ledger.written_cells(self.con, entry_id, staged),
             given={table: len(frame) for table, frame in frames.items()},
             pack_id=pack_id, inputs=inputs,
         )  # fmt: skip
@@ -97,7 +99,7 @@ class Transaction:
         """
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
-        staged = {table: self._stage(table, rows, keys) for table, rows in sorted(new.tables.items())}
+        staged = self._staged(new.tables, keys)
         hashed = {table: self._hashed(table, name, new) for table, name in staged.items()}
         found = _entries(entry_id, hashed, new.stated)
         before = units.newest_units(self.con, asset, pack_id, new.stated)
@@ -154,7 +156,10 @@ class Transaction:
             {table: [found[p].cells, found[p].kept] for table, found in hashed.items() if p in found}
             for p in changed
         ]
-        given = {table: sum(found[p].rows for p in changed if p in found) for table, found in hashed.items()}
+        given = {
+            table: sum(its.rows for owner, its in hashed.get(table, {}).items() if owner in changed)
+            for table in new.tables
+        }
         table = pa.table({
             "portfolio_id": list(changed),
             "input_hashes": [json.dumps(dict(new.own.get(p, {})), sort_keys=True) for p in changed],
@@ -179,14 +184,20 @@ class Transaction:
             self.described[table] = ledger.columns(self.con, table)
         return self.described[table]
 
+    def _staged(self, tables: Mapping[str, Rows], keys: Mapping[str, object]) -> dict[str, str]:
+        """Table -> the name of what is staged for it, of those that get rows."""
+        for table, rows in sorted(tables.items()):
+            types = dict(self._columns(table))
+            if unknown := sorted(set(column_names(rows)) - set(types)):
+                raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
+        return {table: self._stage(table, rows, keys) for table, rows in sorted(tables.items()) if len(rows)}
+
     def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
         """A temporary view of the rows of `frame` with the columns and types of `table`, its keys filled in.
 
         To keep them in a temporary table first costs as much as to move them, and their memory once more.
         """
         name, types, names = f"staged_{table}", dict(self._columns(table)), column_names(frame)
-        if unknown := sorted(set(names) - set(types)):
-            raise DataError(f"{table} has no columns {unknown}; it has {sorted(types)}")
         known = {key: _literal(value) for key, value in keys.items()} | {it: f'"{it}"' for it in names}
         cells = ", ".join(
             f'{known.get(column, "null")}::{kind} as "{column}"' for column, kind in types.items()
@@ -209,7 +220,7 @@ def _entries(
     entry_id: int, hashed: Mapping[str, Mapping[str, units.Hashed]], stated: Mapping[str, Collection[str]]
 ) -> dict[str, Entry]:
     """Portfolio -> the entry that its staged rows would be."""
-    nothing = units.Hashed(ledger.sha256(""), 0, "", "")
+    nothing = units.Hashed(*NOTHING, "", "")
     entries = {}
     for portfolio, tables in stated.items():
         found = {table: hashed.get(table, {}).get(portfolio, nothing) for table in tables}

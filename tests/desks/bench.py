@@ -7,12 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -174,36 +172,38 @@ def _original(build: Callable[[Path], object]) -> Path:
 
 @contextmanager
 def staying_open(path: Path) -> Iterator[Connection]:
-    """For `Warehouse(connect=...)` of a home that nobody else opens: its file stays attached until another one is.
+    """For `Warehouse(connect=...)` of a home that nobody else opens: its file stays attached until two others are.
 
-    To attach and to detach a file takes longer than most of what a test then asks of it.
+    To attach and to detach a file takes longer than most of what a test then asks of it, and many compare two desks.
     """
-    if _OPEN.path != path:
-        _OPEN.close()
-        _OPEN.path, _OPEN.con = path, _OPEN.stack.enter_context(attached(path))
-    with closing(_OPEN.con.cursor()) as con:
+    if path not in _OPEN:
+        if len(_OPEN) == 2:
+            _free(next(iter(_OPEN)))
+        stack = ExitStack()
+        _OPEN[path] = stack, stack.enter_context(attached(path))
+    with closing(_OPEN[path][1].cursor()) as con:
         con.execute(f"use {NAME}")
         yield con
 
 
-@dataclass
-class _Open:
-    path: Path | None = None
-    con: Any = None
-    stack: ExitStack = field(default_factory=ExitStack)
-
-    def close(self) -> None:
-        self.path, self.con = None, None
-        self.stack.close()
+_OPEN: dict[Path, tuple[ExitStack, Connection]] = {}
 
 
-_OPEN = _Open()
-atexit.register(_OPEN.close)
+def _free(path: Path) -> None:
+    """Detached, a file is known to its warehouse as it then stands, if it was before."""
+    known = warehouse._UNTOUCHED.get(path) == warehouse._state(path)
+    _OPEN.pop(path)[0].close()
+    if known:
+        warehouse._UNTOUCHED[path] = warehouse._state(path)
 
 
 def close_kept() -> None:
-    """Frees the file that `staying_open` holds, so that its folder can be copied."""
-    _OPEN.close()
+    """Frees the files that `staying_open` holds, so that their folders can be copied."""
+    for path in list(_OPEN):
+        _free(path)
+
+
+atexit.register(close_kept)
 
 
 def _empty(home: Path) -> None:

@@ -128,27 +128,32 @@ def test_a_fraction_of_a_spin_off_is_paid_and_its_cost_leaves_the_lots(tmp_path:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "a day late"])
-@pytest.mark.parametrize(
-    "row, value, currency, right",
-    [
-        (5.0, 0.05, "GBP", 5.0),
-        (0.0, 0.05, "GBP", 5.0),
-        (7.0, 0.05, "GBP", 7.0),  # the row knows of two more pence
-        (8.0, 0.10, "USD", 8.0),
-        (0.0, 0.10, "USD", 8.0),
-    ],
-)
-def test_a_dividend_of_an_action_in_pounds_and_of_a_row_in_pence_is_one(
-    tmp_path: Path, row: float, value: float, currency: str, right: float, late: bool
-) -> None:
-    """100 shares; one USD is 0.80 GBP."""
-    book = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 100}", more="base_currency: GBP\n"))
-    rows = [*close_rows("AAA", flat(500.0), dividend={DAYS[22]: row}), *close_rows("BBB", flat(50.0))]
+def test_a_dividend_of_an_action_in_pounds_and_of_a_row_in_pence_is_one(tmp_path: Path, late: bool) -> None:
+    """100 shares of each name; one USD is 0.80 GBP."""
+    told = {  # pence by the row, the action's value and currency, what it pays in pounds
+        "AAA": (5.0, 0.05, "GBP", 5.0),
+        "FFF": (0.0, 0.05, "GBP", 5.0),
+        "GGG": (7.0, 0.05, "GBP", 7.0),  # the row knows of two more pence
+        "HHH": (8.0, 0.10, "USD", 8.0),
+        "JJJ": (0.0, 0.10, "USD", 8.0),
+    }
+    held = ", ".join(f"{name}: 100" for name in told)
+    book = Chain(tmp_path, book_file(f"cash: 0, positions: {{{held}}}", more="base_currency: GBP\n"))
+    rows = close_rows("BBB", flat(50.0))
+    for name, (row, *_) in told.items():
+        rows += close_rows(name, flat(500.0), dividend={DAYS[22]: row})
     book.deliver([one | {"currency": "GBX"} for one in rows])
     rates = [{"base": "USD", "quote": "GBP", "date": day, "rate": 0.8, "source": "feed"} for day in DAYS]
     with book.warehouse.write(STAMP) as tx:
         ingest(tx, "fx_rates", pa.Table.from_pylist(rates))
-    for day in DAYS[21:23] if late else DAYS[21:22]:
-        book.day(day)
-    book.action("AAA", DAYS[22], "dividend", value, currency=currency)
-    assert float(cash(book.day(DAYS[23]))) == pytest.approx(right, abs=1e-4)
+    paid: dict[str, float] = dict.fromkeys(told, 0.0)
+    days = [book.day(day) for day in (DAYS[21:23] if late else DAYS[21:22])]
+    book.actions(
+        {"symbol": name, "date": DAYS[22], "kind": "dividend", "value": value, "currency": currency}
+        for name, (_, value, currency, _) in told.items()
+    )
+    for found in (*days, last := book.day(DAYS[23])):
+        for one in found.holdings.adjustments:
+            paid[one.symbol] += float(one.cash)
+    assert paid == pytest.approx({name: right for name, (*_, right) in told.items()}, abs=1e-4)
+    assert float(cash(last)) == pytest.approx(sum(paid.values()), abs=1e-4)

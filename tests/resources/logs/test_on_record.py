@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from bench import close_kept
 from inbox_desk import ACTIONS, Desk, newest
 
 from resources.logs.ingest import Inbox
@@ -42,6 +46,17 @@ def believed(desk: Desk, symbol: str) -> list[tuple[object, ...]]:
     )
 
 
+@cache
+def in_time(read: Callable[[Desk, str], list[tuple[object, ...]]], *names: str, **files: str) -> list[Any]:
+    """What is read, under each name, of a desk that took everything in on one evening."""
+    with TemporaryDirectory() as folder:
+        desk = Desk(Path(folder))
+        desk.ingest(**files)
+        found = [read(desk, name) for name in names]
+        close_kept()
+    return found
+
+
 def gone(desk: Desk, start: int, jump: int | None) -> None:
     (desk.folder / "inbox/all.csv").unlink()
     desk.ingest(later=text(rows(35, jump=jump, start=start)))
@@ -63,18 +78,15 @@ def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
         "split": f"{ACTIONS}AAA,{DAYS[JUMP]},split,3,\n",
         "rename": f"{ACTIONS}AAA,{DAYS[RENAMED]},rename,,BBB\n",
     }[kind]
-    for name in ("late", "in time"):
-        (tmp_path / name).mkdir()
-    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late = Desk(tmp_path)
     late.ingest(all=text(rows(30, jump=jump)))
     fate(late, start, jump)
     judged = {finding.code for item in late.ingest(actions=action) for finding in item.findings}
     moved = kind == "rename" and start == 0  # by the file that tells all of them again
     assert ("JUDGED_ON_RECORD" in judged) != moved
-    told.ingest(actions=action, all=text(rows(35, jump=jump)))
     name = "BBB" if kind == "rename" else "AAA"
-    assert newest(late, name) == newest(told, name)
-    assert len(newest(told, name)) == 35
+    (told,) = in_time(newest, name, actions=action, all=text(rows(35, jump=jump)))
+    assert newest(late, name) == told and len(told) == 35
     assert late.rows(
         "select count(*) from believed_prices(null) where symbol <> ?".replace("?", f"'{name}'")
     ) == [(0,)]
@@ -107,7 +119,7 @@ def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
         "earlier": wrong.replace("BBB,", ",true") + f"AAA,{DAYS[25]},rename,,BBB,\n", "and back": wrong,
     }[then]  # fmt: skip
     own = [("BBB", DAYS[place], 20 + place / 10) for place in range(41, 50)]
-    late, told = Desk(tmp_path / "late"), Desk(tmp_path / "in time")
+    late = Desk(tmp_path)
     late.ingest(actions=acts + wrong, all=text(rows(30, jump=JUMP)), own=text(own))
     assert len(newest(late, "BBB")) == 39
     fate(late, 30, JUMP)
@@ -115,9 +127,9 @@ def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
         late.ingest(actions=acts + wrong.replace("BBB,", ",true"))
         assert len(believed(late, "AAA")) == 35
     late.ingest(actions=acts + right)
-    told.ingest(actions=acts + right, own=text(own), all=text(rows(35, jump=JUMP)))
-    for name in ("AAA", "BBB", "CCC"):
-        assert believed(late, name) == believed(told, name)
+    names = ("AAA", "BBB", "CCC")
+    told = in_time(believed, *names, actions=acts + right, own=text(own), all=text(rows(35, jump=JUMP)))
+    assert [believed(late, name) for name in names] == told
     held = "select count(*) from ingests"
     assert late.rows(held) == [(late.ingest(), late.rows(held)[0][0])[1:]]  # once is enough
 
