@@ -34,7 +34,7 @@ POLICY = Policy(risk_free_rate=0.02, cash_max=1.0)
 
 @pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e200, 200.0])
 def test_weights_of_which_nothing_can_be_counted_are_refused_by_name(weight: float) -> None:
-    with pytest.raises(DataError, match="volatility|max_drawdown"):
+    with pytest.raises(DataError, match=r"volatility|max_drawdown"):
         impact({"A": weight}, {}, Decimal(1000), Decimal(0), ESTIMATES, POLICY, Universe(SYMBOLS))
 
 
