@@ -11,7 +11,7 @@ from optimizer.arguments import typed
 from optimizer.measures.performance import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.numerics.counted import uncounted
@@ -148,9 +148,8 @@ class _Context:
     def side(self, weights: Mapping[str, float], value: Decimal) -> Side:
         est, rate = self.estimates, self.policy.risk_free_rate or 0.0
         w = aligned(weights, est.symbols, "the portfolio")
-        risk = uncounted(volatility)(w, est.risk)
-        if not risk < np.inf:
-            risk = volatility(w, est.risk)  # which says what is no number
+        sane = np.abs(w).max(initial=0.0) <= ABSURD_WEIGHT
+        risk = (uncounted(volatility) if sane else volatility)(w, est.risk)  # which says what is no number
         cash = 1 - float(w.sum()) if value else 0.0
         earned = NAN if est.mean is None else uncounted(expected_return)(w, est.mean, rate)
         away = w - aligned(self.reference, est.symbols, "the benchmark")

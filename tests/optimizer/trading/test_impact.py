@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from optimizer import (
+    DataError,
     Estimates,
     ExposureType,
     Fund,
@@ -29,6 +30,12 @@ FUNDS = FundExposureMap(
     ]
 )
 POLICY = Policy(risk_free_rate=0.02, cash_max=1.0)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), 1e200, 200.0])
+def test_weights_of_which_nothing_can_be_counted_are_refused_by_name(weight: float) -> None:
+    with pytest.raises(DataError, match=r"volatility|max_drawdown"):
+        impact({"A": weight}, {}, Decimal(1000), Decimal(0), ESTIMATES, POLICY, Universe(SYMBOLS))
 
 
 def test_nothing_is_missing_on_either_side_and_value_falls_by_the_costs():
