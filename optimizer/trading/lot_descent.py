@@ -18,6 +18,7 @@ PAIRS = 64
 FIRST_MOVES = 32
 MOVES_PER_NAME = 40
 TOGETHER, KEPT = 32, 0.5  # moves taken at once, each of which must keep half of its gain beside the others
+MANY = 8  # lots in an eighth of what is missing: one at a time, the cheapest per unit, would never get there
 WORTH = 1e-9  # a hundred-thousandth of a basis point: smaller gains are not worth a move
 FINE = 0.01  # and neither are gains of less than a hundredth of the gap that may be left
 
@@ -131,9 +132,14 @@ def _repair(walk: Walk) -> bool:
     stride = np.floor(walk.missing / 8 / p.step)
     up, down = neighbours(p, walk.lots)
     bulk_up, bulk_down = permitted(p, walk.lots + stride), permitted(p, walk.lots - stride)
+    far = stride >= MANY
+    down, up = np.where(far, bulk_down, down), np.where(far, bulk_up, up)
     to = np.stack([down, up, np.zeros_like(up), bulk_down, bulk_up])
     gain, penalty = walk.weigh(to)
     removed = walk.penalty - penalty
+    removed = np.where(
+        to == walk.lots, 0.0, removed
+    )  # what rounding leaves of the hard penalty is no violation less
     score = np.where(removed > TOLERANCE, gain / np.maximum(removed, TOLERANCE), np.inf)
     return _take_best(walk, to, score)
 

@@ -232,3 +232,20 @@ def test_lots_of_one_name_make_room_for_one_of_another():
     policy = Policy(cash_max=1.0, largest_limits={3: 0.8}, trade_limits={"C": 0.1, "D": 0.1})
     costs = CostModel(commission=50.0, impact_bps=15.0)
     assert trade(book(0, **shares), prices, target, policy, costs=costs).constraints_met
+
+
+def test_fractions_of_shares_that_lack_a_commission_are_repaired_in_large_steps():
+    """One ten-thousandth of a share at a time, the cheapest per unit, never freed what a commission takes."""
+    rng = np.random.default_rng(0)
+    prices = {
+        name: str(round(float(price), 2))
+        for name, price in zip("ABCDE", rng.uniform(0.5, 30, 5), strict=True)
+    }
+    drawn = zip(prices, rng.dirichlet(np.ones(5)), strict=True)
+    shares = {name: int(part * 1e5 / float(prices[name])) for name, part in drawn}
+    target = {"A": 0.4, "B": 0.15, "C": 0.15, "D": 0.15, "E": 0.15}
+    policy, dear = (
+        Policy(largest_limits={1: 0.4}, min_position=0.05),
+        CostModel(commission=50.0, impact_bps=15.0),
+    )
+    assert trade(book(0, **shares), prices, target, policy, costs=dear, lots="0.0001").constraints_met
