@@ -46,13 +46,14 @@ def known_caps(
     panel = read_panel(con, pack, names, (min([days[0], *earlier]) - NEAR).date())
     moves = growth_index(panel.close, np.zeros_like(panel.close), panel.split)
     rates, dates = exchange_rates(con, pack), pd.DatetimeIndex(panel.dates)
-    asked, nothing = days.date.tolist(), np.full(len(dates), np.nan)
+    asked, nothing = [day.date() for day in pd.DatetimeIndex(days)], np.full(len(dates), np.nan)
     found = pd.DataFrame(np.nan, days, names)
-    for unit, own in table.groupby("currency"):
+    for word, own in table.groupby("currency"):
+        unit = str(word)
         ways = {one: rates.way(one, unit, panel.dates).rates for one in {*panel.currency} - {""}}
         told = np.transpose([ways.get(one, nothing) for one in panel.currency])
         caps = carried_caps(_wide(own, "cap", names), pd.DataFrame(moves * told, dates, names))
-        caps = caps.reindex(days, method="ffill").mul(rates.way(str(unit), currency, asked).rates, axis=0)
+        caps = caps.reindex(days, method="ffill").mul(rates.way(unit, currency, asked).rates, axis=0)
         found = found.mask(units.reindex(days, method="ffill") == unit, caps)
     return found
 

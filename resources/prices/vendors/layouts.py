@@ -30,7 +30,10 @@ STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
     "<VOL>": "volume",
 }  # fmt: skip
-NO_SYMBOL = re.compile("PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID")
+NO_SYMBOL = re.compile(
+    "PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID|PX_.+|TOT_RETURN_.+"  # Bloomberg
+    "|.+_(?i:open|high|low|close|last|price|volume|return|dividend|split|factor)"
+)
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 
 

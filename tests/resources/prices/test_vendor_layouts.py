@@ -161,6 +161,8 @@ def test_a_wide_table_has_a_column_a_symbol() -> None:
     assert refused(WIDE.replace("360.1", "n/a"), "w.csv")[0][:2] == ("BAD_NUMBER", 3)
     for header in (
         "Date,AAPL,VWAP",
+        "Date,PX_LAST,PX_VOLUME",
+        "Date,AAPL_Close,AAPL_Volume",
         "Date,AAPL,Close",
         "Date,AAPL",
         "Date,AAPL,aapl",
