@@ -20,6 +20,12 @@ def refuse_no_file(path: Path, remedy: str) -> None:
         raise RecordError(f"{path} is a folder, a pipe, a device or a link that leads to no file: {remedy}")
 
 
+def refuse_no_folder(path: Path) -> None:
+    """Raises RecordError for what stands in the place of a folder of the home and is none."""
+    if os.path.lexists(path) and not path.is_dir():
+        raise RecordError(f"{path} is no folder: move that away, the folder is made again")
+
+
 def exit_status(error: PackfolioError) -> int:
     """The exit status of a command that ends with an error."""
     return FAULT if isinstance(error, RecordError) else USAGE if isinstance(error, PolicyError) else FAILED

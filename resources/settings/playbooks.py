@@ -302,8 +302,9 @@ class Playbooks:
         lacking = [name for name in names if name in self.missing]
         if not lacking:
             return None
+        those = "them" if lacking[1:] else "it"
         return (
-            f"the desk has no {', '.join(lacking)}: copy them from the config/ that Packfolio comes with, "
+            f"the desk has no {', '.join(lacking)}: copy {those} from the config/ that Packfolio comes with, "
             "or do without"
         )
 

@@ -22,7 +22,7 @@ from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INT
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
 from resources.ledger.ledger import Connection, Stamp, file_sha256
 from resources.ledger.ledger_tree import Head, LedgerTree
-from resources.ledger.record_error import refuse_no_file
+from resources.ledger.record_error import refuse_no_file, refuse_no_folder
 from resources.ledger.signatures import signed, signing_key
 from resources.store.continuity import (
     refuse_another,
@@ -39,6 +39,7 @@ from resources.store.transaction import Transaction
 if TYPE_CHECKING:
     import pandas as pd
 LOCK_SECONDS = 120.0
+FOLDERS = ("cache", "evidence", "payloads")  # of the home, beside the warehouse
 LOST_COPY = "move that away: `packfolio ingest` publishes the true state again"
 
 
@@ -133,6 +134,8 @@ class Warehouse:
     def _locked(self) -> AbstractContextManager[None]:
         """Keeps other processes and threads out of the live database; waits for the one before."""
         self.home.mkdir(parents=True, exist_ok=True)
+        for name in FOLDERS:
+            refuse_no_folder(self.home / name)
         return held(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
 
     @contextmanager

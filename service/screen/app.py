@@ -157,7 +157,7 @@ def tabs(
         with as_it_is(fresh, "tab"):
             OF_TRADES[wanted](answer, fresh)
     elif wanted in OF_TRADES:
-        st.caption(f"{wanted} are shown when trades are generated.")
+        st.caption(f"{wanted}: shown when trades are generated.")
     elif wanted == FRONTIER:
         show_frontier(client, pack, name, limits, answer if fresh else None)
     elif wanted == COMPARE:

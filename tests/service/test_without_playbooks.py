@@ -41,7 +41,7 @@ def test_a_report_has_the_reason_in_the_place_of_its_scenarios(bare: Settings) -
     desk.published.close()
     (section,) = report.sections
     reason = (
-        "the desk has no scenarios.yaml: copy them from the config/ that Packfolio comes with, or do without"
+        "the desk has no scenarios.yaml: copy it from the config/ that Packfolio comes with, or do without"
     )
     assert section.stress is None and section.left_out["stress"] == reason
     page = render(report)
@@ -65,7 +65,8 @@ def test_the_api_says_which_file_it_would_need(
     body = {"pattern_id": pattern, "inputs": {"portfolio_id": "mixed", **inputs}}
     answer = client.post("/v1/execute", json=body)
     assert answer.status_code == 422
-    assert answer.json()["message"].startswith(f"the desk has no {lacking}: copy them")
+    those = "them" if "," in lacking else "it"
+    assert answer.json()["message"].startswith(f"the desk has no {lacking}: copy {those}")
 
 
 def test_the_rest_is_answered_and_the_catalogue_says_what_is_left_out(client: TestClient) -> None:

@@ -120,7 +120,7 @@ def _indented(out: Console, text: str) -> None:
 
 ORDER_HEADS = (
     ("", False), ("shares", True), ("symbol", False), ("price", True), ("value", True), ("now", True),
-    ("target", True), ("cost", True),
+    ("after", True), ("cost", True),
 )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def _order_cells(order: Row) -> list[str]:
     return [
         f"[{colour}]{order['action']}[/{colour}]", shares(order["quantity"]),
         order["symbol"] + (" [dim](simulated)[/dim]" if order["simulated"] else ""), amount(order["price"]),
-        amount(order["value"]), percent(order["current_weight"]), percent(order["target_weight"]),
+        amount(order["value"]), percent(order["current_weight"]), percent(order["achieved_weight"]),
         amount(order["cost"]),
     ]  # fmt: skip
 

@@ -18,16 +18,16 @@ RESULT: dict[str, Any] = {
 BUY: dict[str, Any] = {
     "action": "BUY", "quantity": 1500.0, "symbol": "AAA", "simulated": False, "price": 10.5,
     "value": Decimal("15750.00"), "cost": Decimal("28.63"), "current_weight": 0.1, "target_weight": 0.25751,
-    "rationale": "views raise it",
+    "achieved_weight": 0.2569, "rationale": "views raise it",
 }  # fmt: skip
 SELL = BUY | {
     "action": "SELL", "quantity": 0.25, "symbol": "BBB", "simulated": True, "price": 1234.5,
-    "value": Decimal("308.63"), "cost": Decimal("5.46"), "current_weight": 0.0031, "target_weight": 0.0,
-    "rationale": "not in the universe",
+    "value": Decimal("308.63"), "cost": Decimal("5.46"), "current_weight": 0.0031, "target_weight": 0.001,
+    "achieved_weight": 0.0, "rationale": "not in the universe",
 }  # fmt: skip
 HOLD = BUY | {
     "action": "HOLD", "quantity": 0.0, "symbol": "CCC", "price": 7.0, "value": Decimal(0), "cost": Decimal(0),
-    "current_weight": 0.5, "target_weight": 0.5014, "rationale": "within the band",
+    "current_weight": 0.5, "target_weight": 0.5014, "achieved_weight": 0.5002, "rationale": "within the band",
 }  # fmt: skip
 TOTALS: dict[str, Any] = {
     "nav_before": Decimal("100000.00"), "nav_after": Decimal("99965.91"), "costs": Decimal("34.09"),
@@ -64,11 +64,11 @@ def test_the_trades_of_two_books() -> None:
         |book (live, USD)
         |  mean_variance: expected 8.2% a year, volatility 12.4%, Sharpe 0.50, notional 115%
         |
-        |        shares   symbol               price       value    cost     now   target   why
-        | ─────────────────────────────────────────────────────────────────────────────────────────────────────
-        | BUY     1,500   AAA                  10.50   15,750.00   28.63   10.0%    25.8%   views raise it
-        | SELL     0.25   BBB (simulated)   1,234.50      308.63    5.46    0.3%     0.0%   not in the universe
-        | HOLD        0   CCC                   7.00        0.00    0.00   50.0%    50.1%   within the band
+        |        shares   symbol               price       value    cost     now   after   why
+        | ────────────────────────────────────────────────────────────────────────────────────────────────────
+        | BUY     1,500   AAA                  10.50   15,750.00   28.63   10.0%   25.7%   views raise it
+        | SELL     0.25   BBB (simulated)   1,234.50      308.63    5.46    0.3%    0.0%   not in the universe
+        | HOLD        0   CCC                   7.00        0.00    0.00   50.0%   50.0%   within the band
         |
         |  NAV 100,000.00 -> 99,965.91; costs 34.09 (3.41 bps); turnover 16.1% two-way, 8.0% one-way; cash after 34.57
         |  ! one name is stale
@@ -77,9 +77,9 @@ def test_the_trades_of_two_books() -> None:
         |second (paper, CAD)
         |  mean_variance: expected 8.2% a year, volatility 12.4%, Sharpe , notional 100%
         |
-        |       shares   symbol   price       value    cost     now   target   why
-        | ───────────────────────────────────────────────────────────────────────────────────
-        | BUY    1,500   AAA      10.50   15,750.00   28.63   10.0%    25.8%   views raise it
+        |       shares   symbol   price       value    cost     now   after   why
+        | ──────────────────────────────────────────────────────────────────────────────────
+        | BUY    1,500   AAA      10.50   15,750.00   28.63   10.0%   25.7%   views raise it
         |
         |  NAV 100,000.00 -> 99,965.91; costs 34.09 (3.41 bps); turnover 16.1% two-way, 8.0% one-way; cash after 34.57
         |  the sales realise -20.00 short-term and 1,500.50 long-term; estimated tax 305.25, not in the costs
@@ -95,13 +95,13 @@ def test_on_80_columns_the_reason_stands_below_its_line() -> None:
     said = trades_of(BOOK | {"trades": [BUY | {"rationale": LONG}, SELL, HOLD]}, width=80)
     assert (
         block("""
-        |      shares  symbol              price      value    now  target   cost
-        |BUY    1,500  AAA                 10.50  15,750.00  10.0%   25.8%  28.63
+        |      shares  symbol              price      value    now  after   cost
+        |BUY    1,500  AAA                 10.50  15,750.00  10.0%  25.7%  28.63
         |      Increase weight from 10.0% to 25.8%: the views move its expected return
         |      from 6.1% to 9.4%, and its cap binds
-        |SELL    0.25  BBB (simulated)  1,234.50     308.63   0.3%    0.0%   5.46
+        |SELL    0.25  BBB (simulated)  1,234.50     308.63   0.3%   0.0%   5.46
         |      not in the universe
-        |HOLD       0  CCC                  7.00       0.00  50.0%   50.1%   0.00
+        |HOLD       0  CCC                  7.00       0.00  50.0%  50.0%   0.00
         |      within the band
     """)
         in said

@@ -354,6 +354,17 @@ def test_what_stands_where_a_copy_is_made_is_told_and_never_written_through(ware
     assert verify_home(warehouse).faults == []
 
 
+def test_what_stands_in_the_place_of_a_folder_is_told_before_anything_is_written(
+    warehouse: Warehouse,
+) -> None:
+    for name in ("cache", "evidence", "payloads"):
+        (warehouse.home / name).write_text("no folder")
+        with pytest.raises(RecordError, match=f"{name} is no folder: move that away"):
+            write(warehouse, 101.0)
+        (warehouse.home / name).unlink()
+    write(warehouse, 101.0)
+
+
 def test_publishing_what_is_published_adds_no_line(warehouse: Warehouse) -> None:
     warehouse.publish()
     before = warehouse.anchor.read_bytes()
