@@ -7,6 +7,7 @@ from math import isfinite
 
 import numpy as np
 
+from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.factors.descriptors import sector_constraint
 from optimizer.factors.factor_model import FactorModel
@@ -36,6 +37,7 @@ class PredictedRisk:
     names: Array
 
 
+@typed
 def predicted_risk(model: FactorModel, weights: Array, benchmark: Array | None = None) -> PredictedRisk:
     """The volatility of weights (n,), or of their difference to a benchmark's: the tracking error.
 
@@ -171,6 +173,7 @@ def linked(parts: Array, benchmark: Array, errors: Array, active_errors: Array) 
     )  # fmt: skip
 
 
+@typed
 def attributed(
     fit: FactorFit,
     panel: FactorPanel,

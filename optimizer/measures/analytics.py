@@ -18,6 +18,7 @@ from optimizer.numerics.counted import floats, in_time, same_labels
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
+ABSURD = 1e6  # no return of a period is as large
 
 
 @typed
@@ -155,6 +156,7 @@ def benchmark_returns(prices: pd.Series, dates: pd.Index) -> pd.Series:
     return told.set_axis(dates).pct_change(fill_method=None).iloc[1:]
 
 
+@typed
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
     """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days.
 
@@ -164,6 +166,9 @@ def monthly_table(returns: pd.Series) -> pd.DataFrame:
     (2, 13)
     """
     index = as_dates("the returns", returns.index)
+    returns = pd.Series(floats("the returns", returns), index)
+    if (returns.abs() > ABSURD).any():
+        raise DataError("a return is beyond a million; give fractions, 0.01 for 1%")
     growth = (1 + returns).groupby([index.year, index.month]).prod().unstack() - 1
     growth.index.name, growth.columns.name = "year", "month"
     growth = growth.reindex(columns=range(1, 13))

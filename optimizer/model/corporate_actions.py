@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.action_kinds import ENDS, KINDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
@@ -71,6 +72,7 @@ class _Day:
     prices: Mapping[str, Number]
 
 
+@typed
 def adjust_position(
     action: CorporateAction,
     held: Sequence[H],

@@ -94,6 +94,7 @@ class Proposal:
     warnings: tuple[str, ...]
 
 
+@typed
 def form_beliefs(estimates: Estimates, universe: Universe, policy: Policy, mandate: Mandate) -> Beliefs:
     """What `formed` gives, split by the universe's factor model where it has one, and of it what the policy asks for.
 

@@ -27,6 +27,8 @@ ANSWERS = {
     "TradeList", "Taxes", "BlackLittermanSettings", "Detector", "Estimates", "HedgeLimits", "Instrument",
     "Liquidity", "Mandate", "MarketView", "OptimizationConstraints", "Policy", "PolicyStrategy", "Recipe", "Scenario",
     "ScenarioView", "TailBacktest", "TailRisk", "Trade", "Universe", "ExposureType", "ObjectiveType",
+    "Advice", "BacktestSettings", "Band", "Book", "CorporateAction", "DatedFacts", "ExposureRisk", "FactorHistory",
+    "FrozenPosition", "Indicator", "Market", "Observation", "Reasons", "Setting", "TaxPlan", "TrackingRisk",
     "DataError", "InfeasibleError", "PackfolioError", "PolicyError", "SolverError",
 }  # fmt: skip
 

@@ -39,6 +39,9 @@ from any_values import (
 import optimizer as o
 from optimizer.beliefs.estimators.recipes import COVARIANCES
 
+PANEL = o.FactorPanel(
+    NAMES, np.arange("2023-01-01", "2023-05-01", dtype="M8[D]"), np.random.default_rng(1).normal(0, 0.01, (120, 4))
+)
 Maker = Callable[[Case], Any]
 MAKERS: dict[str, Maker] = {
     # arrays and tables, by "owner.parameter" where one name stands for several shapes
@@ -179,6 +182,21 @@ MAKERS: dict[str, Maker] = {
     ),
     "split_returns.model": lambda c: MAKERS["factor_model"](c),
     "split_returns.excess": lambda c: c.weights(),
+    "predicted_risk.model": lambda c: MAKERS["factor_model"](c),
+    "predicted_risk.benchmark": lambda c: c.one(None, c.weights()),
+    "attributed.fit": lambda c: o.fit_factors(PANEL.between(0, 110)),
+    "attributed.panel": lambda c: c.one(PANEL, PANEL.between(0, 110)),
+    "attributed.weights": lambda c: c.one(np.full((10, 4), c.number(0.25)), np.zeros((3, 4))),
+    "attributed.benchmark": lambda c: c.one(None, c.weights()),
+    "totals": lambda c: c.one(None, c.returns(None)),
+    "monthly_table.returns": lambda c: c.series(c.returns(None)),
+    "adjust_position.action": lambda c: o.CorporateAction(
+        "A", DAY, c.one("split", "rename", "no such"), c.number(3.0)
+    ),
+    "adjust_position.held": lambda c: c.lots(),
+    "adjust_position.rate": lambda c: c.number(1.1),
+    "adjust_position.prices": lambda c: c.one(None, {"A": 40}, {}),
+    "form_beliefs.mandate": lambda c: o.Mandate(prior=c.one("historical", "market_cap", "no such")),
     "plan_factor_hedges.model": lambda c: MAKERS["factor_model"](c),
     "plan_factor_hedges.held": lambda c: c.by_name(lambda: c.number(0.5)),
     "plan_factor_hedges.targets": lambda c: c.one({"market": c.number(0.2)}, {"no such": 0.1}, {}),
