@@ -92,6 +92,9 @@ def cross_validate(
     (300, 3)
     """
     values = _complete(returns)
+    if not returns.columns.is_unique:
+        twice = returns.columns[returns.columns.duplicated()]
+        raise DataError(f"returns have {', '.join(sorted(set(map(str, twice))))} twice; keep one column each")
     if not callable(fit):
         raise PolicyError(
             f"fit is a {type(fit).__name__}; give a function of a table of returns: symbol -> weight"
@@ -172,9 +175,6 @@ def _complete(returns: pd.DataFrame) -> Array:
     if not isinstance(returns, pd.DataFrame):
         raise DataError(f"returns are a {type(returns).__name__}; give a DataFrame, dates x names")
     values = in_time("returns", returns)
-    if not returns.columns.is_unique:
-        twice = returns.columns[returns.columns.duplicated()]
-        raise DataError(f"returns have {', '.join(sorted(set(map(str, twice))))} twice; keep one column each")
     if not (np.abs(values) < ABSURD).all():
         raise DataError("returns have gaps or are no fractions; keep the dates on which every symbol has one")
     return values

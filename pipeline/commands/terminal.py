@@ -35,7 +35,8 @@ UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 def program() -> str:
     """How this program is called from the shell that called it: by its path, where the shell would not find it."""
     place = Path(sys.argv[0])
-    return quote(str(place.absolute())) if place.name == NAME and shutil.which(NAME) is None else NAME
+    unknown = place.name == NAME and place.is_file() and shutil.which(NAME) is None
+    return quote(str(place.absolute())) if unknown else NAME
 
 
 def visible(text: str) -> str:

@@ -40,7 +40,9 @@ import optimizer as o
 from optimizer.beliefs.estimators.recipes import COVARIANCES
 
 PANEL = o.FactorPanel(
-    NAMES, np.arange("2023-01-01", "2023-05-01", dtype="M8[D]"), np.random.default_rng(1).normal(0, 0.01, (120, 4))
+    NAMES,
+    np.arange("2023-01-01", "2023-05-01", dtype="M8[D]"),
+    np.random.default_rng(1).normal(0, 0.01, (120, 4)),
 )
 Maker = Callable[[Case], Any]
 MAKERS: dict[str, Maker] = {

@@ -264,10 +264,15 @@ def test_the_engine_takes_scenarios_in_the_order_of_its_symbols():
     mean, covariance = np.full(3, 0.05), np.cov(returns.T) * 252
     limits = OptimizationConstraints(max_weight=0.5, tail_level=0.9)
     there = OptimizationEngine(None, funds).optimize_mean_variance(
-        "ABC", mean, covariance, limits, ObjectiveType.MIN_CDAR, scenarios=returns
+        ("A", "B", "C"), mean, covariance, limits, ObjectiveType.MIN_CDAR, scenarios=returns
     )
     back = OptimizationEngine(None, funds).optimize_mean_variance(
-        "CBA", mean, covariance[::-1, ::-1], limits, ObjectiveType.MIN_CDAR, scenarios=returns[:, ::-1]
+        ("C", "B", "A"),
+        mean,
+        covariance[::-1, ::-1],
+        limits,
+        ObjectiveType.MIN_CDAR,
+        scenarios=returns[:, ::-1],
     )
     assert there.success, there.message
     assert there.weights == pytest.approx(back.weights, abs=1e-9)

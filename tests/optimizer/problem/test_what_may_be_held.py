@@ -234,7 +234,7 @@ def test_a_universe_takes_lists_and_the_words_of_a_file():
     assert capped.benchmark == {"A": 0.75, "B": 0.25}
     with pytest.raises(PolicyError, match="market_caps lacks B"):
         Universe(("A", "B"), benchmark="market_cap", market_caps={"A": 3.0})
-    with pytest.raises(PolicyError, match="symbols is the text 'SPY'"):
+    with pytest.raises(PolicyError, match="symbols is 'SPY', of str; give a list of names"):
         Universe("SPY")
 
 

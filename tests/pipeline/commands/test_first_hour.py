@@ -225,10 +225,13 @@ def test_the_example_is_not_offered_to_holdings_that_it_cannot_price(at: Termina
 def test_what_to_type_next_works_in_a_shell_that_does_not_find_the_program(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    (tmp_path / "my env").mkdir()
+    (tmp_path / "my env" / "packfolio").touch()
     for named, there, said in (
         ("packfolio", "/usr/bin/packfolio", "packfolio"),
         ("packfolio", None, f"'{tmp_path}/my env/packfolio'"),
         ("__main__.py", None, "packfolio"),
+        ("../packfolio", None, "packfolio"),  # which is not there
     ):
         monkeypatch.setattr(sys, "argv", [str(tmp_path / "my env" / named)])
         monkeypatch.setattr(terminal_words.shutil, "which", lambda name, there=there: there)
