@@ -14,6 +14,7 @@ from resources.prices.rounding import significant
 from resources.prices.source import PRICE_ROWS, STATED, Basis, FileRejected, Finding
 
 Codes = npt.NDArray[np.int32]
+LARGE = float(np.log(1.45))  # no dividend is likely to be a third of the price, and a simple ratio of it
 UNSEEN = 0.08  # a ratio nearer to 1:1 than this cannot be told from a day's move
 
 
@@ -60,6 +61,8 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
             "split": np.ones(len(days)),
         }
     elif "adj_close" in columns and not {"dividend", "split"} & set(columns):
+        if basis == "split_adjusted" and not stated:
+            _refuse_traded(codes, symbols, days, columns, name)
         columns |= _derived(codes, days, columns, splits=basis == "as_traded")
     elif basis == "split_adjusted":  # the closes carry the splits already
         columns |= {"split": np.ones(len(days))}
@@ -180,6 +183,22 @@ def _splits_show(
         f"they are adjusted for it already; state the basis of the source, split_adjusted or as_traded"
     )
     raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said)])
+
+
+def _refuse_traded(
+    codes: Codes, symbols: list[str], days: npt.NDArray[np.int32], columns: dict[str, Array], name: str
+) -> None:
+    """Raises FileRejected where closes show a split that the adjusted ones leave out: it would count as a dividend."""
+    split = _derived(codes, days, columns, splits=True)["split"]
+    shown = np.flatnonzero(np.abs(np.log(split)) > LARGE)
+    if len(shown):
+        place = shown[0]
+        said = (
+            f"{symbols[codes[place]]} closes on {np.datetime64(int(days[place]), 'D')} as after a split of "
+            f"{split[place]:g}, which its adjusted closes leave out: closes adjusted for splits show none; state the "
+            "basis of the source, as_traded or split_adjusted"
+        )
+        raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said)])
 
 
 def _derived(

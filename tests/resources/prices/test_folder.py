@@ -68,6 +68,13 @@ def test_one_file_a_symbol_as_yahoo_writes_it(tmp_path: Path) -> None:
     assert [finding.code for finding in one.warnings] == ["BASIS_ASSUMED"]
     assert column(one, "dividend") == [None, 1.0]
     assert column(one, "split") == [None, 1.0]
+    for ratio, close in (("4", 25.5), ("0.1", 1010.0)):  # taken for a dividend, and for a jump
+        with pytest.raises(
+            FileRejected, match=rf"closes on 2024-01-03 as after a split of {ratio}, which its adjusted"
+        ):
+            read_delivery(
+                text.replace("101,101", f"{close},101").encode(), "KO.csv", "", "", Reading("desk", "USD")
+            )
 
 
 def test_adjusted_closes_alone_are_total_returns_and_say_so(tmp_path: Path) -> None:
