@@ -68,7 +68,7 @@ def test_one_file_a_symbol_as_yahoo_writes_it(tmp_path: Path) -> None:
     assert [finding.code for finding in one.warnings] == ["BASIS_ASSUMED"]
     assert column(one, "dividend") == [None, 1.0]
     assert column(one, "split") == [None, 1.0]
-    for ratio, close in (("4", 25.5), ("0.1", 1010.0)):  # taken for a dividend, and for a jump
+    for ratio, close in (("4", 25.505), ("0.1", 1020.2)):  # taken for a dividend, and for a jump
         with pytest.raises(
             FileRejected, match=rf"closes on 2024-01-03 as after a split of {ratio}, which its adjusted"
         ):
