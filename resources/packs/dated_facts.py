@@ -79,12 +79,18 @@ def _wide(table: pd.DataFrame, value: str, names: list[str]) -> pd.DataFrame:
 
 
 def newest_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> dict[str, float]:
-    """The capitalisations of the newest priced day in a currency, of the symbols for which one is known.
+    """The newest capitalisations as they were stated, at the rates of the newest priced day, of the symbols with one.
 
-    Raises DataError where none is stated.
+    They are not carried on by price as those of past days are: what a desk states for today is what it means, and the
+    finding STALE_CAP says where it is old. Raises DataError where none is stated.
     """
-    found = known_caps(con, pack, symbols, currency, pd.DatetimeIndex([window_start(con, pack, 1)]))
-    return {str(symbol): float(cap) for symbol, cap in found.iloc[0].dropna().items()}
+    newest = _stated_caps(con, pack, list(symbols)).groupby("symbol").tail(1)
+    rates, day = exchange_rates(con, pack), window_start(con, pack, 1).date()
+    found = {
+        str(symbol): float(cap * rates.way(str(unit), currency, [day]).rates[0])
+        for symbol, unit, cap in zip(newest["symbol"], newest["currency"], newest["cap"], strict=True)
+    }
+    return {symbol: cap for symbol, cap in sorted(found.items()) if cap == cap}
 
 
 def known_characteristics(

@@ -150,7 +150,7 @@ def _old_caps(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
         oldest = rows[0][1]
         message = (
             f"market_caps: the newest of {some_of([symbol for symbol, _ in rows])} is more than {CAP_AGE.days} days "
-            f"old, the oldest of {oldest}: they are carried on by price; ingest newer ones"
+            f"old, the oldest of {oldest}: they count as they were stated; ingest newer ones"
         )
         yield "STALE_CAP", None, oldest, float((as_of - oldest).days), message
 
