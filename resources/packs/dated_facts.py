@@ -85,7 +85,7 @@ def newest_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: s
     finding STALE_CAP says where it is old. Raises DataError where none is stated.
     """
     newest = _stated_caps(con, pack, list(symbols)).groupby("symbol").tail(1)
-    rates, day = exchange_rates(con, pack), window_start(con, pack, 1).date()
+    rates, day = exchange_rates(con, pack), window_start(con, pack, 1)
     found = {
         str(symbol): float(cap * rates.way(str(unit), currency, [day]).rates[0])
         for symbol, unit, cap in zip(newest["symbol"], newest["currency"], newest["cap"], strict=True)
