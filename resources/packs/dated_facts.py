@@ -11,7 +11,7 @@ from optimizer.backtests.dated_facts import carried_caps
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import read_panel, window_start
+from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rates
 
@@ -79,15 +79,15 @@ def _wide(table: pd.DataFrame, value: str, names: list[str]) -> pd.DataFrame:
 
 
 def newest_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: str) -> dict[str, float]:
-    """The newest capitalisations as they were stated, at the rates of the newest priced day, of the symbols with one.
+    """The newest capitalisations as they were stated, at the pack's rates, of the symbols with one.
 
     They are not carried on by price as those of past days are: what a desk states for today is what it means, and the
     finding STALE_CAP says where it is old. Raises DataError where none is stated.
     """
     newest = _stated_caps(con, pack, list(symbols)).groupby("symbol").tail(1)
-    rates, day = exchange_rates(con, pack), window_start(con, pack, 1)
+    rates = exchange_rates(con, pack)
     found = {
-        str(symbol): float(cap * rates.way(str(unit), currency, [day]).rates[0])
+        str(symbol): float(cap * rates.way(str(unit), currency, [pack.as_of]).rates[0])
         for symbol, unit, cap in zip(newest["symbol"], newest["currency"], newest["cap"], strict=True)
     }
     return {symbol: cap for symbol, cap in sorted(found.items()) if cap == cap}
