@@ -13,6 +13,7 @@ Period = Literal["weekly", "monthly", "quarterly", "yearly"]
 Kind = Literal["no_trade", "rebalance", "raise_cash", "invest_cash"]
 PERIODS: tuple[str, ...] = get_args(Period)
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+REMNANT = 5e-4  # of NAV
 TINY = 1e-12  # a drift of exactly its band is inside
 
 
@@ -37,7 +38,7 @@ class RebalanceRules:
     """When a portfolio trades; a rule that is None does not count. Bands are fractions.
 
     drift           of a name's weight from its target, of NAV
-    relative_drift  of a name's weight from its target, of the target; a name held without one is out of any band
+    relative_drift  of a name's weight from its target, of the target; a name without one of 5 bps or more is out
     total_drift     half of all drifts together, as turnover is counted
     calendar        a period, on whose first day alone drift is looked at, or weekdays
     cool_down_days  days after a trade without another
@@ -200,8 +201,11 @@ def _drifts(
 
 
 def _relative(away: float, target: float) -> float:
-    """The drift as a share of the target's size; of a name without a target, which belongs in no band, infinite."""
-    return away / abs(target) if target else inf if away > TINY else 0.0
+    """The drift as a share of the target's size; of a name without a target, which belongs in no band, infinite.
+
+    What is left of a name, too little to be sold, is no reason to trade all others day after day.
+    """
+    return away / abs(target) if target else inf if away > REMNANT else 0.0
 
 
 def _cash(kept: CashRange | None, cash: float) -> tuple[bool, bool]:

@@ -59,6 +59,7 @@ def test_a_first_day_trades_and_a_name_without_a_target_counts() -> None:
     relative = RebalanceRules(relative_drift=0.1)
     found = decide(relative, Standing({"A": 0.97}), {"A": 0.97, "NEW": 0.001}, 0.0, DAY)
     assert found.sentence == "trade: relative drift beyond 10%: NEW has no target"
+    assert not decide(relative, Standing({"A": 0.97}), {"A": 0.97, "REMNANT": 0.0004}, 0.0, DAY).trades
     assert not decide(relative, Standing({"A": 0.97, "OLD": 0.0}), {"A": 0.97, "OLD": 0.0}, 0.0, DAY).trades
     short = decide(relative, Standing({"A": 1.2, "S": -0.2}), {"A": 1.2, "S": -0.25}, 0.0, DAY)
     assert short.sentence == "trade: relative drift 25% of 10%"
