@@ -3,6 +3,7 @@
 Every answer is below 500, and an error is in the one shape with the status of its code.
 """
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,7 +37,11 @@ def client(settings: Settings) -> Iterator[TestClient]:
 @pytest.fixture(scope="module")
 def operations(client: TestClient) -> dict[str, Any]:
     """METHOD path -> operation, of the application's own description."""
-    import schemathesis  # 3 s: only here
+    gc.disable()  # CPython 3.11 loses count where a collection falls into the parse of a file that pytest rewrites
+    try:
+        import schemathesis  # 3 s: only here
+    finally:
+        gc.enable()
 
     described = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
     found = [result.ok() for result in described.get_all_operations()]
