@@ -7,14 +7,7 @@ from uuid import UUID
 
 import pandas as pd
 
-from optimizer import (
-    DataError,
-    Estimates,
-    FactorModel,
-    PolicyError,
-    Reasons,
-    Recipe,
-)
+from optimizer import DataError, Estimates, FactorModel, PolicyError, Reasons, Recipe
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
 from resources.books.orders import past_reasons

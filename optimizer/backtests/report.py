@@ -10,10 +10,9 @@ import pandas as pd
 from optimizer.backtests.market import Rows
 from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
-from optimizer.measures.analytics import Metrics, benchmark_returns, performance_metrics
+from optimizer.measures.analytics import Metrics, benchmark_returns, dated, performance_metrics
 from optimizer.measures.performance import NORMAL, deflated_sharpe, money_weighted_return
 from optimizer.model.sessions import as_dates, periods_per_year
-from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
 KNOWLEDGE = {
@@ -106,12 +105,10 @@ class BacktestResult:
         nav, dates = self.nav.to_numpy(dtype=np.float64), as_dates("the backtest", self.nav.index)
         paid = np.zeros(len(nav))
         if flows is not None:
-            if not isinstance(flows, pd.Series):
-                raise DataError(f"flows: that is a {type(flows).__name__}; give a Series by date")
-            days = as_dates("flows", flows.index)
-            if len(strangers := days.difference(dates)):
+            told = dated("flows", flows)
+            if len(strangers := pd.DatetimeIndex(told.index).difference(dates)):
                 raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")
-            np.add.at(paid, dates.get_indexer(days), floats("flows", flows))
+            np.add.at(paid, dates.get_indexer(told.index), told.to_numpy())
         values = nav * (1 + np.cumsum(paid / nav))
         days = (self.nav.index - self.nav.index[0]).to_numpy() / np.timedelta64(1, "D")
         return money_weighted_return(values, paid, days.astype(np.float64) / 365.25)

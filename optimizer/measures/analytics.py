@@ -131,11 +131,16 @@ def _fractions(rates: Array) -> Array:
     return rates
 
 
-def by_date(what: str, given: pd.Series) -> pd.Series:
-    """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
+def dated(what: str, given: pd.Series) -> pd.Series:
+    """Numbers by date without a zone, in their order; DataError for what is no Series and labels that are no dates."""
     if not isinstance(given, pd.Series):
         raise DataError(f"{what}: that is a {type(given).__name__}; give a Series by date")
-    told = pd.Series(floats(what, given), as_dates(what, given.index)).sort_index()
+    return pd.Series(floats(what, given), as_dates(what, given.index))
+
+
+def by_date(what: str, given: pd.Series) -> pd.Series:
+    """Numbers by date without a zone, ascending; DataError for labels that are no dates, and for two of a date."""
+    told = dated(what, given).sort_index()
     if not told.index.is_unique:
         raise DataError(f"{what}: {told.index[told.index.duplicated()][0].date()} stands twice; keep it once")
     return told

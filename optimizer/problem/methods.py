@@ -47,12 +47,11 @@ def min_volatility(setting: Setting) -> Quadratic:
 
 def mean_variance(setting: Setting) -> Quadratic:
     """Greatest mean'w + cash x rate - lambda/2 w'Sw (Markowitz 1952)."""
-    aversion = setting.policy.risk_aversion
     rate = setting.cash_rate()
     gain = mean_of(setting.estimates) - rate
     return Quadratic(
-        scaled(setting.estimates.risk, aversion), -gain, "expected return less its penalty for risk", "negative", -rate,
-        doubt=doubt_of(setting),
+        scaled(setting.estimates.risk, setting.policy.risk_aversion), -gain,
+        "expected return less its penalty for risk", "negative", -rate, doubt=doubt_of(setting),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -79,9 +79,9 @@ class Instrument:
                 f"hedge {self.symbol}: an option has an option_type and is bought; a fund has none"
             )
         check_one_of("kind", self.kind, ("etf", "option"))
-        check_one_of("side", self.side, ("BUY", "SELL"))
+        check_one_of("side", self.side, get_args(Side))
         if self.option_type is not None:
-            check_one_of("option_type", self.option_type, ("PUT", "CALL"))
+            check_one_of("option_type", self.option_type, get_args(OptionType))
         for name, (low, high) in ENDS.items():
             check_between(f"hedge {self.symbol}: {name}", getattr(self, name), low, high)
         if strangers := sorted(set(self.against) - set(FACTORS)):

@@ -13,7 +13,7 @@ from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
-from resources.packs.rates import exchange_rates
+from resources.packs.rates import exchange_rates, ways
 
 NEAR = pd.Timedelta(days=10)  # a close is looked for this long before a statement
 
@@ -85,9 +85,9 @@ def newest_caps(con: Connection, pack: Pack, symbols: Sequence[str], currency: s
     finding STALE_CAP says where it is old. Raises DataError where none is stated.
     """
     newest = _stated_caps(con, pack, list(symbols)).groupby("symbol").tail(1)
-    rates = exchange_rates(con, pack)
+    rates = ways(con, pack, sorted(set(newest["currency"])), currency, [pack.as_of])
     found = {
-        str(symbol): float(cap * rates.way(str(unit), currency, [pack.as_of]).rates[0])
+        str(symbol): float(cap * rates[unit].rates[0])
         for symbol, unit, cap in zip(newest["symbol"], newest["currency"], newest["cap"], strict=True)
     }
     return {symbol: cap for symbol, cap in sorted(found.items()) if cap == cap}

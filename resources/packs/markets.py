@@ -36,7 +36,7 @@ class Market:
     facts      one of FACTS -> symbol -> the newest value
     rates      of all exchange rates that are needed to tell one of its currencies in another
     risk_free  currency -> per year, of those that have one
-    caps       currency -> symbol -> capitalisation in it on the newest priced day, where they were asked for
+    caps       currency -> symbol -> the newest capitalisation as stated, told in it, where they were asked for
     windows    first and last day of a stretch of the past -> the prices in it
     models     recipe -> its factor model as recorded, for limits that name factors
     """

@@ -8,14 +8,7 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from optimizer import (
-    DataError,
-    DatedFacts,
-    FundExposureMap,
-    LiquidityPanel,
-    Universe,
-    Vintages,
-)
+from optimizer import DataError, DatedFacts, FundExposureMap, LiquidityPanel, Universe, Vintages
 from optimizer.backtests.dated_facts import Weighting, dated_sectors, last_worths
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
