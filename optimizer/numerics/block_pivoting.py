@@ -59,6 +59,7 @@ class Moves:
 
     fall, rise  (n,) free weights beyond their lower or upper end, low or high (n,)
     up, down    (n,) by how much the slope of a resting weight points inside; 0 where it does not
+    weights     (n,) those of which one of these is true
     held        (m,) the rows' state after the round
     """
 
@@ -68,12 +69,12 @@ class Moves:
     high: Array
     up: Array
     down: Array
+    weights: Mask
     held: Array
 
     def wrong(self, guess: Guess) -> Mask:
         """(n + m,) the weights and rows that have to change."""
-        weights = self.fall | self.rise | (self.up > 0) | (self.down > 0)
-        return np.concatenate([weights, self.held != guess.held])
+        return np.concatenate([self.weights, self.held != guess.held])
 
 
 class Pivots:
@@ -154,12 +155,13 @@ class Pivots:
         return self._first(np.union1d(buys, sales), side)
 
     def _at(self, start: Array) -> Guess:
-        """The bounds and rows that a point rests on."""
+        """The bounds and rows that a point rests on; one that is held beyond its bounds is on their side of it."""
         frame = self.frame
+        start = np.clip(start, frame.floor, frame.ceiling)
         side = np.sign(start - self.center)
         rests = (start <= frame.floor) | (start >= frame.ceiling) | (side == 0)
         guess = self._first(np.flatnonzero(~rests), side)
-        guess.at = np.clip(start, frame.floor, frame.ceiling)
+        guess.at = start
         value = frame.rows @ start
         if self.kink is not None:
             value[self.bend] = self.kink.value(start)
@@ -181,7 +183,8 @@ class Pivots:
         away = np.where(guess.free, 0.0, guess.at - self.base)
         resting = away.nonzero()[0]
         k = len(free)
-        active, target = self._rows(guess, rows, away)
+        own = self.frame.rows[rows]
+        active, target = self._rows(guess, rows, own, self.base + away)
         part = Part(self.P, np.concatenate([free, resting]))
         right = np.zeros((k + len(rows), 1 if self.gain is None else 2))
         right[:k, 0] = -self.q[free]
@@ -194,20 +197,21 @@ class Pivots:
         step = np.zeros((len(self.q), right.shape[1]))
         step[free] = solved[:k]
         step[resting, 0] = away[resting]
-        return self._point(guess, step, part.products(step), rows, solved[k:])
+        return self._point(guess, step, part.products(step), rows, own, solved[k:])
 
-    def _rows(self, guess: Guess, rows: Index, away: Array) -> tuple[Array, Array]:
-        """The held rows (r, n) and what they must make of a step from the base (r,)."""
-        frame = self.frame
-        active = frame.rows[rows]
-        target = np.where(guess.held > 0, frame.high, frame.low)[rows] - active @ (self.base + away)
-        if self.kink is not None and guess.held[self.bend] != 0:
-            place = int(np.searchsorted(rows, self.bend))
-            active[place] = guess.side * self.kink.coefficients
-            target[place] = self.kink.bound - active[place] @ (self.base + away - self.center)
+    def _rows(self, guess: Guess, rows: Index, own: Array, start: Array) -> tuple[Array, Array]:
+        """The held rows (r, n), whose numbers in the frame are `own`, and what they must make of a step from start."""
+        target = np.where(guess.held > 0, self.frame.high, self.frame.low)[rows] - own @ start
+        if self.kink is None or guess.held[self.bend] == 0:
+            return own, target
+        active, place = own.copy(), int(rows.searchsorted(self.bend))
+        active[place] = guess.side * self.kink.coefficients
+        target[place] = self.kink.bound - active[place] @ (start - self.center)
         return active, target
 
-    def _point(self, guess: Guess, step: Array, slopes: Array, rows: Index, found: Array) -> Point:
+    def _point(
+        self, guess: Guess, step: Array, slopes: Array, rows: Index, own: Array, found: Array
+    ) -> Point:
         slope, y, x, sure = self.q + slopes[0], found[:, 0], self.base + step[:, 0], True
         if self.gain is not None:
             # Along x + strength times the step a unit of gain adds, the ratio is greatest at this strength.
@@ -221,7 +225,7 @@ class Pivots:
         x[resting] = guess.at[resting]
         multipliers = np.zeros(len(guess.held))
         multipliers[rows] = y
-        return Point(x, multipliers, slope - y @ self.frame.rows[rows], sure and bool(np.isfinite(x).all()))
+        return Point(x, multipliers, slope - y @ own, sure and bool(np.isfinite(x).all()))
 
     def _judge(self, guess: Guess, point: Point) -> Moves:
         frame, x, held = self.frame, point.x, guess.held
@@ -238,17 +242,18 @@ class Pivots:
         wants_up = np.where(rests & (up < -tiny) & (guess.at < frame.ceiling), -up, 0.0)
         wants_down = np.where(rests & (down > tiny) & (guess.at > frame.floor), down, 0.0)
         fall, rise = guess.free & (x < low - PRIMAL), guess.free & (x > high + PRIMAL)
+        weights = fall | rise | (wants_up > 0) | (wants_down > 0)
         if not self.loose:
-            return Moves(fall, rise, low, high, wants_up, wants_down, held)
+            return Moves(fall, rise, low, high, wants_up, wants_down, weights, held)
         released = (held * point.multipliers > tiny) & self.ranges
         # The bound of the absolute limit gives way last: it is what keeps all weights from moving at once.
-        if bent and (fall | rise | (wants_up > 0) | (wants_down > 0)).any():
+        if bent and weights.any():
             released[self.bend] = False
         after = np.where(released, 0.0, held)
         if not held.all():
             # Rows are judged where the weights will be: those that overshoot would break most of them.
             self._hold_broken(after, held == 0, np.minimum(np.maximum(x, low), high))
-        return Moves(fall, rise, low, high, wants_up, wants_down, after)
+        return Moves(fall, rise, low, high, wants_up, wants_down, weights, after)
 
     def _hold_broken(self, held: Array, open_rows: Mask, x: Array) -> None:
         """The open rows that x (n,) breaks are held from now on."""

@@ -14,27 +14,26 @@ def least_on_rows(S: Array, rows: Array, right: Array) -> Array:
     S (k, k) positive definite, rows A (r, k). Raises NoAnswerError where S is singular on the rows, or they depend
     on each other.
     """
-    k = len(S)
     try:
-        found = _by_factor(S, rows, right) if k > LARGE else _at_once(S, rows, right)
+        found, off = _by_factor(S, rows, right) if len(S) > LARGE else _at_once(S, rows, right)
     except np.linalg.LinAlgError as error:
         raise NoAnswerError("active set", str(error), infeasible=False) from error
-    top, bottom = S @ found[:k] - rows.T @ found[k:] - right[:k], rows @ found[:k] - right[k:]
-    off = max(float(np.abs(top).max(initial=0.0)), float(np.abs(bottom).max(initial=0.0)))
-    if not off <= RESIDUAL * float(np.abs(right).max(initial=0.0)):
+    if not np.abs(off).max(initial=0.0) <= RESIDUAL * np.abs(right).max(initial=0.0):
         raise NoAnswerError("active set", "rows depend on each other", infeasible=False)
     return found
 
 
-def _at_once(S: Array, rows: Array, right: Array) -> Array:
+def _at_once(S: Array, rows: Array, right: Array) -> tuple[Array, Array]:
+    """The answer, and by how much it misses the equations."""
     k = len(S)
     system = np.zeros((len(right), len(right)))
     system[:k, :k], system[k:, :k], system[:k, k:] = S, rows, -rows.T
-    return np.asarray(np.linalg.solve(system, right), dtype=float)
+    found = np.linalg.solve(system, right)
+    return found, system @ found - right
 
 
-def _by_factor(S: Array, rows: Array, right: Array) -> Array:
-    """By the Cholesky factor of S, half the work of LU. Raises LinAlgError where S has none."""
+def _by_factor(S: Array, rows: Array, right: Array) -> tuple[Array, Array]:
+    """The same by the Cholesky factor of S, half the work of LU. Raises LinAlgError where S has none."""
     from scipy.linalg import lapack  # its import pays off for large systems only
 
     k = len(S)
@@ -44,4 +43,6 @@ def _by_factor(S: Array, rows: Array, right: Array) -> Array:
     both = lapack.dpotrs(factor, np.column_stack([right[:k], rows.T]), lower=1)[0]
     free, own = both[:, : right.shape[1]], both[:, right.shape[1] :]
     prices = np.linalg.solve(rows @ own, right[k:] - rows @ free)
-    return np.asarray(np.concatenate([free + own @ prices, prices]), dtype=float)
+    y = free + own @ prices
+    off = np.concatenate([S @ y - rows.T @ prices - right[:k], rows @ y - right[k:]])
+    return np.concatenate([y, prices]), off

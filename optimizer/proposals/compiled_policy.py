@@ -10,7 +10,6 @@ from optimizer.arguments import typed
 from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import JointViews, MarketView
 from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError
-from optimizer.measures.portfolio_measures import turnover
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -142,7 +141,11 @@ class CompiledPolicy:
         return unlimited(goal_of(setting), build_limits(setting).without("max_turnover"))
 
     def _towards_unlimited(self, held: Array) -> Array | None:
-        """(n,) as far as the turnover limit lets go from what is held to `_unlimited`, where that helps a solver."""
+        """(n,) from what is held to `_unlimited` as far as the turnover limit lets go, where that helps a solver.
+
+        Every purchase, and every sale, is smaller by the same amount or falls away: as the best trades under the limit
+        are, most names then rest where they are.
+        """
         policy = self._applied[0]
         if policy.max_turnover is None or policy.method not in PIVOTED or len(held) <= SMALL:
             return None
@@ -150,8 +153,11 @@ class CompiledPolicy:
             wanted = self._unlimited
         except (NoAnswerError, PackfolioError):
             return None  # the solve says what is wrong
-        way = turnover(wanted, held)
-        return held + min(1.0, policy.max_turnover / way) * (wanted - held) if way else wanted
+        way, most = wanted - held, 2 * policy.max_turnover
+        if float(np.abs(way).sum()) <= most:
+            return wanted
+        bought = min(max((most + float(way.sum())) / 2, 0.0), most)
+        return held + _shrunk(np.maximum(way, 0.0), bought) - _shrunk(np.maximum(-way, 0.0), most - bought)
 
     @cached_property
     def _heeds_holdings(self) -> bool:
@@ -195,7 +201,8 @@ class CompiledPolicy:
                 warnings += tuple(swap.text for swap in found)
             except InfeasibleError as error:
                 left += (f"No losses are harvested: {error}",)
-        return replace(solution, warnings=warnings + left + solution.warnings)
+        told = warnings + left
+        return replace(solution, warnings=told + solution.warnings) if told else solution
 
     def _curve(self, portfolio: Portfolio, prices: Mapping[str, Number]) -> CostCurve | None:
         """What the list will charge, for trades as fractions of the NAV; None where the goal counts no costs."""
@@ -239,6 +246,13 @@ class CompiledPolicy:
             risk=self._risk,
         )
         return with_frozen(with_taxes(found, plan) if plan else found, self.mandate.frozen)
+
+
+def _shrunk(sizes: Array, total: float) -> Array:
+    """(n,) sizes less what is taken off all alike, none below 0, so that they sum to a smaller total."""
+    ordered = np.sort(sizes)[::-1]
+    off = (np.cumsum(ordered) - total) / np.arange(1, len(sizes) + 1)
+    return np.maximum(sizes - off.max(), 0.0)
 
 
 def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:

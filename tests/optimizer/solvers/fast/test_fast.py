@@ -366,6 +366,20 @@ def test_a_start_changes_how_soon_and_not_what(method: str, limits: dict[str, fl
         last = cold.weights
 
 
+def test_a_start_above_a_cap_is_sold_down_to_it_by_pivots():
+    rng = np.random.default_rng(12)
+    n, policy = 80, Policy(method="min_volatility", max_weight=0.06, max_turnover=0.08)
+    names = tuple(f"S{i:02d}" for i in range(n))
+    root = np.vstack([np.where(np.arange(n) < 3, 0.1, 0.15), 0.02 * rng.standard_normal((5, n))])
+    estimates = Estimates(names, None, LowRank(root, rng.uniform(0.02, 0.05, n)), trusted=True)
+    held = np.where(np.arange(n) < 3, 0.08, 0.76 / (n - 3))
+    cold = solve(estimates, policy, Universe(names), held)
+    near = np.where(held > 0.06, held, cold.weights)
+    warm = solve(estimates, policy, Universe(names), held, start=near)
+    assert cold.solver == warm.solver == "active set"
+    np.testing.assert_allclose(warm.weights, cold.weights, atol=1e-12)
+
+
 def test_a_turnover_limit_settles_by_pivots_in_a_book_of_thousands():
     n, days = 2000, 300
     rng = np.random.default_rng(7)
