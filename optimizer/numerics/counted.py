@@ -162,6 +162,8 @@ def floats(name: str, value: Any) -> Array:
 
     Dates and durations are none, though a cast takes them for counts of microseconds.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim:
+        return value
     tabled = hasattr(value, "to_numpy")
     try:
         raw = value.to_numpy() if tabled else np.asarray(value)
@@ -173,7 +175,7 @@ def floats(name: str, value: Any) -> Array:
         elif isinstance(value, np.ma.MaskedArray):
             found = np.ma.filled(value.astype(np.float64), np.nan)
         else:
-            found = np.asarray(value, dtype=np.float64)
+            found = np.asarray(raw if raw.dtype.kind in "fiub" else value, dtype=np.float64)
     except (ValueError, TypeError):
         found = np.zeros(())
     if found.ndim == 0:

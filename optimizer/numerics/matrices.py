@@ -94,7 +94,7 @@ def less(matrix: LowRank, rows: Array) -> LowRank:
 def block(matrix: Matrix, names: Index) -> Array:
     """(k, k) rows and columns of k names."""
     if not isinstance(matrix, LowRank):
-        return np.asarray(matrix[names[:, None], names])
+        return np.asarray(matrix.take(names, axis=0).take(names, axis=1))
     square = matrix.signed[:, names].T @ matrix.root[:, names]
     square.flat[:: len(square) + 1] += matrix.diagonal[names]
     return np.asarray(square)
@@ -103,7 +103,7 @@ def block(matrix: Matrix, names: Index) -> Array:
 def between(matrix: Matrix, rows: Index, columns: Index) -> Array:
     """(k, j) what k names have in common with j others; on the diagonal of factors only what is in these."""
     if not isinstance(matrix, LowRank):
-        return np.asarray(matrix[rows[:, None], columns])
+        return np.asarray(matrix.take(rows, axis=0).take(columns, axis=1))
     return np.asarray(matrix.root[:, rows].T @ matrix.root[:, columns])
 
 

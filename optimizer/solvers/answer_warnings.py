@@ -76,8 +76,10 @@ def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]
 
 def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
     """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
+    if bound is None:
+        return ()
     value = goal.value(w)
-    if bound is None or abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
+    if abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
         return ()
     return (
         f"limits on shares of risk leave open whether a better portfolio exists: the {told_as(goal)} is {value:.6g}, "

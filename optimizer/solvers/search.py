@@ -40,9 +40,9 @@ class Way:
 def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
     """The best weights in the feasible set, else on the way out of its conflict, and where they were found."""
     shares = feasible.limits.shares
-    way, best = search_convex(goal, replace(feasible, limits=replace(feasible.limits, shares=())), setting)
     if not shares:
-        return way, best
+        return search_convex(goal, feasible, setting)
+    way, best = search_convex(goal, replace(feasible, limits=replace(feasible.limits, shares=())), setting)
     unmet: tuple[Unmet, ...] = ()
     try:
         found = within_shares(goal, way.feasible, shares, best)

@@ -59,6 +59,8 @@ def beside_frozen(policy: Policy, positions: Sequence[FrozenPosition]) -> Policy
 
 def with_frozen(trades: TradeList, positions: Sequence[FrozenPosition]) -> TradeList:
     """The list with a HOLD row for each frozen position, its value no longer in the cash."""
+    if not positions:
+        return trades
     total = sum((one.value for one in positions), ZERO)
     rows = tuple(
         TradeRow(

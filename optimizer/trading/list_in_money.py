@@ -134,7 +134,8 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
     risk, shares = setting.estimates.risk, uncounted(risk_contributions)
     # Cash bears no risk, which is no number as a share.
-    before, after = (np.nan_to_num(shares(w, risk)).tolist() for w in (problem.held, achieved))
+    told = (shares(w, risk) for w in (problem.held, achieved))
+    before, after = (np.where(np.isnan(each), 0.0, each).tolist() for each in told)
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(), problem.step.tolist(),
         before, after, strict=True,

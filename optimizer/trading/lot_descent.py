@@ -134,7 +134,7 @@ def _repair(walk: Walk) -> bool:
     bulk_up, bulk_down = permitted(p, walk.lots + stride), permitted(p, walk.lots - stride)
     far = stride >= MANY
     down, up = np.where(far, bulk_down, down), np.where(far, bulk_up, up)
-    to = np.stack([down, up, np.zeros_like(up), bulk_down, bulk_up])
+    to = np.array([down, up, np.zeros(len(up)), bulk_down, bulk_up])
     gain, penalty = walk.weigh(to)
     removed = walk.penalty - penalty
     removed = np.where(
@@ -151,7 +151,7 @@ def _repair_by_two(walk: Walk) -> bool:
     many lots as weigh what is missing then.
     """
     p, start = walk.problem, walk.penalty
-    to = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
+    to = np.array([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots))])
     _, penalty = walk.weigh(to)
     penalty = np.where(to == walk.lots, np.inf, penalty)
     for flat in np.argsort(penalty, axis=None, kind="stable")[:FIRST_MOVES]:
@@ -160,7 +160,7 @@ def _repair_by_two(walk: Walk) -> bool:
         walk.take([name], [float(to.flat[flat])])
         stride = np.ceil(walk.missing / p.step)
         many = (permitted(p, walk.lots - stride), permitted(p, walk.lots + stride))
-        answers = np.stack([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots)), *many])
+        answers = np.array([*neighbours(p, walk.lots)[::-1], np.zeros(len(walk.lots)), *many])
         gain, after = walk.weigh(answers)
         if _take_best(walk, answers, np.where(after < start - TOLERANCE, gain + p.aversion * after, np.inf)):
             return True
@@ -173,7 +173,7 @@ def _improve(walk: Walk) -> bool:
     p = walk.problem
     up, down = neighbours(p, walk.lots)
     newton = walk.lots - walk.gradient / (2 * p.aversion * walk.diagonal * p.step)
-    to = np.stack([down, up, np.zeros_like(up), permitted(p, newton)])
+    to = np.array([down, up, np.zeros(len(up)), permitted(p, newton)])
     gain, penalty = walk.weigh(to)
     score = np.where((penalty <= TOLERANCE) & (gain < -walk.worth), gain, np.inf)
     return _take_several(walk, to, score) or _take_best(walk, to, score)
@@ -215,7 +215,7 @@ def _exchange(walk: Walk) -> bool:
     Only the PAIRS most promising names of each direction are paired.
     """
     p = walk.problem
-    to = np.stack(neighbours(p, walk.lots))
+    to = np.array(neighbours(p, walk.lots))
     gain, _ = walk.weigh(to)
     gain = np.where(np.abs(to - walk.lots) > 0, gain, np.inf)
     ups, downs = (np.argsort(row, kind="stable")[:PAIRS] for row in gain)

@@ -102,6 +102,8 @@ def large_kept(limits: Limits, rule: tuple[float, float] | None, wanted: Array) 
 
 def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
     """The problem with what is held within `band` of its target kept as it is."""
+    if not band:
+        return problem
     near = (np.abs(problem.wanted - problem.held) < band) & (problem.wanted != 0)
     return replace(
         problem,
@@ -234,11 +236,11 @@ def _worst_by_group(
 ) -> list[LimitCheck]:
     """One check a policy item: of the weight with the least slack."""
     slack = weights - bounds if check is _at_least else bounds - weights
-    worst: dict[str, int] = {}
-    for i, (group, room) in enumerate(zip(groups, slack.tolist(), strict=True)):
-        if group not in worst or room < slack[worst[group]]:
-            worst[group] = i
-    return [check(group, float(bounds[i]), float(weights[i])) for group, i in worst.items()]
+    worst = {groups[i]: i for i in np.argsort(slack, kind="stable")[::-1].tolist()}
+    return [
+        check(group, float(bounds[worst[group]]), float(weights[worst[group]]))
+        for group in dict.fromkeys(groups)
+    ]
 
 
 def _of_trade(found: LimitCheck, trades: Mapping[str, float]) -> LimitCheck:

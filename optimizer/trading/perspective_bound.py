@@ -79,10 +79,8 @@ class _Columns:
 
     def __init__(self, problem: RoundingProblem, near: Array | None) -> None:
         p = self.problem = problem
-        self.base = np.where(
-            p.upper - p.lower <= TOLERANCE, np.minimum(np.maximum(p.held, p.lower), p.upper), p.held
-        )
         self.movable = p.upper - p.lower > TOLERANCE
+        self.base = np.where(self.movable, p.held, np.minimum(np.maximum(p.held, p.lower), p.upper))
         self.must = self.movable & ((p.held > p.upper + TOLERANCE) | (p.held < p.lower - TOLERANCE))
         self.miss = p.marginal(self.base)
         start = Priced(p, self.base, 0.0, 0.0, np.zeros(len(p.bounds)), self.miss)
@@ -117,7 +115,7 @@ class _Columns:
             for up, down in ((p.lower - p.held, p.held - p.upper), (p.upper - p.held, p.held - p.lower))
         )
         rows = np.hstack([self._rows(np.ones_like(p.held)), -self._rows(-np.ones_like(p.held))])
-        limits = np.minimum(self._limits(), FAR)
+        limits = np.minimum(self._limits(self._rows(self.side)), FAR)
         space = Polyhedron(rows, np.full(len(limits), -np.inf), limits, floor, ceiling, np.ones(len(limits)))
         wrong = side * np.tile(self.side, 2) < 0
         try:
@@ -168,9 +166,10 @@ class _Columns:
         p, up = self.problem, self.side > 0
         low = np.where(up, np.maximum(p.lower - p.held, 0.0), p.lower - p.held)
         high = np.where(up, p.upper - p.held, np.minimum(p.upper - p.held, 0.0))
-        names = np.flatnonzero(self.inside & (high - low > TOLERANCE))
+        names = (self.inside & (high - low > TOLERANCE)).nonzero()[0]
         rate = np.where(up, p.curve.buy, p.curve.sell)
-        rows, limits = self._rows(self.side), self._limits()
+        rows = self._rows(self.side)
+        limits = self._limits(rows)
         limits[0] -= float(p.curve.fixed @ self.whole) if self.reserved else 0.0
         kept = np.isfinite(limits)
         duals, x = np.zeros(len(limits)), self.base.copy()
@@ -191,13 +190,15 @@ class _Columns:
         """(2 + m, n) what a unit of each name's trade to a side takes of cash, turnover and the affine limits."""
         p = self.problem
         rate = np.where(side > 0, p.curve.buy, p.curve.sell)
-        return np.vstack([1 + side * rate, side, p.rows])
+        rows = np.empty((2 + len(p.rows), len(side)))
+        rows[0], rows[1], rows[2:] = 1 + side * rate, side, p.rows
+        return rows
 
-    def _limits(self) -> Array:
-        """(2 + m,) what they leave for the columns, without commissions."""
+    def _limits(self, rows: Array) -> Array:
+        """(2 + m,) what they leave for the columns, without commissions; rows (2 + m, n) to the sides chosen."""
         p = self.problem
         room = np.concatenate([[p.cash - p.cash_min, p.max_traded], p.bounds - p.rows @ p.held])
-        return np.asarray(room - self._rows(self.side) @ (self.base - p.held))
+        return np.asarray(room - rows @ (self.base - p.held))
 
     def _least(
         self, names: Index, line: Array, pull: Array, rows: Array, limits: Array, low: Array, high: Array
@@ -279,19 +280,19 @@ class Priced:
         """(n,) the least of: the own penalty, costs, and pull of any permitted trade of each name."""
         p, least = self.problem, self.problem.min_lots
         pull, target = self.pull, p.wanted - p.held
-        up = np.ones_like(p.held)
-        options, rates = [np.zeros_like(p.held), -p.held], [self.rate(up), self.rate(-up)]
-        rates = [rates[0], np.where(p.held > 0, rates[1], rates[0]), rates[0], rates[0], rates[1], rates[1]]
-        for side, rate in ((1.0, rates[2]), (-1.0, rates[4])):
+        buy, sell = (each * (1 + self.cash) + self.turnover for each in (p.curve.buy, p.curve.sell))
+        options = [np.zeros(len(p.held)), -p.held]
+        rates = np.array([buy, np.where(p.held > 0, sell, buy), buy, buy, sell, sell])
+        for side, rate in ((1.0, buy), (-1.0, sell)):
             best = (side * target - (side * pull + rate) / (2 * p.own)) / p.step
             nearest, farthest = (p.lower, p.upper) if side > 0 else (p.upper, p.lower)
             most = np.floor(side * (farthest - p.held) / p.step + 1e-9)
             needed = np.maximum(np.ceil(side * (nearest - p.held) / p.step - 1e-9), least)
             near = (np.floor(best), np.ceil(best))
             options += [side * np.maximum(np.minimum(lots, most), needed) * p.step for lots in near]
-        trades = np.stack(options)
+        trades = np.array(options)
         fixed = p.curve.fixed * (1 + self.cash) * (trades != 0)
-        prices = p.own * (trades - target) ** 2 + np.stack(rates) * np.abs(trades) + fixed + pull * trades
+        prices = p.own * (trades - target) ** 2 + rates * np.abs(trades) + fixed + pull * trades
         reached = p.held + trades
         allowed = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)
         inside = np.where(allowed, prices, np.inf).min(axis=0)

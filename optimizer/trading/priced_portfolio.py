@@ -56,7 +56,7 @@ def make_book(
     """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
     lines, even, one = {}, True, Decimal(1)
     read: Number | None = None
-    lot = ZERO
+    lot, by_symbol = ZERO, lots if isinstance(lots, Mapping) else None
     for symbol in sorted({*portfolio.positions, *wanted}):
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
@@ -66,7 +66,7 @@ def make_book(
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        stated = lots.get(symbol) if isinstance(lots, Mapping) else lots
+        stated = lots if by_symbol is None else by_symbol.get(symbol)
         if stated is None:
             raise DataError(
                 f"{symbol} has no lot; give one per symbol that is held or wanted, or one for all"

@@ -62,6 +62,12 @@ class Reasons:
         """The binding limits with what is said of each."""
         return tuple((limit, limit.told(two_way=self.two_way)) for limit in self.binding)
 
+    @cached_property
+    def touched(self) -> tuple[tuple[str, str, str], ...]:
+        """What the target touches, and what gave way for it: the limit, its kind, and what it is the limit of."""
+        every = [one.limit for one in (*self.binding, *self.gave)]
+        return tuple((limit, *limit.partition(" ")[::2]) for limit in every)
+
     def of_factors(self, universe: Universe) -> "Reasons":
         """With the universe's factor model, where it has one: its factors but market and sectors, which are plain."""
         model = universe.factor_risk
@@ -156,8 +162,7 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         numbers["view_effect"] = reasons.views[symbol]
         if _speaks_for(reasons.views[symbol], move):
             causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
-    touched = [*(one.limit for one in reasons.binding), *(one.limit for one in reasons.gave)]
-    limits = {limit for limit in touched if _concerns(limit, move)}
+    limits = {limit for limit, kind, name in reasons.touched if _concerns(kind, name, move)}
     if not causes and limits <= {"max_turnover"}:
         causes += _its_merits(move, reasons, numbers)
     for limit, text in reasons.told:
@@ -221,6 +226,5 @@ def _speaks_for(change: float, move: Move) -> bool:
     return abs(change) > 5e-4 and (change > 0) == (move.achieved > move.current)
 
 
-def _concerns(limit: str, move: Move) -> bool:
-    kind, _, name = limit.partition(" ")
+def _concerns(kind: str, name: str, move: Move) -> bool:
     return kind == "max_turnover" or name == move.symbol or (kind.endswith("_sector") and name == move.sector)

@@ -60,6 +60,6 @@ def _eliminated(risk: Array, pull: Array, side: Array, fee: Array) -> Array:
             break
         column = inverse[:, out] / inverse[out, out]
         trades = trades - trades[out] * column
-        inverse -= np.outer(column, inverse[out])
+        inverse -= column[:, None] * inverse[out]
         trades[out], on[out] = 0.0, False
     return np.asarray(trades)

@@ -124,6 +124,9 @@ def checked_target(target: Mapping[str, float]) -> dict[str, float]:
     for symbol, given in by_name("the target", target).items():
         if not isinstance(symbol, str):
             raise PolicyError(f"the target names {symbol!r}; a symbol is a text: {{'A': 0.5}}")
+        if type(given) is float and abs(given) <= PERCENT_MEANT:  # what thousands of accounts are given
+            found[symbol] = given
+            continue
         weight = float(given) if isinstance(given, Decimal) else given
         checked_number(f"the target of {symbol}", weight)
         if not abs(weight) <= PERCENT_MEANT:
