@@ -187,8 +187,7 @@ class Position:
     asset_class: str = "Unknown"
 
     def __post_init__(self) -> None:
-        for name in ("quantity", "cost_basis"):
-            value: Number = getattr(self, name)
+        for name, value in (("quantity", self.quantity), ("cost_basis", self.cost_basis)):
             if type(value) is not Decimal or not value.is_finite():
                 what = f"the {name.replace('_', ' ')} of {self.symbol}"
                 object.__setattr__(self, name, exact(value, what))

@@ -160,7 +160,7 @@ class Pivots:
         start = np.clip(start, frame.floor, frame.ceiling)
         side = np.sign(start - self.center)
         rests = (start <= frame.floor) | (start >= frame.ceiling) | (side == 0)
-        guess = self._first(np.flatnonzero(~rests), side)
+        guess = self._first((~rests).nonzero()[0], side)
         guess.at = start
         value = frame.rows @ start
         if self.kink is not None:
@@ -235,14 +235,16 @@ class Pivots:
             low = np.where(guess.side > 0, self.above, low)
             high = np.where(guess.side < 0, self.below, high)
             price = max(-point.multipliers[self.bend], 0.0) * self.kink.coefficients
-            up = up + np.where(guess.at >= self.center, price, -price)
-            down = down + np.where(guess.at > self.center, price, -price)
+            back = -price
+            up = up + np.where(guess.at >= self.center, price, back)
+            down = down + np.where(guess.at > self.center, price, back)
         tiny = DUAL * max(self.size, float(np.abs(point.slope).max()), float(np.abs(point.multipliers).max()))
         rests = ~guess.free
-        wants_up = np.where(rests & (up < -tiny) & (guess.at < frame.ceiling), -up, 0.0)
-        wants_down = np.where(rests & (down > tiny) & (guess.at > frame.floor), down, 0.0)
+        upward = rests & (up < -tiny) & (guess.at < frame.ceiling)
+        downward = rests & (down > tiny) & (guess.at > frame.floor)
+        wants_up, wants_down = np.where(upward, -up, 0.0), np.where(downward, down, 0.0)
         fall, rise = guess.free & (x < low - PRIMAL), guess.free & (x > high + PRIMAL)
-        weights = fall | rise | (wants_up > 0) | (wants_down > 0)
+        weights = fall | rise | upward | downward
         if not self.loose:
             return Moves(fall, rise, low, high, wants_up, wants_down, weights, held)
         released = (held * point.multipliers > tiny) & self.ranges
@@ -269,7 +271,7 @@ class Pivots:
             chosen[n:], moves.held, guess.held
         )  # fmt: skip
         want = np.where(chosen[:n], moves.up + moves.down, 0.0)
-        wanting = np.flatnonzero(want)
+        wanting = want.nonzero()[0]
         most = max(FIRST, int(np.count_nonzero(guess.free)) // 2)
         wanting = wanting[np.argsort(-want[wanting], kind="stable")[:most]]
         upward = moves.up[wanting] > 0

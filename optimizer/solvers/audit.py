@@ -91,7 +91,7 @@ def lower_bound(space: Polyhedron, slope: Array, multipliers: Array) -> float:
     if not space.kinks:
         return total + float(np.minimum(reduced * floor, reduced * ceiling).sum())
     # Piecewise linear in each column: least at one of the ends or kinks.
-    corners = [floor, ceiling, *(np.clip(kink.center, floor, ceiling) for kink in space.kinks)]
+    corners = [floor, ceiling, *(np.minimum(np.maximum(kink.center, floor), ceiling) for kink in space.kinks)]
     return total + float(np.min([_column_costs(space, reduced, y, at) for at in corners], axis=0).sum())
 
 

@@ -123,6 +123,8 @@ def harvest_limits(
     optimum  the best weights without a harvest: of what it would keep of the losing lots, the substitute gets as
              much more, as far as its cap allows
     """
+    if not found:
+        return None
     wanted = dict(zip(optimum.symbols, optimum.weights.tolist(), strict=True))
     limits = optimum.feasible.limits
     lower = dict(zip(limits.symbols, limits.lower.tolist(), strict=True))
