@@ -69,8 +69,8 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
     """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
     if tuple(weights) == symbols:
         return floats(what, [*weights.values()])
-    outside = sorted(map(str, set(weights) - set(symbols)))
-    if outside:
+    if unknown := weights.keys() - symbols:
+        outside = sorted(map(str, unknown))
         raise PolicyError(
             f"{what} holds {', '.join(outside)}, not among the {len(symbols)} symbols; add them"
         )

@@ -40,7 +40,7 @@ class Asked:
     model: CostModel
     aversion: float
     band: float
-    owed: Array | float
+    owed: Array | None
     risk: TrackingRisk
     gap: float
 

@@ -93,7 +93,7 @@ def build_trades(
         return nothing_listed(book.cash)
     held = aligned(book.weights(), estimates.symbols, "the portfolio")
     setting = Setting(estimates, policy, universe, held)
-    owed = owed_on(sell_rates, setting.symbols) if sell_rates else 0.0
+    owed = owed_on(sell_rates, setting.symbols) if sell_rates else None
     goal = aligned(wanted, setting.symbols, "the target")
     given = replace(setting, policy=_given_way(policy, goal, held))
     asked = Asked(
@@ -157,10 +157,13 @@ def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
     return replace(policy, cash_min=least, max_turnover=most)
 
 
-def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float]:
+def _problem(
+    asked: Asked, shrink: float | None, cash: float, traded: float
+) -> tuple[RoundingProblem, float]:
     """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
 
     shrink  None: that of the dearest list where costs and lots are small; 1 where they are not: no list is missed
+    cash, traded  what is granted beyond the cash that there is and the turnover allowed
     """
     setting, limits, wanted, book = asked.setting, asked.limits, asked.wanted, asked.book
     nav, policy, symbols = float(book.nav), setting.policy, setting.symbols
@@ -185,14 +188,14 @@ def _problem(asked: Asked, shrink: float | None) -> tuple[RoundingProblem, float
         step=step,
         risk=asked.risk,
         aversion=asked.aversion,
-        curve=replace(curve, sell=curve.sell + asked.owed),
+        curve=curve if asked.owed is None else replace(curve, sell=curve.sell + asked.owed),
         lower=lower,
         upper=upper,
         rows=rows,
         bounds=bounds,
-        cash=float(book.cash) / nav,
+        cash=float(book.cash) / nav + cash,
         cash_min=policy.cash_min * (shrink if policy.cash_min < 0 else 1.0),
-        max_traded=turnover,
+        max_traded=turnover + traded,
         min_trade=min_trade,
         absolute=absolute,
         norms=norms,
@@ -220,8 +223,7 @@ def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
     traded = 0.0 if book.even else rounding
     shrink, bound = None, np.inf
     for _ in range(SEARCHES):
-        problem, shrink = _problem(asked, shrink)
-        problem = replace(problem, cash=problem.cash + cash, max_traded=problem.max_traded + traded)
+        problem, shrink = _problem(asked, shrink, cash, traded)
         answer = ROUNDINGS[asked.policy.rounding](problem, asked.gap)
         bound = min(bound, answer.bound)
         totals = totals_of(asked, problem, answer)
