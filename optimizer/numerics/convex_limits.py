@@ -189,17 +189,18 @@ class Limits:
         """The same limits and more ellipsoidal ones."""
         return replace(self, norms=self.norms + norms) if norms else self
 
-    def without(self, group: str) -> "Limits":
-        """The same limits less one policy item."""
+    def without(self, *items: str) -> "Limits":
+        """The same limits less some policy items."""
+        gone = frozenset(items)
         return replace(
             self,
-            lower=_opened(self.lower, self.lower_groups, group, self.floor_without(group)),
-            upper=_opened(self.upper, self.upper_groups, group, INF),
-            linear=tuple(_drop_side(limit, group) for limit in self.linear),
-            behind=tuple(bound for bound in self.behind if bound.item != group),
-            absolute=tuple(limit for limit in self.absolute if limit.name != group),
-            norms=tuple(limit for limit in self.norms if limit.name != group),
-            largest=tuple(limit for limit in self.largest if limit.name != group),
+            lower=_opened(self.lower, self.lower_groups, gone, self.floors),
+            upper=_opened(self.upper, self.upper_groups, gone, INF),
+            linear=tuple(_drop_sides(limit, gone) for limit in self.linear),
+            behind=tuple(bound for bound in self.behind if bound.item not in gone),
+            absolute=tuple(limit for limit in self.absolute if limit.name not in gone),
+            norms=tuple(limit for limit in self.norms if limit.name not in gone),
+            largest=tuple(limit for limit in self.largest if limit.name not in gone),
         )
 
     def revealed(self) -> "Limits":
@@ -208,9 +209,10 @@ class Limits:
         hidden = (Linear((at.item, at.item), unit[at.place], at.low, at.high) for at in self.behind)
         return replace(self, linear=(*self.linear, *hidden), behind=())
 
-    def floor_without(self, group: str) -> float:
-        """The lower bound of a weight once that policy item is gone."""
-        return -INF if group == LONG_ONLY else self.floor
+    @property
+    def floors(self) -> Array:
+        """(n,) the lower bounds once the policy items behind them are gone."""
+        return np.where([group == LONG_ONLY for group in self.lower_groups], -INF, self.floor)
 
     def violation(self, w: Array) -> float:
         """The largest violation of any limit at w, in the limits' own units."""
@@ -221,17 +223,15 @@ class Limits:
         return max([worst, *(limit.violation(w) for limit in every)])
 
 
-def _opened(bounds: Array, groups: tuple[str, ...], group: str, none: float) -> Array:
-    return np.where([g == group for g in groups], none, bounds) if group in groups else bounds
+def _opened(bounds: Array, groups: tuple[str, ...], gone: frozenset[str], ends: Array | float) -> Array:
+    return bounds if gone.isdisjoint(groups) else np.where([g in gone for g in groups], ends, bounds)
 
 
-def _drop_side(limit: Linear, group: str) -> Linear:
-    low_group, high_group = limit.groups or limit.names
-    if group not in (low_group, high_group):
+def _drop_sides(limit: Linear, gone: frozenset[str]) -> Linear:
+    low, high = (group in gone for group in limit.groups or limit.names)
+    if not (low or high):
         return limit
-    return replace(
-        limit, low=-INF if low_group == group else limit.low, high=INF if high_group == group else limit.high
-    )
+    return replace(limit, low=-INF if low else limit.low, high=INF if high else limit.high)
 
 
 @dataclass(frozen=True)

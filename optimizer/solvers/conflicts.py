@@ -143,9 +143,7 @@ def ways_out(limits: Limits, kept: Limits, written: Limits) -> tuple[tuple[Confl
         if chosen in seen or any(smaller <= chosen for smaller in found):
             continue
         seen.add(chosen)
-        rest = limits
-        for group in chosen:
-            rest = rest.without(group)
+        rest = limits.without(*chosen)
         if allowed(rest):
             found.append(chosen)
         elif len(chosen) < TOGETHER:

@@ -133,11 +133,10 @@ def _softened(limits: Limits, soft: tuple[str, ...]) -> Limits:
             if group in soft and bound < INF
         ),
     ]
-    floors = np.array([limits.floor_without(group) for group in limits.lower_groups])
     return replace(
         limits,
         lower=np.where(
-            [g in soft for g in limits.lower_groups], np.minimum(floors, limits.lower), limits.lower
+            [g in soft for g in limits.lower_groups], np.minimum(limits.floors, limits.lower), limits.lower
         ),
         upper=np.where([g in soft for g in limits.upper_groups], INF, limits.upper),
         linear=tuple(half for limit in limits.linear for half in _halves(limit)) + tuple(bounds),
@@ -211,7 +210,6 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
         np.array([given.get(group, 0.0) for group in side])
         for side in (limits.lower_groups, limits.upper_groups)
     ]
-    floors = np.array([limits.floor_without(group) for group in limits.lower_groups])
     linear = []
     for limit in limits.linear:
         low, high = limit.groups or limit.names
@@ -220,7 +218,7 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
         )
     return replace(
         limits,
-        lower=np.where(gave[0] > 0, np.maximum(limits.lower - gave[0], floors), limits.lower),
+        lower=np.where(gave[0] > 0, np.maximum(limits.lower - gave[0], limits.floors), limits.lower),
         upper=limits.upper + gave[1],
         linear=tuple(linear),
         absolute=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.absolute),

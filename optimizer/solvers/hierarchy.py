@@ -222,8 +222,8 @@ def transition(limits: Limits, own: Levels) -> Levels:
     if not allowed(only(limits, hard)):
         hard = tuple(group for group in hard if group != "cash_max")
         first = ((TRANSITION, ("cash_max",)),)
-    if not allowed(only(limits, hard)):
-        raise explain(only(limits, hard))
+        if not allowed(only(limits, hard)):
+            raise explain(only(limits, hard))
     flat = tuple(g for g in groups_of(limits) if g not in (*hard, *named, *(first and ("cash_max",))))
     curved = tuple((TRANSITION, (norm.name,)) for norm in limits.norms if norm.name not in named)
     return (*first, (TRANSITION, flat), *curved, *own)
@@ -231,9 +231,7 @@ def transition(limits: Limits, own: Levels) -> Levels:
 
 def untied(limits: Limits) -> Limits:
     """The same limits without those on what may be traded, turnover and restrictions."""
-    for group in ("max_turnover", *filter(of_a_trade, groups_of(limits))):
-        limits = limits.without(group)
-    return limits
+    return limits.without("max_turnover", *filter(of_a_trade, groups_of(limits)))
 
 
 def tied(limits: Limits) -> bool:
@@ -243,10 +241,8 @@ def tied(limits: Limits) -> bool:
 
 def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
     """The affine and absolute limits of these policy items alone."""
-    for group in groups_of(limits):
-        if group not in groups:
-            limits = limits.without(group)
-    return replace(limits, norms=())
+    others = (group for group in groups_of(limits) if group not in groups)
+    return replace(limits.without(*others), norms=())
 
 
 def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...]:

@@ -124,12 +124,12 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
     own = tuple(levels_of(wanted, policy).items())
     yielding = tuple(group for _, groups in own for group in groups)
     limits, told = individual(wanted) if own else wanted, NONE
-    firm = without(limits, yielding)
+    firm = limits.without(*yielding)
     if policy.forced_cash == "hold" and not (own and allowed(firm)):
         limits, told = with_forced_cash(limits, untied(firm), margin)
         if told and allowed(limits):
             return Way(plain(limits), told)
-        firm = without(limits, yielding)
+        firm = limits.without(*yielding)
     if own and allowed(firm):
         return _given_way(limits, own, margin, told)
     if policy.on_conflict == "transition" and tied(limits) and allowed(untied(firm.revealed())):
@@ -142,16 +142,9 @@ def _given_way(limits: Limits, levels: Levels, margin: float | None, told: tuple
     return Way(found.feasible, told, found)
 
 
-def without(limits: Limits, groups: tuple[str, ...]) -> Limits:
-    """The limits less these policy items."""
-    for group in groups:
-        limits = limits.without(group)
-    return limits
-
-
 def firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:
     """What holds always, without the groups that yield, in the policy's own items."""
-    rest = without(individual(wanted), yielding)
+    rest = individual(wanted).without(*yielding)
     linear = tuple(replace(a, groups=b.groups) for a, b in zip(rest.linear, wanted.linear, strict=True))
     return replace(rest, lower_groups=wanted.lower_groups, upper_groups=wanted.upper_groups, linear=linear)
 

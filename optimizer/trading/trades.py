@@ -157,9 +157,7 @@ def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
     return replace(policy, cash_min=least, max_turnover=most)
 
 
-def _problem(
-    asked: Asked, shrink: float | None, cash: float, traded: float
-) -> tuple[RoundingProblem, float]:
+def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> tuple[RoundingProblem, float]:
     """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
 
     shrink  None: that of the dearest list where costs and lots are small; 1 where they are not: no list is missed

@@ -19,7 +19,7 @@ from optimizer.solvers.hierarchy import Least, hierarchy
 from optimizer.solvers.names.cardinality import Choice, choose_names
 from optimizer.solvers.names.conflicts_of_names import impossible, possible
 from optimizer.solvers.names.name_program import NameProgram
-from optimizer.solvers.search import Way, without
+from optimizer.solvers.search import Way
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
@@ -98,7 +98,7 @@ def give_way_for_names(
         except NoAnswerError as stop:
             if not stop.infeasible:
                 raise SolverError(f"whether a choice of names is left was not found out: {stop}") from stop
-            firm = without(limits, tuple(group for _, groups in order for group in groups))
+            firm = limits.without(*(group for _, groups in order for group in groups))
             raise impossible(plain(firm), setting.policy, setting.held, must) from None
         near = found.levels[-1].weights
         try:
