@@ -18,6 +18,7 @@ from optimizer.numerics.pivot_equations import least_on_rows
 from optimizer.typing import Array
 
 ROUNDS, PATIENCE = 100, 15
+NEAR = 25  # rounds after which a start was not near: most settle in three
 FIRST, SHARE, ROOM = 24, 0.06, 2.0
 PRIMAL, ROW, DUAL = 1e-13, 1e-12, 1e-11
 TOUCH, TRADED = 1e-9, 0.12
@@ -106,14 +107,14 @@ class Pivots:
         """
         if start is not None:
             try:
-                return self._settle(self._at(start))
+                return self._settle(self._at(start), NEAR)
             except NoAnswerError:
                 pass  # too far from the answer to begin at
         return self._settle(self._among_few() if self.kink is None else self._around_center())
 
-    def _settle(self, guess: Guess) -> Answer:
+    def _settle(self, guess: Guess, rounds: int = ROUNDS) -> Answer:
         fewest, patience = 2 * len(self.q), PATIENCE
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             point = self._solve(guess)
             moves = self._judge(guess, point)
             wrong = moves.wrong(guess)
@@ -125,7 +126,7 @@ class Pivots:
                 # Murty's rule: one change a round, always the last, cannot go round in circles.
                 wrong[: np.flatnonzero(wrong)[-1]] = False
             self._move(guess, moves, wrong)
-        raise NoAnswerError("active set", f"unsettled after {ROUNDS} rounds", infeasible=False)
+        raise NoAnswerError("active set", f"unsettled after {rounds} rounds", infeasible=False)
 
     def _among_few(self) -> Guess:
         """The weights with the least slope at equal weights are free, the others rest on their floor."""

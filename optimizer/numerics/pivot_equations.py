@@ -28,8 +28,8 @@ def _at_once(S: Array, rows: Array, right: Array) -> tuple[Array, Array]:
     k = len(S)
     system = np.zeros((len(right), len(right)))
     system[:k, :k], system[k:, :k], system[:k, k:] = S, rows, -rows.T
-    found = np.linalg.solve(system, right)
-    return found, system @ found - right
+    found = np.asarray(np.linalg.solve(system, right), dtype=float)
+    return found, np.asarray(system @ found - right)
 
 
 def _by_factor(S: Array, rows: Array, right: Array) -> tuple[Array, Array]:

@@ -252,7 +252,7 @@ def _shrunk(sizes: Array, total: float) -> Array:
     """(n,) sizes less what is taken off all alike, none below 0, so that they sum to a smaller total."""
     ordered = np.sort(sizes)[::-1]
     off = (np.cumsum(ordered) - total) / np.arange(1, len(sizes) + 1)
-    return np.maximum(sizes - off.max(), 0.0)
+    return np.asarray(np.maximum(sizes - off.max(), 0.0))
 
 
 def _refuse_shorts(portfolio: Portfolio, policy: Policy) -> None:

@@ -56,8 +56,9 @@ def make_book(
     """A line per name that is held or wanted; DataError for a missing price or rate, or a worthless book."""
     lines, even, one = {}, True, Decimal(1)
     read: Number | None = None
-    lot, by_symbol = ZERO, lots if isinstance(lots, Mapping) else None
-    for symbol in sorted({*portfolio.positions, *wanted}):
+    lot, names = ZERO, sorted({*portfolio.positions, *wanted})
+    by_symbol = lots if isinstance(lots, Mapping) else dict.fromkeys(names, lots)
+    for symbol in names:
         if fx is not None and symbol not in fx:
             raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
         rate = exact(fx[symbol], f"the exchange rate of {symbol}") if fx is not None else one
@@ -66,7 +67,7 @@ def make_book(
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
-        stated = lots if by_symbol is None else by_symbol.get(symbol)
+        stated = by_symbol.get(symbol)
         if stated is None:
             raise DataError(
                 f"{symbol} has no lot; give one per symbol that is held or wanted, or one for all"

@@ -65,7 +65,7 @@ class Reasons:
     @cached_property
     def touched(self) -> tuple[tuple[str, str, str], ...]:
         """What the target touches, and what gave way for it: the limit, its kind, and what it is the limit of."""
-        every = [one.limit for one in (*self.binding, *self.gave)]
+        every = [*(one.limit for one in self.binding), *(one.limit for one in self.gave)]
         return tuple((limit, *limit.partition(" ")[::2]) for limit in every)
 
     def of_factors(self, universe: Universe) -> "Reasons":
