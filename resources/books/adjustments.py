@@ -129,10 +129,10 @@ def carry(
                 rate, prices = market(action)
                 after = adjust_position(action, start.items, rate=rate, prices=prices)
                 start = start.then(after.held, after.cash, _told(action, start.items, after, late(action)))
-    return replace(start, items=_named_apart(start.items))
+    return replace(start, items=named_apart(start.items))
 
 
-def _named_apart(items: Items) -> Items:
+def named_apart(items: Items) -> Items:
     """Lots of two symbols that became one may share a name; the later gets another."""
     taken, found = set[tuple[str, str]](), list[Lot | Position]()
     for item in items:

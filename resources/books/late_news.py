@@ -13,12 +13,12 @@ import numpy as np
 from optimizer import CorporateAction, Lot
 from optimizer.model.action_kinds import scaled
 from optimizer.model.portfolio import ZERO, exact, money
-from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
+from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.day_before import CURRENT
 from resources.books.lot_book import LotBook
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
 from resources.books.restated_units import NEAR
-from resources.books.reversals import Restated
+from resources.books.reversals import Actions, Key, Restated, came_since
 from resources.books.tax_lots import read_lots
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
@@ -26,8 +26,6 @@ from resources.packs.packs import Pack, find_pack
 from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
-Key = tuple[str, date, str]
-Actions = Mapping[Key, CorporateAction]
 CASH = ("dividend", "special_dividend")
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
 
@@ -53,6 +51,8 @@ class News:
         first = self._first_change(names)
         if first is None:
             return book
+        stated = actions_on_record(self.con, self.pack, names)
+        names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
         panels = [read_panel(self.con, pack, names, first) for pack in (self.previous, self.pack)]
         was, now = (
             self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
@@ -120,10 +120,25 @@ class News:
                 for side in (was, now)
             ]
             named = {name for side in sides for one in side for name in _named(one)}
-            since = {name: self._multiple(name, day, now) for name in named}
+            since = came_since(day, named, was, now)
             eve = self._eve(next(one for side in sides for one in side), was)
-            book = Restated(sides[0], sides[1], eve, since).apply(book, self._market(*sides[0], *sides[1]))
-        return carry(book, late, market, lambda _: True)
+            book = Restated(sides[0], sides[1], eve, since).apply(
+                book, self._market(*sides[0], *sides[1], *since)
+            )
+        return self._ended(book, symbol, late, was, now)
+
+    def _ended(
+        self, book: Carried, symbol: str, late: Sequence[CorporateAction], was: Actions, now: Actions
+    ) -> Carried:
+        """The book after the end of a share, or of its name, that is told late, and after what befell what it gave."""
+        given = {one.new_symbol for one in late if one.new_symbol}
+        if not late:
+            return book
+        acted = [*late, *came_since(late[0].day, given, was, now)]
+        own = tuple(item for item in book.items if item.symbol == symbol)
+        after = carry(Carried(own), acted, self._market(*acted), lambda _: True)
+        others = tuple(item for item in book.items if item.symbol != symbol)
+        return book.then(named_apart((*others, *after.items)), after.cash, after.adjustments)
 
     def _market(self, *actions: CorporateAction | None) -> Market:
         """As in `market_of`, of the first closes after an action of whatever age."""
@@ -139,11 +154,6 @@ class News:
             [action.symbol, action.day, action.kind, self.pack.watermark],
         ).fetchall()
         return bool(found[0][0])
-
-    def _multiple(self, symbol: str, day: date, now: Mapping[Key, CorporateAction]) -> Fraction:
-        """Shares of a symbol today for one of a day."""
-        later = (a.ratio for a in now.values() if a.symbol == symbol and a.kind in RATIOS and a.day > day)
-        return prod(later, start=Fraction(1))
 
     def _paid(
         self, book: Carried, action: CorporateAction, told: CorporateAction | None, before: CorporateAction | None,
@@ -188,6 +198,8 @@ class News:
         ]  # fmt: skip
         # Who exchanges tickers gets by a rename what another held: that other's shares are not meant.
         own = [a for a in renames if a.day < action.day + timedelta(days=action.kind != "rename")]
+        late = self._told_since(symbol, action.day, day)
+        shares, pack = (float(shares or 0) + late, self.previous.id) if late else (shares, pack)
         if own or shares is None:
             eve = self._eve(action, was, (own or renames)[-1]) if renames else ()
             return tuple(replace(item, symbol=symbol) for item in eve)
@@ -203,6 +215,16 @@ class News:
             )
             for item in LotBook(lots).items({symbol: exact(shares)})
         )
+
+    def _told_since(self, symbol: str, day: date, eve: date) -> float:
+        """Shares of a symbol that later packs than an eve's gave the book, or took, for what befell before a day."""
+        found = self.con.execute(
+            f"with packs as ({CURRENT}) select coalesce(sum(a.quantity), 0) from latest_holding_adjustments a "
+            "join packs p using (pack_id) where portfolio_id = ? and symbol = ? and late and lot_id is null "
+            "and a.date < ? and p.as_of > ? and p.as_of <= ?",
+            [self.portfolio_id, symbol, day, eve, self.previous.as_of],
+        ).fetchall()
+        return float(found[0][0])
 
     def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
         """Cash for orders that were filled at a close which turned out to be another."""

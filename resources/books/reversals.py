@@ -1,15 +1,32 @@
 """An action that turned out to be another, or none: the difference, on the shares of its eve, to a book of today."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 
 from optimizer import CorporateAction, Lot, Position
-from optimizer.model.action_kinds import scaled
+from optimizer.model.action_kinds import ENDS, KINDS
 from optimizer.model.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
+
+Key = tuple[str, date, str]
+Actions = Mapping[Key, CorporateAction]
+
+
+def came_since(day: date, names: Iterable[str], was: Actions, now: Actions) -> list[CorporateAction]:
+    """What befell shares of some names, and what they became, after a day.
+
+    Without the ends that are told late themselves: those act on all that is held.
+    """
+    found, meant = list[CorporateAction](), set(names)
+    for action in sorted(now.values(), key=lambda one: (one.day, KINDS[one.kind].rank, one.symbol)):
+        late = action.kind in (*ENDS, "rename") and (action.symbol, action.day, action.kind) not in was
+        if action.symbol in meant and action.day > day and not late:
+            found.append(action)
+            meant |= {action.new_symbol} if action.new_symbol else set()
+    return found
 
 
 @dataclass(frozen=True)
@@ -17,30 +34,30 @@ class Restated:
     """What was said before of a symbol's actions on a day, and what is said now.
 
     eve    what a book held of the action's symbol just before it
-    since  symbol -> shares of today for one right after the action
+    since  what befell those shares, and those that they became, afterwards
     """
 
     before: Sequence[CorporateAction]
     told: Sequence[CorporateAction]
     eve: Items
-    since: Mapping[str, Fraction]
+    since: Sequence[CorporateAction]
 
     def apply(self, book: Carried, market: Market) -> Carried:
         """The book as if what is said now had been said then; shares sold since and never had are owed."""
         was, now = (
-            carry(Carried(self.eve), actions, market, lambda _: True) for actions in (self.before, self.told)
+            carry(Carried(self.eve), [*actions, *self.since], market, lambda _: True)
+            for actions in (self.before, self.told)
         )
         items, moved = book.items, dict[str, Decimal]()
         for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
-            ratio = self.since.get(symbol, Fraction(1))
             then, given = (tuple(one for one in side.items if one.symbol == symbol) for side in (was, now))
-            extra = scaled(held_of(given, symbol) - held_of(then, symbol), ratio)
+            extra = held_of(given, symbol) - held_of(then, symbol)
             if extra:
                 moved[symbol] = extra
-            if (untouched := _lot_by_lot(items, symbol, then, given, ratio)) is not None:
+            if (untouched := _lot_by_lot(items, symbol, then, given)) is not None:
                 items = untouched
                 continue
-            items = _recosted(items, symbol, then, given, ratio)
+            items = _recosted(items, symbol, then, given)
             items = _resized(items, symbol, extra, then, given) if extra else items
         cash = now.cash - was.cash
         if items == book.items and not cash:
@@ -67,8 +84,9 @@ class Restated:
             )
             for symbol in sorted({action.symbol, *moved})
         ]  # fmt: skip
-        undone = [_negative(one) for one in was.adjustments if one.lot_id is not None]
-        return [*rows, *undone, *(one for one in now.adjustments if one.lot_id is not None)]
+        then, given = ([one for one in side.adjustments if one.lot_id is not None] for side in (was, now))
+        undone = [_negative(one) for one in then if one not in given]
+        return [*rows, *undone, *(one for one in given if one not in then)]
 
 
 def _negative(one: Adjustment) -> Adjustment:
@@ -78,7 +96,7 @@ def _negative(one: Adjustment) -> Adjustment:
     )
 
 
-def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items | None:
+def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items) -> Items | None:
     """The lots of a symbol, each with the shares and the cost that it has more now; None where one was sold since."""
     own = [one for one in items if one.symbol == symbol]
     if not all(isinstance(one, Lot) for one in (*own, *then, *given)):
@@ -87,13 +105,13 @@ def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items, ratio: Fra
         {one.lot_id: one for one in side if isinstance(one, Lot)} for side in (own, then, given)
     )
     for name, lot in old.items():
-        if name not in held or abs(held[name].quantity - scaled(lot.quantity, ratio)) > DUST:
+        if name not in held or abs(held[name].quantity - lot.quantity) > DUST:
             return None
     found = {name: lot for name, lot in held.items() if old.get(name) == new.get(name)}
     for name in [name for name in (held | new) if name not in found]:
         more, less = ([side[name]] if name in side else [] for side in (new, old))
         before = [held[name]] if name in held else []
-        shares = held_of(before, symbol) + scaled(held_of(more, symbol) - held_of(less, symbol), ratio)
+        shares = held_of(before, symbol) + held_of(more, symbol) - held_of(less, symbol)
         if shares > DUST:
             cost = max(_cost((*before, *more)) - _cost(tuple(less)), ZERO)
             found[name] = replace((*before, *more)[0], quantity=shares, cost_basis=cost / shares)
@@ -103,7 +121,7 @@ def _lot_by_lot(items: Items, symbol: str, then: Items, given: Items, ratio: Fra
     return (*(one for one in kept if one), *found.values())
 
 
-def _recosted(items: Items, symbol: str, then: Items, given: Items, ratio: Fraction) -> Items:
+def _recosted(items: Items, symbol: str, then: Items, given: Items) -> Items:
     """The lots of a symbol with the cost that the action gives them now, not the one that it gave them then."""
     old, new = (
         {one.lot_id: one.cost_basis for one in side if isinstance(one, Lot)} for side in (then, given)
@@ -111,7 +129,7 @@ def _recosted(items: Items, symbol: str, then: Items, given: Items, ratio: Fract
     return tuple(
         replace(
             item,
-            cost_basis=max(item.cost_basis + scaled(new[item.lot_id] - old[item.lot_id], 1 / ratio), ZERO),
+            cost_basis=max(item.cost_basis + new[item.lot_id] - old[item.lot_id], ZERO),
         )
         if isinstance(item, Lot) and item.symbol == symbol and item.lot_id in old.keys() & new.keys()
         else item

@@ -95,17 +95,33 @@ def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:
     """The sessions of an exchange (ISO 10383 code), to the end of the second year after today's.
 
     cache  folder for the session file, one per exchange, library version and last year; it is believed by its hash
-    Raises PolicyError for an unknown exchange.
+    Raises PolicyError for an unknown exchange, and for one that the library fails to work out.
     """
     last_year = today.year + 2
     file = cache / f"calendar-{exchange.replace('/', '_')}-{version('exchange_calendars')}-{last_year}.npy"
     table = read_hashed(file)
     if table is None:
-        table = build_sessions(exchange, last_year)
+        table = _built(exchange, last_year)
         save_atomically(file, table)
     known_until = table[0, 0]
     until: date = known_until.astype("datetime64[D]").item()
     return Calendar(exchange, table[0, 1:].astype("datetime64[D]"), table[1, 1:], until)
+
+
+def _built(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
+    try:
+        return build_sessions(exchange, last_year)
+    except PolicyError:
+        raise
+    except (
+        ValueError,
+        NotImplementedError,
+    ) as error:  # Athens, Bucharest and Tel Aviv in 4.13, with pandas 3
+        raise PolicyError(
+            f"exchange_calendars {version('exchange_calendars')} fails to work out the sessions of {exchange} "
+            f"({str(error)[:60]}); state an exchange with the same week, and the days it differs as closures in "
+            "overrides.yaml"
+        ) from error
 
 
 @cache

@@ -9,6 +9,11 @@ SMALL = [above / below for below in range(2, 6) for above in range(below + 1, 4 
 SPLITS = np.unique([1.1, *SMALL, *range(2, 201)])
 SPLIT_RATIOS = np.unique(np.concatenate([SPLITS, 1 / SPLITS, 1 / np.arange(201.0, 1001.0)]))
 SPLIT_TOLERANCE = 2e-4
+# Splits that a factor may be of beside a dividend of the same day, up to 4% of the price.
+WHOLE = np.array([1.5, 2.5, *range(2, 51)])
+WHOLE = np.unique(np.concatenate([WHOLE, 1 / WHOLE]))
+BESIDE = 1.04
+LARGE = float(np.log(1.45))  # no dividend is likely to be a third of the price, and a simple ratio of it
 # Vendors print six decimals, or a 32-bit number: a factor closer to 1 than this says nothing.
 PRINT_ERROR, FLOAT_ERROR = 1e-6, 5e-7
 
@@ -20,7 +25,8 @@ def actions(
 
     The factor of a day is (adjusted/close) / (previous adjusted/previous close). Near a simple ratio it is a
     split (shares after per share before), else a dividend D = previous close x (1 - 1/factor), as vendors
-    define it (adjusted_t-1 = close_t-1 x (1 - D/close_t-1)); a spin-off is a dividend. NaN in, NaN out.
+    define it (adjusted_t-1 = close_t-1 x (1 - D/close_t-1)); a spin-off is a dividend. A little above one it is both,
+    the dividend per share before the split. NaN in, NaN out.
 
     splits  whether the closes are as traded; False: they are split-adjusted, so every factor is a dividend
     """
@@ -29,8 +35,16 @@ def actions(
     known = np.where(np.isfinite(factor), 0.0, np.nan)
     moved = np.abs(factor - 1) > noise
     is_split = moved & splits & (nearest_split(factor) > 0)
-    dividend = np.where(moved & ~is_split & (factor > 1), np.round(previous * (1 - 1 / factor), 5), known)
-    return dividend, np.where(is_split, nearest_split(factor), known + 1)
+    beside = np.where(moved & splits & ~is_split, _beside_dividend(factor), 1.0)
+    paid = factor / beside
+    dividend = np.where(moved & ~is_split & (paid > 1), np.round(previous * (1 - 1 / paid), 5), known)
+    return dividend, np.where(is_split, nearest_split(factor), known + beside)
+
+
+def _beside_dividend(factor: Array) -> Array:
+    """The split of each day that has a dividend too, (n,); 1 where its factor, (n,), is none of both."""
+    below = np.array([np.nan, *WHOLE])[np.searchsorted(WHOLE, factor, side="right")]
+    return np.where((np.abs(np.log(factor)) > LARGE) & (factor / below <= BESIDE), below, 1.0)
 
 
 def nearest_split(ratio: Array, tolerance: float = SPLIT_TOLERANCE) -> Array:

@@ -1,5 +1,6 @@
 """From a file's columns to price rows: whose symbol, on which basis, with which dividends and splits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,13 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.typing import Array
-from resources.prices.factors import actions
+from resources.prices.factors import LARGE, actions
 from resources.prices.file_names import name_date, named_symbol
 from resources.prices.rounding import significant
 from resources.prices.source import PRICE_ROWS, STATED, Basis, FileRejected, Finding
 
 Codes = npt.NDArray[np.int32]
-LARGE = float(np.log(1.45))  # no dividend is likely to be a third of the price, and a simple ratio of it
 UNSEEN = 0.08  # a ratio nearer to 1:1 than this cannot be told from a day's move
 
 
@@ -64,6 +64,7 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
         if basis == "split_adjusted" and not stated:
             _refuse_traded(codes, symbols, days, columns, name)
         columns |= _derived(codes, days, columns, splits=basis == "as_traded")
+        warnings += _odd(codes, symbols, days, columns)
     elif basis == "split_adjusted":  # the closes carry the splits already
         columns |= {"split": np.ones(len(days))}
     elif "split" in columns:
@@ -218,6 +219,24 @@ def _derived(
         result[name] = np.empty(len(order))
         result[name][order] = told[np.cumsum(new_day) - 1]
     return result
+
+
+def _odd(
+    codes: Codes, symbols: list[str], days: npt.NDArray[np.int32], columns: dict[str, Array]
+) -> Iterator[Finding]:
+    """A warning for each row of whose adjusted close more than one reading is likely."""
+    dividend, split = columns["dividend"], columns["split"]
+    both = (dividend > 0) & (split != 1) & np.isfinite(split)
+    large = dividend > (np.exp(LARGE) - 1) * columns["close"] * split
+    for place in np.flatnonzero(both | large):
+        when = np.datetime64(int(days[place]), "D").item()
+        taken = f"a split of {split[place]:g} and " * bool(both[place])
+        symbol = symbols[codes[place]]
+        said = (
+            f"{symbol} is taken to have {taken}a dividend of {dividend[place]:g} a share on {when}, by its adjusted "
+            "closes alone: deliver dividends and splits where that is not so"
+        )
+        yield Finding("DIVIDEND_FROM_ADJUSTED", "WARN", said, 1, symbol, when)
 
 
 def _numbers(column: pa.ChunkedArray) -> Array:

@@ -9,12 +9,13 @@ import pyarrow as pa
 from optimizer.typing import Array
 from resources.prices.columns import TYPES, Columns
 from resources.prices.source import Basis, FileRejected, Finding
-from resources.prices.vendors.rewriting import Rewritten, in_layout
+from resources.prices.vendors.rewriting import Rewritten, fail, in_layout
 
 Recognise = Callable[[list[str]], Columns]
 Read = Callable[[bytes, Recognise, Mapping[str, pa.DataType]], pa.Table]
 Lines = npt.NDArray[np.int64]
 HEADER = 1
+CHANGES = 0.2  # of the numbers: half of all returns are below 0, and of closes hardly one
 
 
 def vendor_table(
@@ -37,6 +38,18 @@ def vendor_table(
         return _melted(read(found.text, lambda header: Columns(names), types), found)
 
 
+def _refuse_changes(close: Array) -> None:
+    """Raises FileRejected where numbers (T, n) are no closes: a fifth of them below 0, in two columns or more."""
+    below = close < 0
+    if below.any(axis=0).sum() < 2 or below.sum() < CHANGES * np.isfinite(close).sum():
+        return
+    said = (
+        f"{below.sum():,} of {np.isfinite(close).sum():,} numbers are below 0: these are returns or changes, and no "
+        "closes; deliver the closes, or what a unit of money in each became, with basis: total_return"
+    )
+    raise FileRejected("", [fail("NOT_PRICES", said, 1 + int(below.any(axis=1).argmax()) + HEADER)])
+
+
 def _melted(wide: pa.Table, found: Rewritten) -> tuple[pa.Table, Lines]:
     """A row a day and symbol of a table with a column a symbol; a day without any number of it is no row."""
     symbols = sorted({symbol for _, symbol in found.columns})
@@ -45,6 +58,7 @@ def _melted(wide: pa.Table, found: Rewritten) -> tuple[pa.Table, Lines]:
     cube: dict[str, Array] = {ours: np.full((size, len(symbols)), np.nan) for ours in fields}
     for place, (ours, symbol) in enumerate(found.columns, 1):
         cube[ours][:, symbols.index(symbol)] = wide[f"column {place}"].to_numpy()
+    _refuse_changes(cube.get("close", cube.get("adj_close", np.empty((0, 0)))))
     row, code = np.nonzero(np.any([np.isfinite(values) for values in cube.values()], axis=0))
     table = {
         "symbol": pa.DictionaryArray.from_arrays(pa.array(code, pa.int32()), pa.array(symbols, pa.string())),

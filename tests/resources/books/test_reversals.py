@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import close_kept
@@ -154,3 +155,53 @@ def test_restatements_name_what_is_taken_back(tmp_path: Path) -> None:
     assert told.keys() == {"AAA", "CCC"}
     assert "was withdrawn: -150 CCC for the shares of that day; known late" in told["CCC"]
     assert told["CCC"].endswith("adjusts the paper book in its next pack")
+
+
+# Told after D4: the action of D1 on the 300 AAA, beside what befell on time; what is held of each, and the cash.
+LATE: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, float], float]] = {
+    "a split before a dividend": (
+        {"kind": "split", "value": 2.0}, [{"symbol": "AAA", "date": D3, "kind": "dividend", "value": 1.0}],
+        {"AAA": 600, "BBB": 10}, 600,
+    ),
+    "a split before a merger": (
+        {"kind": "split", "value": 2.0},
+        [{"symbol": "AAA", "date": D3, "kind": "merger", "value": 0.5, "new_symbol": "CCC"}],
+        {"BBB": 10, "CCC": 300}, 0,
+    ),
+    "a merger before a split and a dividend": (
+        {"kind": "merger", "value": 0.5, "new_symbol": "BBB"},
+        [
+            {"symbol": "BBB", "date": D2, "kind": "split", "value": 2.0},
+            {"symbol": "BBB", "date": D3, "kind": "dividend", "value": 1.0},
+        ],
+        {"BBB": 320}, 320,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_what_is_told_late_goes_through_what_befell_since(tmp_path: Path, case: str) -> None:
+    late, on_time, held, paid = LATE[case]
+    held_in = f"AAA: {LOTS}, BBB: {LOTS.replace('300', '10')}"
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{held_in}}}"), AAA=50.0, BBB=50.0)
+    book.prices("CCC", flat(50.0))
+    book.day(DAYS[19])
+    book.actions(on_time)
+    for day in (D1, D2, D3, D4):
+        book.day(day)
+    book.action("AAA", D1, **late)
+    found = book.snapshot(D5)
+    assert (found.problem, shares(found), cash(found)) == (None, held, 1000 + paid)
+    lots = [lot for lots in found.holdings.lots.values() for lot in lots]
+    assert float(sum(lot.quantity * lot.cost_basis for lot in lots)) == pytest.approx(310 * 80)
+
+
+def test_what_was_given_late_is_split_late_too(tmp_path: Path) -> None:
+    """On the eve of the split no pack knew of the shares."""
+    book = Chain(tmp_path, _file(True), first_day(False, False, True))
+    for day in (D2, D3):
+        book.day(day)
+    book.action("AAA", EX, "spin_off", 0.5, new_symbol="CCC", basis_share=0.25)
+    book.day(D4)
+    book.action("CCC", D3, "split", 0.2)
+    assert costs(book, D5) == ({"AAA": 300, "BBB": 10, "CCC": 30}, 1000, {"AAA": 18_000, "CCC": 6_000})

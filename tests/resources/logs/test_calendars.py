@@ -120,3 +120,11 @@ def test_rows_beyond_the_known_holidays_are_told() -> None:
     assert calendar_ends(whole, delivery) == []
     (told,) = calendar_ends(replace(whole, known_until=date(2026, 12, 31)), delivery)
     assert (told.code, told.severity) == ("CALENDAR_ENDS", "WARN")
+
+
+def test_an_exchange_that_the_library_fails_to_work_out_is_refused_in_words(tmp_path: Path) -> None:
+    """Athens needs Easter of a calendar that pandas no longer adds to dates."""
+    with pytest.raises(
+        PolicyError, match=r"fails to work out the sessions of ASEX .*; state an exchange with the same"
+    ):
+        load_calendar("ASEX", TODAY, tmp_path)

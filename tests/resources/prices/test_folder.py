@@ -122,6 +122,23 @@ def test_the_evening_feed_gives_splits_dividends_and_when_it_was_known(tmp_path:
     assert column(one, "dividend") == [0.0, None, 0.565, None, 38.39017, None, None]
 
 
+@pytest.mark.parametrize(
+    ("split", "paid", "read"),
+    [(3, 1, (3, 1)), (0.1, 2, (0.1, 2)), (1.5, 1, (1.5, 1)), (1 / 53.5, 0, (1, 0)), (3, 6, (1, 68.66667))],
+)
+def test_a_split_and_a_dividend_of_one_day_are_both_read_off_the_adjusted_close(
+    split: float, paid: float, read: tuple[float, float]
+) -> None:
+    """A dividend per share before the split, as the log has it; one of 6% is taken with the split for one dividend."""
+    before, after = (100 - paid) / split, (99 - paid) / split
+    rows = f"A,2024-01-02,100,{before:.7f}\nA,2024-01-03,{after:.7f},{after:.7f}\n"
+    how = Reading("desk", "USD", "as_traded")
+    one = read_delivery(f"symbol,date,close,adj_close\n{rows}".encode(), "h.csv", "", "", how)
+    assert (column(one, "split")[1], column(one, "dividend")[1]) == pytest.approx(read, rel=1e-5)
+    told = [(finding.code, finding.message.partition(" a ")[0]) for finding in one.warnings]
+    assert told == [("DIVIDEND_FROM_ADJUSTED", "A is taken to have")] * (paid > 0)
+
+
 def test_a_feed_that_tells_a_day_twice_finds_the_same_factors(tmp_path: Path) -> None:
     rows = "A,2015-07-15,1,1,1,50,9,50\n" * 2 + "A,2015-07-14,1,1,1,100,9,50\n" * 2
     (one,) = deliveries(write(tmp_path, prices_20150715__csv=FEED + rows))

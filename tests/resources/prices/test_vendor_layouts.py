@@ -174,6 +174,14 @@ def test_a_wide_table_has_a_column_a_symbol() -> None:
         }  # fmt: skip
 
 
+def test_a_wide_table_of_returns_is_refused_and_one_price_below_zero_is_not() -> None:
+    table = "Date,A,B,C\n2024-01-02,,,\n2024-01-03,{},0.01,0.02\n2024-01-04,-0.5,1.2,2.1\n"
+    ((code, line, said),) = refused(table.format(-0.01).replace("1.2", "-1.2"), "r.csv")
+    assert (code, line) == ("NOT_PRICES", 3) and "3 of 6 numbers are below 0" in said
+    assert said.startswith("(a table with a column a symbol) ") and "deliver the closes" in said
+    assert len(closes(read(table.format(-0.01), "oil.csv"))) == 6
+
+
 def test_tiingo_has_splits_and_dividends_beside_closes_as_traded() -> None:
     found = read(TIINGO, "AAPL.csv", None)
     assert found.basis == "as_traded" and closes(found) == [
