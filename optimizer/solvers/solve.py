@@ -35,7 +35,7 @@ from optimizer.solvers.names.cardinality import Choice, always_held, choose_name
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
-from optimizer.solvers.search import Way, firm_part, search
+from optimizer.solvers.search import Way, firm_part, nothing_defined, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
@@ -333,6 +333,8 @@ def chosen(
             raise
         return way, None
     if found is None and not waits(way.feasible, setting, must):
+        if possible(way.feasible, policy, setting.held, must):
+            raise nothing_defined(goal)
         raise impossible(way.feasible, policy, setting.held, must)
     return found or (way, None)
 
