@@ -94,7 +94,8 @@ def moves(policy: Policy, symbols: tuple[str, ...]) -> Moves:
 
     Raises PolicyError for a `trade_limits` of an unknown symbol; a restricted one is not held anyway.
     """
-    named(policy.trade_limits, symbols, "trade_limits")
+    for item in ("trade_limits", "participation_limits"):
+        named(getattr(policy, item), symbols, item)
     if policy.max_trade is None and not (policy.trade_limits or restrictions_of(policy)):
         return {}
     found = {}
