@@ -62,6 +62,7 @@ class Solution:
                            trade has a better objective; with limits on shares of risk: no allowed weights have;
                            else None
     left_out               what the limits on names keep from being held, told among the binding limits
+    given_way              limits whose bounds are not the policy's: the others' shadow prices hold while these stay
     plan                   the weights of every step of the policy's horizon, of which `weights` are the first
 
     >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
@@ -82,6 +83,7 @@ class Solution:
     bound: float | None = None
     hierarchy: Hierarchy | None = None
     plan: "Plan | None" = None
+    given_way: tuple[str, ...] = ()
 
     @property
     def optimality_gap(self) -> float:
@@ -146,7 +148,8 @@ class Solution:
         found = bindings(
             self.goal, self.feasible.limits, best.space, best.weights, best.multipliers, best.support
         )
-        return dearest_first((*found, *self.left_out))
+        told = (one.beside(self.given_way) for one in found) if self.given_way else found
+        return dearest_first((*told, *self.left_out))
 
 
 @typed
@@ -223,8 +226,16 @@ def solved(
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, feasible, best, unmet,
         warnings, apart, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
+        given_way=given_way(wanted, feasible.limits, unmet),
     )  # fmt: skip
     return solution if feasible.elastic else with_turnover(solution, setting)
+
+
+def given_way(wanted: Limits, limits: Limits, unmet: tuple[Unmet, ...]) -> tuple[str, ...]:
+    """The limits that the answer's set has wider than the policy: those unmet, and the budget where cash is forced."""
+    cash = limits.linear[0].high
+    forced = wanted.linear[0].high < cash < np.inf
+    return (*(limit.limit for limit in unmet), *(("cash_max",) if forced else ()))
 
 
 def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) -> tuple[Way, Optimum]:
