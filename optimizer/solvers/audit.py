@@ -70,6 +70,8 @@ class Binding:
 
     def beside(self, given_way: Collection[str]) -> "Binding":
         """The same where limits gave way: as they would give more or less with it, its price holds while they stay."""
+        if not given_way:
+            return self
         further = self.limit in given_way
         held = "beyond the bound to which it gave way" if further else "while what gave way stays where it is"
         return replace(self, text=f"{self.text}, {held}")

@@ -35,7 +35,7 @@ from optimizer.solvers.names.cardinality import Choice, always_held, choose_name
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
-from optimizer.solvers.search import Way, firm_part, nothing_defined, search
+from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
@@ -148,8 +148,7 @@ class Solution:
         found = bindings(
             self.goal, self.feasible.limits, best.space, best.weights, best.multipliers, best.support
         )
-        told = (one.beside(self.given_way) for one in found) if self.given_way else found
-        return dearest_first((*told, *self.left_out))
+        return dearest_first((*(one.beside(self.given_way) for one in found), *self.left_out))
 
 
 @typed
@@ -229,13 +228,6 @@ def solved(
         given_way=given_way(wanted, feasible.limits, unmet),
     )  # fmt: skip
     return solution if feasible.elastic else with_turnover(solution, setting)
-
-
-def given_way(wanted: Limits, limits: Limits, unmet: tuple[Unmet, ...]) -> tuple[str, ...]:
-    """The limits that the answer's set has wider than the policy: those unmet, and the budget where cash is forced."""
-    cash = limits.linear[0].high
-    forced = wanted.linear[0].high < cash < np.inf
-    return (*(limit.limit for limit in unmet), *(("cash_max",) if forced else ()))
 
 
 def sought(goal: Goal, wanted: Limits, setting: Setting, start: Array | None) -> tuple[Way, Optimum]:
@@ -344,9 +336,8 @@ def chosen(
             raise
         return way, None
     if found is None and not waits(way.feasible, setting, must):
-        if possible(way.feasible, policy, setting.held, must):
-            raise nothing_defined(goal)
-        raise impossible(way.feasible, policy, setting.held, must)
+        left = possible(way.feasible, policy, setting.held, must)
+        raise nothing_defined(goal) if left else impossible(way.feasible, policy, setting.held, must)
     return found or (way, None)
 
 
