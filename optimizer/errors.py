@@ -61,6 +61,18 @@ def meant(wanted: str, known: Iterable[str]) -> str:
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:MOST_NAMED]) or 'none'}{more}"
 
 
+def strange(unknown: Collection[object], known: Sequence[object], otherwise: str = "") -> str:
+    """What is said of names that are none of the known symbols: the near ones, else the remedy or those that there are.
+
+    >>> strange(['APPL', 'MSTF'], ['AAPL', 'MSFT'])
+    'APPL, MSTF, not among the 2 symbols; did you mean AAPL or MSFT?'
+    """
+    told, names = sorted(map(str, unknown)), [*map(str, known)]
+    near = dict.fromkeys(name for like in nearest_of_each(told, names).values() for name in like)
+    remedy = asked([*near][:MOST_NEAR], otherwise or meant("", names))
+    return f"{', '.join(told)}, not among the {len(known)} symbols; {remedy}"
+
+
 def one_of(wanted: str, known: Iterable[str]) -> str:
     """All names of a closed list, and which of them an unknown one may have meant.
 

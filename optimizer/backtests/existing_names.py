@@ -33,6 +33,7 @@ def policy_among(
         borrow_fees={s: fee for s, fee in policy.borrow_fees.items() if s not in absent},
         margins={s: pair for s, pair in policy.margins.items() if s not in absent},
         trade_limits={s: most for s, most in policy.trade_limits.items() if s not in absent},
+        participation_limits={s: most for s, most in policy.participation_limits.items() if s not in absent},
         sector_limits={s: pair for s, pair in policy.sector_limits.items() if s not in empty},
         risk_share_limits={
             name: pair

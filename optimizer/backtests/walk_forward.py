@@ -32,6 +32,7 @@ from optimizer.model.exposures import FundExposureMap
 from optimizer.model.returns import check_table, dated_numbers
 from optimizer.model.sessions import as_dates, as_day, periods_per_year
 from optimizer.numerics.counted import floats
+from optimizer.problem.setting import named
 from optimizer.typing import Array
 
 UNDECIDED = (InfeasibleError, SolverError, DataError)
@@ -124,7 +125,8 @@ class OptimizationBacktest:
         earned, paid = growth(rates, yearly), growth(rates + chosen.financing_spread, yearly)
         market = make_market(history.prices, earned, paid, chosen.gap_days, _payouts(chosen, history))
         gone, fees = (
-            by_symbol(given, history.symbols) for given in (chosen.delisting_return, chosen.borrow_fees)
+            by_symbol(name, getattr(chosen, name), history.symbols)
+            for name in ("delisting_return", "borrow_fees")
         )
         account = Account(market, chosen.initial_value, first, gone, fees / yearly)
         plan = Plan(optimization_method, decision_days(history.dates, rebalance_frequency, first), progress)
@@ -218,11 +220,10 @@ def sweep(make: Callable[..., Method], grid: Mapping[str, Sequence[Any]]) -> dic
     return found
 
 
-def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:
-    """(n,) one number for all, or those of a mapping, 0 where not named; PolicyError where it names none."""
+def by_symbol(what: str, given: float | Mapping[str, float], symbols: Sequence[str]) -> Array:
+    """(n,) one number for all, or those of a mapping, 0 where not named; PolicyError where it names another."""
     if isinstance(given, Mapping | pd.Series):
-        if len(given) and not set(given.keys()) & set(symbols):
-            raise PolicyError(f"{', '.join(map(str, given.keys()))}: none of these names is in market_data")
+        named(given.keys(), tuple(symbols), what)
         return np.array([given.get(symbol, 0.0) for symbol in symbols])
     return np.full(len(symbols), given)
 
@@ -230,9 +231,10 @@ def by_symbol(given: float | Mapping[str, float], symbols: Sequence[str]) -> Arr
 def _payouts(settings: BacktestSettings, history: History) -> Payouts:
     """By the row of the first close on or after the day, of its heir where it has one, and the column.
 
-    Raises PolicyError for an heir without a column.
+    Raises PolicyError for a name or an heir without a column.
     """
     found = {}
+    named({symbol for symbol, _ in (*settings.payouts, *settings.heirs)}, tuple(history.symbols), "payouts")
     for symbol, day in sorted({*settings.payouts, *settings.heirs}):
         row = int(history.dates.searchsorted(pd.Timestamp(day)))
         heir, units = settings.heirs.get((symbol, day), (None, 0.0))
@@ -241,7 +243,7 @@ def _payouts(settings: BacktestSettings, history: History) -> Payouts:
         place = None if heir is None else history.place[heir]
         while place is not None and row < len(history.dates) and np.isnan(history.prices[row, place]):
             row += 1
-        if symbol in history.place and row < len(history.dates):
+        if row < len(history.dates):
             cash = settings.payouts.get((symbol, day), 0.0)
             found[row, history.place[symbol]] = Payout(cash, place, units)
     return found

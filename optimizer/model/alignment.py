@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from optimizer.errors import DataError, PolicyError
+from optimizer.errors import DataError, PolicyError, strange
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 
@@ -84,10 +84,10 @@ def check_names(what: str, names: Iterable[Any], symbols: tuple[str, ...], *, wh
         raise DataError(f"{what} names {', '.join(twice)} more than once; keep each once")
     told, known = set(given), set(symbols)
     missing = [str(symbol) for symbol in symbols if symbol not in told] if whole else []
-    outside = [str(name) for name in given if name not in known]
+    outside = [name for name in given if name not in known]
     if missing or outside:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing)
-        faults += [f"names {', '.join(outside)}, not among the {len(symbols)} symbols"] * bool(outside)
+        faults += [f"names {strange(outside, symbols)}"] if outside else []
         raise DataError(f"{what} {' and '.join(faults)}; give one number a symbol")
 
 

@@ -71,11 +71,7 @@ def weight_bounds(setting: Setting) -> tuple[Array, Array, tuple[str, ...], tupl
     lower_groups = ["min_weight" if policy.min_weight else "long_only"] * n
     upper_groups = ["max_weight"] * n
     place = {symbol: i for i, symbol in enumerate(symbols)}
-    unknown = sorted(map(str, set(policy.asset_limits) - set(symbols)))
-    if unknown:
-        raise PolicyError(
-            f"asset_limits names {', '.join(unknown)}, not among the symbols: {', '.join(symbols)}"
-        )
+    named(policy.asset_limits, symbols, "asset_limits")
     for symbol, pair in sorted(policy.asset_limits.items()):
         i, (low, high) = place[symbol], ends(pair)
         lower[i], upper[i] = max(low, shorting_free), high

@@ -1,11 +1,11 @@
 """What a policy is applied to: estimates, universe, holdings and costs, in one order of names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.errors import PolicyError
+from optimizer.errors import PolicyError, strange
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
@@ -69,20 +69,15 @@ def aligned(weights: Mapping[str, float], symbols: tuple[str, ...], what: str) -
     """(n,) the weights in the order of the symbols, 0 where absent; PolicyError for one outside."""
     if tuple(weights) == symbols:
         return floats(what, [*weights.values()])
-    if unknown := weights.keys() - symbols:
-        outside = sorted(map(str, unknown))
-        raise PolicyError(
-            f"{what} holds {', '.join(outside)}, not among the {len(symbols)} symbols; add them"
-        )
+    if outside := weights.keys() - symbols:
+        raise PolicyError(f"{what} holds {strange(outside, symbols, 'add them')}")
     return floats(what, [weights.get(symbol, 0.0) for symbol in symbols])
 
 
-def named(given: Mapping[str, object], symbols: tuple[str, ...], what: str) -> None:
+def named(given: Iterable[str], symbols: tuple[str, ...], what: str) -> None:
     """Raises PolicyError for a name of a setting that is not among the symbols."""
-    if unknown := sorted(set(given) - set(symbols), key=str):
-        raise PolicyError(
-            f"{what} names {', '.join(map(str, unknown))}, not among the symbols: {', '.join(symbols)}"
-        )
+    if unknown := set(given) - set(symbols):
+        raise PolicyError(f"{what} names {strange(unknown, symbols)}")
 
 
 def checked_weights(weights: Array, n: int) -> Array:

@@ -92,9 +92,10 @@ def most_traded(most: Moves) -> dict[str, float]:
 def moves(policy: Policy, symbols: tuple[str, ...]) -> Moves:
     """Symbol -> the most that it may fall and rise by, with the policy items, the firmest first; others left out.
 
-    Raises PolicyError for a `trade_limits` of an unknown symbol; a restricted one is not held anyway.
+    Raises PolicyError for a limit on the trades of an unknown symbol; a restricted one is not held anyway.
     """
-    named(policy.trade_limits, symbols, "trade_limits")
+    for item in ("trade_limits", "participation_limits"):
+        named(getattr(policy, item), symbols, item)
     if policy.max_trade is None and not (policy.trade_limits or restrictions_of(policy)):
         return {}
     found = {}

@@ -20,7 +20,7 @@ from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import goal_of
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
-from optimizer.problem.setting import Setting
+from optimizer.problem.setting import Setting, named
 from optimizer.problem.trade_bounds import restrictions_of
 from optimizer.solvers.solve import Solution, solved, unlimited
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
@@ -77,6 +77,7 @@ def applied_policy(
     closed: dict[str, str] = {}
     warnings: list[str] = []
     allowed = set(estimates.symbols if mandate.investable is None else mandate.investable)
+    named(allowed, estimates.symbols, "investable")
     for symbol in estimates.symbols:
         score = mandate.ratings.get(symbol)
         if symbol not in allowed:

@@ -4,8 +4,8 @@ The bound is weak duality and needs no trust in a solver: for any multipliers y 
 contains all allowed weights, min slope'v >= sum(y+ low - y- high) + sum over columns of the least reduced cost.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,14 @@ class Binding:
     bound: float
     shadow_price: float
     text: str
+
+    def beside(self, given_way: Collection[str]) -> "Binding":
+        """The same where limits gave way: as they would give more or less with it, its price holds while they stay."""
+        if not given_way:
+            return self
+        further = self.limit in given_way
+        held = "beyond the bound to which it gave way" if further else "while what gave way stays where it is"
+        return replace(self, text=f"{self.text}, {held}")
 
     def told(self, *, two_way: bool) -> str:
         """The text, its turnover in buys + sales where asked: one point of these is half a point one-way."""

@@ -107,6 +107,13 @@ def search_convex(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[
     raise failure
 
 
+def given_way(wanted: Limits, limits: Limits, unmet: tuple[Unmet, ...]) -> tuple[str, ...]:
+    """The limits that the answer's set has wider than the policy: those unmet, and the budget where cash is forced."""
+    cash = limits.linear[0].high
+    forced = wanted.linear[0].high < cash < np.inf
+    return (*(limit.limit for limit in unmet), *(("cash_max",) if forced else ()))
+
+
 def cramped(limits: Limits) -> bool:
     """Whether ellipsoidal limits leave a single portfolio and no room: nothing proves it the best."""
     return bool(limits.norms) and not allowed(tightened(limits))

@@ -35,7 +35,7 @@ from optimizer.solvers.names.cardinality import Choice, always_held, choose_name
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
-from optimizer.solvers.search import Way, firm_part, search
+from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search
 from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within
@@ -62,6 +62,7 @@ class Solution:
                            trade has a better objective; with limits on shares of risk: no allowed weights have;
                            else None
     left_out               what the limits on names keep from being held, told among the binding limits
+    given_way              limits whose bounds are not the policy's: the others' shadow prices hold while these stay
     plan                   the weights of every step of the policy's horizon, of which `weights` are the first
 
     >>> solve(estimates, Policy(method='min_volatility'), universe).weights.round(3).tolist()
@@ -82,6 +83,7 @@ class Solution:
     bound: float | None = None
     hierarchy: Hierarchy | None = None
     plan: "Plan | None" = None
+    given_way: tuple[str, ...] = ()
 
     @property
     def optimality_gap(self) -> float:
@@ -146,7 +148,7 @@ class Solution:
         found = bindings(
             self.goal, self.feasible.limits, best.space, best.weights, best.multipliers, best.support
         )
-        return dearest_first((*found, *self.left_out))
+        return dearest_first((*(one.beside(self.given_way) for one in found), *self.left_out))
 
 
 @typed
@@ -223,6 +225,7 @@ def solved(
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, feasible, best, unmet,
         warnings, apart, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
+        given_way=given_way(wanted, feasible.limits, unmet),
     )  # fmt: skip
     return solution if feasible.elastic else with_turnover(solution, setting)
 
@@ -333,7 +336,8 @@ def chosen(
             raise
         return way, None
     if found is None and not waits(way.feasible, setting, must):
-        raise impossible(way.feasible, policy, setting.held, must)
+        left = possible(way.feasible, policy, setting.held, must)
+        raise nothing_defined(goal) if left else impossible(way.feasible, policy, setting.held, must)
     return found or (way, None)
 
 

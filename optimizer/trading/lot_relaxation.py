@@ -74,9 +74,9 @@ class RoundingProblem:
         return np.where(self.lower >= 0, self.close, -np.inf)
 
     @cached_property
-    def sellable(self) -> NDArray[np.bool_]:
-        """(n,) whether the whole holding is a sale that is large enough."""
-        return np.asarray(-self.close >= self.min_lots - 1e-9)
+    def closable(self) -> NDArray[np.bool_]:
+        """(n,) whether the whole holding, which may be less than a lot, is a trade that is large enough."""
+        return np.asarray((self.held != 0) & (np.abs(self.held) >= self.min_trade - 1e-9 * self.step))
 
     def marginal(self, x: Array) -> Array:
         """(n,) S (x - w)."""
@@ -105,13 +105,15 @@ class Relaxation:
 
 
 def permitted(problem: RoundingProblem, lots: Array) -> Array:
-    """(n,) the nearest trade that is whole, large enough, and no larger than the holding unless short."""
+    """(n,) a near trade that is whole, large enough, and no larger than the holding unless short; or closes it."""
     close, least = problem.close, problem.min_lots
     whole = np.maximum(np.rint(lots), problem.floor_lots)
     whole = np.where(np.abs(lots - close) < 1e-9, close, whole)
     edge = np.where(np.abs(lots) >= least / 2, np.copysign(least, lots), 0.0)
     edge = np.where(edge < problem.floor_lots, 0.0, edge)
-    return np.where(np.abs(whole) < least - 1e-9, edge, whole)
+    found = np.where(np.abs(whole) < least - 1e-9, edge, whole)
+    remnant = problem.closable & (np.abs(close) < least)
+    return np.where(remnant & (np.abs(lots - close) < np.abs(lots - found)), close, found)
 
 
 def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
@@ -124,5 +126,6 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
         up = np.where((up < 0) & (up > -least), 0.0, up)
         down = np.where((down > 0) & (down < least), 0.0, down)
         down = np.where((down < 0) & (down > -least), -least, down)
-    beyond = down < problem.floor_lots
-    return up, np.where(beyond, np.where(problem.sellable & (lots > close + 1e-9), close, lots), down)
+    up = np.where(problem.closable & (close > lots + 1e-9), np.minimum(up, close), up)
+    down = np.where(problem.closable & (close < lots - 1e-9), np.maximum(down, close), down)
+    return up, np.where(down < problem.floor_lots, lots, down)

@@ -63,7 +63,8 @@ def build_trades(
     target     symbol -> weight, fraction of the NAV before; an absent name, or one below 1e-8, is sold out
     estimates  covariance (n, n) per year of every name that is held or wanted
     fx         symbol -> base currency per unit of its currency; None: prices are in the base currency
-    lots       shares in a lot (0.0001 for fractional shares, 100 for round lots), one for all or by symbol
+    lots       shares in a lot (0.0001 for fractional shares, 100 for round lots), one for all or by symbol; a
+               holding may also be closed whole, be it less than one
     band       a name nearer than this to its target is left alone, fraction of NAV; not one to be sold out
     aversion   NAV given up per unit of annual tracking variance to save costs; 100 makes 1% of tracking
                error worth 1% of NAV, so that costs only decide between nearly equal lists

@@ -118,13 +118,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "numbers for names": (
         lambda: solve(ESTIMATES, Policy("min_volatility", asset_limits={0: (0, 0.5)}), Universe(("A", "B"))),  # type: ignore[dict-item]
-        "asset_limits names 0, not among the symbols",
-    ),
-    "fees of others": (
-        lambda: OptimizationBacktest(1 + RETURNS.abs()).backtest_strategy(
-            lambda h, d: {"A": 1.0}, "monthly", settings=BacktestSettings(min_history=1, borrow_fees={"a": 0.1})
-        ),
-        "a: none of these names is in market_data",
+        "asset_limits names 0, not among the 2 symbols; there are A, B",
     ),
     "prices that are words": (lambda: simple_returns([["a"], ["b"]]), "it must be an array of numbers"),  # type: ignore[arg-type]
 }  # fmt: skip

@@ -52,8 +52,7 @@ def choices_of(problem: RoundingProblem) -> Choices:
     low = np.maximum(p.lower, -far) - p.held
     high = np.minimum(p.upper, far) - p.held
     most = max(p.max_traded, 0.0) + TOLERANCE
-    closed = np.abs(p.close - np.rint(p.close)) > WHOLE
-    closed &= (np.abs(p.close) >= p.min_lots - WHOLE) & (np.abs(p.held) <= most)
+    closed = p.closable & (np.abs(p.close - np.rint(p.close)) > WHOLE) & (np.abs(p.held) <= most)
     closed &= (p.lower <= TOLERANCE) & (p.upper >= -TOLERANCE)
     found = Choices(
         _between(low, high, most, p),

@@ -108,7 +108,7 @@ def test_solve():
         PolicyError, match=r"method 'min_vol' does not exist; use one of .*; did you mean min_volatility"
     ):
         solve(it, Policy(method="min_vol"), universe)
-    with pytest.raises(PolicyError, match="asset_limits names C, not among the symbols: A, B"):
+    with pytest.raises(PolicyError, match="asset_limits names C, not among the 2 symbols; there are A, B"):
         solve(it, Policy(method="min_volatility", asset_limits={"C": (0, 1)}), universe)
     with pytest.raises(PolicyError, match=r"symbols \('B', 'A', 'B'\) must be unique; keep each once"):
         Universe(("B", "A", "B"))

@@ -91,6 +91,18 @@ def test_too_few_names_for_the_caps_are_counted():
         solve(it, Policy(method="min_volatility", max_holdings=3, max_weight=0.2), universe, held)
 
 
+@pytest.mark.parametrize("method", ["max_sharpe", "max_return_to_cvar"])
+def test_a_ratio_that_no_choice_of_names_has_is_told_and_not_a_limit_on_names(method: str):
+    """Three names earn 5.2% together; the only two that fill the book earn 3.4%, less than cash."""
+    days = np.random.default_rng(0).normal(0, 0.01, (60, 3))
+    it = Estimates(("A", "B", "C"), np.array([0.10, 0.05, -0.01]), np.diag([0.04, 0.05, 0.06]), days)
+    caps = {"A": (0.0, 0.4), "B": (0.0, 0.3), "C": (0.0, 0.6)}
+    policy = Policy(method=method, risk_free_rate=0.04, asset_limits=caps)
+    assert solve(it, policy, Universe(it.symbols)).objective > 0
+    with pytest.raises(InfeasibleError, match="no allowed portfolio has an expected return above"):
+        solve(it, replace(policy, max_holdings=2), Universe(it.symbols))
+
+
 def test_what_turnover_forbids_is_unmet_in_transition():
     it, universe, held = book(3, 6)
     policy = {"method": "min_volatility", "max_holdings": 2, "max_turnover": 0.01}

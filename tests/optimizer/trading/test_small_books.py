@@ -1,6 +1,6 @@
 """The trade lists of small books against brute force: every list that exact money pays for is tried."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
 
@@ -223,3 +223,30 @@ def test_a_short_position_is_bought_back_no_further_than_is_near_to_the_target()
         "AC", ["-1", "2"], ["50", "75"], "0", lots=["1", "1"], target=[-0.4, 1.4], costs=FREE, long_only=False
     )
     assert found.trades() == []
+
+
+@pytest.mark.parametrize("rounding", ["tracking_error", "money"])
+@pytest.mark.parametrize(("held", "target"), [(40, 0.1), (-40, -0.1), (-150, -0.05)], ids=str)
+def test_less_than_a_lot_is_closed_where_that_is_nearer(held: int, target: float, rounding: str):
+    """40 shares of a lot of 100 are 40% of the book: nothing is nearer to 10% than they, and none cannot be bought."""
+    book = Portfolio("p", 10_000 - 100 * held, {"A": Position("A", Decimal(held))})
+    policy = Policy(
+        method="min_volatility",
+        risk_free_rate=0.0,
+        cash_max=2.5,
+        rounding=rounding,
+        long_only=False,
+        min_weight=-2.0,
+    )
+    found = build_trades(
+        book, {"A": 100}, {"A": target}, Estimates(("A",), None, np.array([[0.04]])), policy, Universe(("A",)),
+        costs=CostModel(0, 0), lots=100,
+    )  # fmt: skip
+    assert [(row.action, row.target_quantity) for row in found.rows] == [("SELL" if held > 0 else "BUY", 0)]
+    assert found.gap <= NEAR
+    least = replace(policy, min_trade_value=abs(held) * 100 + 1)
+    kept = build_trades(
+        book, {"A": 100}, {"A": target}, Estimates(("A",), None, np.array([[0.04]])), least, Universe(("A",)),
+        costs=CostModel(0, 0), lots=100,
+    )  # fmt: skip
+    assert kept.rows[0].target_quantity != 0

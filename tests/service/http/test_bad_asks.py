@@ -105,7 +105,7 @@ REFUSED: dict[str, list[tuple[Attempt, str]]] = {
         (lambda: pool(SYMBOLS, np.zeros((40, 2)), [ScenarioView("mean", {"ZZZ": 1.0}, 0.1)]), "ZZZ"),
     ],
     "a limit on an unknown asset, sector or exposure": [
-        (proposal(asset_limits={"ZZZ": (0.0, 0.1)}), "asset_limits names ZZZ, not among the symbols: A, B"),
+        (proposal(asset_limits={"ZZZ": (0.0, 0.1)}), "asset_limits names ZZZ, not among the 2 symbols; there are A, B"),
         (proposal(sector_limits={"Tech": (0.0, 0.1)}), "sector_limits names Tech; the sectors are Energy, Health"),
         (proposal(limits=("ZZZ <= 10%",)), "'ZZZ' is not known; there are A, B"),
         (policy_file(max_exposures_pct={"EQUTY": 50}), "'EQUTY' does not exist; did you mean equity"),
