@@ -96,7 +96,7 @@ def _shown(con: Connection, pack: Pack) -> dict[str, Any]:
         return dict(summed(told, ["scenario_id"], ["loss", "residual"], "loss"))
     plots = {}
     for portfolio, rows in losses.groupby("name"):
-        if nav := navs.get(str(portfolio)):
+        if (nav := navs.get(str(portfolio))) and rows["profit"].any():  # of cash alone it would be empty
             shares = rows.assign(profit=rows["profit"] / nav, standard_error=rows["standard_error"] / nav)
             plots[f"losses_{portfolio}"] = losses_plot(str(portfolio), shares)
     return {**plots, "losses": preview(losses, SHOWN), "hedges": preview(chosen, SHOWN)}

@@ -35,7 +35,7 @@ class Swap:
         """What a warning says of it."""
         found = self.harvest
         return (
-            f"Harvested {self.symbol}: {float(found.quantity):g} shares lose {found.loss:,.2f}, which saves "
+            f"Harvested {self.symbol}: {float(found.quantity):.10g} shares lose {found.loss:,.2f}, which saves "
             f"{found.saving:,.2f} in tax; {self.substitute} takes their place"
         )
 

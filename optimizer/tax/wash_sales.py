@@ -79,7 +79,7 @@ class WashSale:
         """`10 of 990 shares`; nothing where all of the loss is disallowed."""
         if self.shares is None or self.of is None or self.shares >= self.of:
             return ""
-        return f"{float(self.shares):g} of {float(self.of):g} shares"
+        return f"{float(self.shares):.10g} of {float(self.of):.10g} shares"
 
 
 def losses_of(disposal: Disposal, day: date) -> tuple[Loss, ...]:

@@ -215,10 +215,10 @@ def _bound(factor: str, reasons: Reasons) -> str:
 
 
 def _unfilled(ordered: float, left: float, reasons: Reasons) -> str:
-    order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.6g} shares"
+    order = f"the last order to {'buy' if ordered > 0 else 'sell'} {abs(ordered):,.10g} shares"
     if reasons.held_on and reasons.ordered_on and reasons.held_on <= reasons.ordered_on:
         return f"not known whether {order} ({reasons.ordered_on}) was filled, as the holdings are of {reasons.held_on}"
-    return f"{order} was not filled" if left == ordered else f"{abs(left):,.6g} of {order} were not filled"
+    return f"{order} was not filled" if left == ordered else f"{abs(left):,.10g} of {order} were not filled"
 
 
 def _speaks_for(change: float, move: Move) -> bool:

@@ -1,6 +1,6 @@
 """`packfolio init`: a desk of one's own, from a broker's file and a place where prices come from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -148,12 +148,23 @@ def _looked_at(folder: Path, basis: str | None, book: "NewBook") -> str | None:
     if found.refused:
         first = "; ".join(found.refused[:2])
         _warn(f"{how_many(len(found.refused), 'file')} can not be read as prices: {first}")
+    if found.silent:
+        basis = _basis_of(found)
+        if None in found.silent:  # what these hold is known only now
+            found = look(folder, cast("Basis | None", basis))
     if found.whole and (lacking := [symbol for symbol in book.symbols if symbol not in found.symbols]):
-        near = nearest_of_each(lacking, sorted(found.symbols))
-        named = [f"{symbol} ({asked(near[symbol])})" if near[symbol] else symbol for symbol in lacking]
-        otherwise = "the portfolio gets no trades" if book.mode == "live" else "the portfolio leaves them out"
-        _warn(f"no file has prices of {some_of(named)}: add them, or {otherwise}")
-    return _basis_of(found) if found.silent else basis
+        _tell_lacking(lacking, found.symbols, live=book.mode == "live")
+    return basis
+
+
+def _tell_lacking(lacking: list[str], there: Collection[str], *, live: bool) -> None:
+    """Which symbols no file has, each with what it may be there, and how to say so of a broker's."""
+    near = nearest_of_each(lacking, sorted(there))
+    named = [f"{symbol} ({asked(near[symbol])})" if near[symbol] else symbol for symbol in lacking]
+    otherwise = "the portfolio gets no trades" if live else "the portfolio leaves them out"
+    meant = next(((symbol, near[symbol][0]) for symbol in lacking if live and near[symbol]), None)
+    rename = f"; --symbol {quote('='.join(meant))} where the files write it so" if meant else ""
+    _warn(f"no file has prices of {some_of(named)}: add them, or {otherwise}{rename}")
 
 
 def _basis_of(found: "PriceFolder") -> str | None:

@@ -114,7 +114,7 @@ class LotBook:
         told = [
             Adjustment(
                 symbol, one.loss.day, "wash_sale", one.shares, ZERO,
-                f"{symbol}: the loss of {one.amount:,.2f} on {float(one.shares):g} shares sold on {one.loss.day} is "
+                f"{symbol}: the loss of {one.amount:,.2f} on {float(one.shares):.10g} shares sold on {one.loss.day} is "
                 f"part of the cost of those bought on {one.replacement.acquired}",
                 lot_id=one.loss.lot_id, cost_basis=one.amount,
             )

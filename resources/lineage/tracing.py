@@ -101,7 +101,8 @@ def trace_of(
         return walk.pack_node(symbol) | {"environments": walk.origins.environments()}
     found = walk.nodes(table, symbol, portfolio, offset)
     if not found:
-        named = " ".join(part for part in (pack.id, symbol, portfolio, factor) if part)
+        name = dict(_portfolios(con, pack)).get(portfolio or "", portfolio)
+        named = " ".join(part for part in (pack.id, symbol, name, factor) if part)
         raise DataError(f"{table} has no row of {named}; see `packfolio trades {pack.id}`")
     tree = found[0] if len(found) == 1 else _several(table, pack, found)
     return tree | {"environments": walk.origins.environments()}
@@ -120,13 +121,17 @@ def row_key(con: Connection, table: str, key: Sequence[str]) -> tuple[Pack, str 
 
 
 def _portfolio_id(con: Connection, pack: Pack, wanted: str) -> str:
+    return key_of(_portfolios(con, pack), wanted, f"{pack.id} has no portfolio {wanted!r}")
+
+
+def _portfolios(con: Connection, pack: Pack) -> list[tuple[str, str]]:
+    """UUID and name of each portfolio of a pack."""
     found = rows(
         con,
         "select portfolio_id, name from latest_portfolio_snapshots where pack_id = ? order by name",
         [pack.id],
     )
-    known = [(row["portfolio_id"], row["name"]) for row in found]
-    return key_of(known, wanted, f"{pack.id} has no portfolio {wanted!r}")
+    return [(row["portfolio_id"], row["name"]) for row in found]
 
 
 def _several(table: str, pack: Pack, found: list[Row]) -> Row:

@@ -13,6 +13,7 @@ DAY = re.compile(
     r"|(?:0[1-9]|[12]\d|3[01])([-_.])(?:0[1-9]|[12]\d|3[01])\2(?:19|20)\d\d|\d{9,})(?!\d)"
 )
 MONTH = re.compile(r"(?:19|20)\d\d(?:[-.]?(?:0[1-9]|1[0-2]))?")
+COMPANY = re.compile("[A-Z][a-z]+")  # Apple Stock Price History
 COPY = re.compile(r"\(\d+\)")
 # What lies in an inbox beside prices, told by how its name begins.
 ACCOUNT_FILE = re.compile(
@@ -67,7 +68,8 @@ def named_symbol(name: str) -> tuple[str, list[Finding]]:
     shares = len(kept) == 2 and len(kept[1]) == 1  # BRK_B: a class of shares
     symbol = "_".join(kept).upper()
     decorated = symbol != bare.upper()
-    if decorated and (symbol.lower() in NAMELESS or re.fullmatch(r"\d\d?", symbol)):  # prices_2: the second
+    nameless = symbol.lower() in NAMELESS or re.fullmatch(r"\d\d?", symbol)  # prices_2: the second
+    if decorated and (nameless or any(map(COMPANY.fullmatch, kept))):
         symbol = ""
     if not (len(kept) == 1 or shares) or MONTH.fullmatch(symbol) or not re.fullmatch(SYMBOL, symbol):
         said = f"no symbol column, and the file's name {bare!r} names no symbol; add the column, or rename it AAPL.csv"

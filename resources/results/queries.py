@@ -263,7 +263,7 @@ def _cut_short(shown: Row) -> Iterator[str]:
     for portfolio, strategies in shown.items():
         for name, measures in strategies.items():
             if skipped := measures.get("skipped_count"):
-                yield f"{portfolio}, {name}: {skipped:.0f} decisions kept the weights of the day before"
+                yield f"{portfolio}, {name}: {how_many(int(skipped), 'decision')} kept the weights of the day before"
             if measures.get("total_return") == -1:
                 yield f"{portfolio}, {name}: all was lost, and the strategy ends there"
 

@@ -58,7 +58,7 @@ CODES: Mapping[str, tuple[int, str]] = {
         503,
         "Tell the desk: `packfolio doctor` says which file or disk it is; ask again then.",
     ),
-    "timeout": (503, "The answer took too long; ask for less, or again later."),
+    "timeout": (503, "Ask for less, or again later; the daily run takes the time it needs."),
     "solver_failed": (500, "Report the trace_id; no solver gave an answer that its certificate confirms."),
     "internal_error": (500, "Report the trace_id; what happened is in the service's log."),
 }

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from optimizer import ExposureType, PackfolioError
+from optimizer import DataError, ExposureType, PackfolioError
 from resources.packs.packs import Pack
 from resources.results.attribution.told import attribution_of
 from resources.results.queries import notes_of, pack_details, trades_of
@@ -152,7 +152,10 @@ def _tried(
 
 def _stress(desk: Desk, loaded: Loaded) -> StressAnswer:
     scenarios = chosen_scenarios(desk.playbooks, None, None)
-    return stress_answer(exposed(desk, loaded), scenarios)
+    found = stress_answer(exposed(desk, loaded), scenarios)
+    if found.scenarios and not any(one.profit_pct for one in found.scenarios):
+        raise DataError("nothing that it holds moves under a scenario")
+    return found
 
 
 def _exposures(

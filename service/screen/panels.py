@@ -9,6 +9,7 @@ from service.screen.charts import frontier, two_sides
 from service.screen.client import Client
 from service.screen.shown import RIGHT, show_metrics, show_reasons, show_table
 from service.screen.tables import (
+    SCHEDULE_FORMS,
     exposure_rows,
     impact_rows,
     level_rows,
@@ -77,7 +78,7 @@ def show_schedule(client: Client, pack: str, name: str) -> None:
         st.caption(
             "Each at its greatest pace under the limit on participation, and the risk a day of what is left."
         )
-        show_table(rows, {"Of volume %": "%.1f", "Risk left %": "%.2f"})
+        show_table(rows, SCHEDULE_FORMS)
 
 
 def show_weights(answer: Row, fresh: bool) -> None:

@@ -59,11 +59,14 @@ def _show_losses(client: Client, pack: str, name: str, currency: str) -> None:
     for warning in found["warnings"]:
         st.warning(literal(warning))
     st.caption(HELD)
-    st.vega_lite_chart(
-        rows,
-        losses("Scenario"),
-        alt="Profit or loss under each scenario; the table below has the same numbers",
-    )
+    if any(one["profit_pct"] for one in found["scenarios"]):
+        st.vega_lite_chart(
+            rows,
+            losses("Scenario"),
+            alt="Profit or loss under each scenario; the table below has the same numbers",
+        )
+    else:
+        st.info("Nothing that is held moves under a scenario.")
     show_table(rows, scenario_forms(currency))
     _show_own_shocks(client, pack, name, currency)
 

@@ -44,7 +44,8 @@ def _safe(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-MONEY, SHARE, COUNT, PERCENT = "%,.2f", "%,.6g", "%,d", "%.1f"
+MONEY, SHARE, COUNT, PERCENT = "%,.2f", "%,.10g", "%,d", "%.1f"
+SCHEDULE_FORMS = {"Shares": SHARE, "Left": SHARE, "Of volume %": PERCENT, "Risk left %": "%.2f"}
 
 
 def trade_rows(trades: Sequence[Row], currency: str) -> list[Row]:

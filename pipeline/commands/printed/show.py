@@ -188,7 +188,7 @@ def _taxes(totals: Row) -> str:
 def show_explanation(out: Console, rows: Sequence[Row]) -> None:
     """Why one symbol is traded, portfolio by portfolio."""
     for row in rows:
-        order = f"{row['action']} {row['quantity']:g} {row['symbol']}"
+        order = f"{row['action']} {shares(row['quantity'])} {row['symbol']}"
         neither = f"neither holds nor trades {row['symbol']}"
         out.print(f"\n[bold]{row['name']}[/bold]  {neither if row['action'] == 'NONE' else order}")
         _indented(out, row["rationale"])

@@ -51,9 +51,8 @@ def show_stress(out: Console, found: Row) -> None:
         if portfolio["scenarios"]:
             _show_losses(out, title, portfolio["scenarios"], hedges)
         else:
-            out.print(
-                f"{title}: no scenario was priced; the report says why", highlight=False, soft_wrap=True
-            )
+            why = portfolio["problem"] or "the desk had no scenarios.yaml, or none moves it"
+            out.print(f"{title}: no scenario was priced: {why}", highlight=False, soft_wrap=True)
         if portfolio["tail_risk"]:
             show_tail(out, title, portfolio["base_currency"], portfolio["tail_risk"])
 

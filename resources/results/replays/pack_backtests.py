@@ -10,6 +10,7 @@ import pandas as pd
 
 from optimizer import CostModel, DataError, Policy, PolicyStrategy, SharedWindows
 from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
+from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.pack_estimates import Case
@@ -129,7 +130,7 @@ def _told(results: "Mapping[str, BacktestResult]") -> list[str]:
         if result.skipped:
             day, reason = next(iter(result.skipped.items()))
             notes.append(
-                f"{name}: {len(result.skipped)} decisions kept the weights of the day before, the first on "
+                f"{name}: {how_many(len(result.skipped), 'decision')} kept the weights of the day before, the first on "
                 f"{day.date()}: {reason}"
             )
         if result.ruined is not None:

@@ -51,7 +51,10 @@ def test_a_trade_leads_back_to_the_bytes_of_its_prices(desk: Zygote) -> None:
 
 def test_a_trace_of_what_is_not_there_lists_what_is(desk: Zygote) -> None:
     assert "; there are backtest_attribution, " in desk.packfolio("trace", "wishes", "PP_2024-02-29")[1]
-    assert "has no row of" in desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ")[1]
+    missing = desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ", "book")[1]
+    assert (
+        "trades has no row of PP_2024-02-29 ZZZ book" in missing
+    )  # in the words that were asked, not by UUID
     assert "; there are book, paper" in desk.packfolio("trace", "trades", "PP_2024-02-29", "CCC", "other")[1]
 
 

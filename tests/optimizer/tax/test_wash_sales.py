@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import Lot, sell, wash_sales
-from optimizer.tax.wash_sales import WASH_DAYS, Loss, losses_of, match, replaced
+from optimizer.tax.wash_sales import WASH_DAYS, Loss, WashSale, losses_of, match, replaced
 
 DAY = date(2023, 6, 30)
 OLD = Lot("old", "X", 1000, 200, date(2021, 1, 4))
@@ -62,6 +62,11 @@ def test_thirty_days_before_and_after_count(days, found):
     washed = wash_sales(gone, DAY, [("X", DAY + timedelta(days=days), 4)])
     assert [wash.loss for wash in washed] == [400] * found
     assert all(str(wash).startswith("X: the loss of 400.0000 on 4 of 10 shares is") for wash in washed)
+
+
+def test_many_shares_are_told_in_full():
+    wash = WashSale("X", Decimal(5), DAY, None, Decimal(1_234_567), Decimal(2_000_000))
+    assert wash.part == "1234567 of 2000000 shares"
 
 
 def test_purchases_of_unknown_size_disallow_all():

@@ -85,6 +85,15 @@ def test_holdings_no_newer_than_an_order_do_not_tell_whether_it_was_filled(held:
     assert text.startswith(f"Increase weight from 40.0% to 50.0%: {expected}")
 
 
+def test_shares_of_a_large_order_are_told_in_full():
+    reasons = Reasons(previous_target={"A": 0.5}, unfilled={"A": (1_527_220.0, 1_000_000.0)})
+    found = trade(
+        book(0, A=400, B=600), {"A": 10, "B": 10}, {"A": 0.5, "B": 0.5}, reasons=reasons, costs=FREE
+    )
+    text = next(row.rationale for row in found.rows if row.symbol == "A")
+    assert "1,000,000 of the last order to buy 1,527,220 shares were not filled" in text
+
+
 def test_a_change_of_opinion_is_a_reason_only_for_a_trade_in_its_direction():
     reasons = Reasons(views={"A": 0.01, "B": 0.02}, previous_returns={"A": 0.1}, returns={"A": 0.05})
     found = trade(

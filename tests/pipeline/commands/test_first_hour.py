@@ -257,10 +257,11 @@ def test_price_files_are_looked_at_and_a_person_is_asked_where_they_are_silent(
     assert alone.lines[1].startswith(
         "! 1 file can not be read as prices: notes.csv is refused: EXTRA_COLUMN line 1"
     )
+    lacking = "! no file has prices of KOO (did you mean KO?): add them, or the portfolio leaves them out"
     assert alone.lines[2:4] == [
-        "! no file has prices of KOO (did you mean KO?): add them, or the portfolio leaves them out",
         "! nothing in AAPL.csv says whether the closes are adjusted: taken as split_adjusted; --basis says it "
         "otherwise",
+        lacking,
     ]
     shutil.rmtree(at.folder)
     monkeypatch.setattr(init_command, "asks", lambda: True)
@@ -276,16 +277,31 @@ def test_price_files_are_looked_at_and_a_person_is_asked_where_they_are_silent(
         "folder of their own, and add it to sources.yaml later\n"
     )
     (prices / "KO.csv").unlink()
-    at(*make)
+    (prices / "all.csv").write_text("symbol,date,close,adj_close\nKO,2024-02-29,1,1\n")  # refused till then
+    assert lacking in at(*make).lines
     assert load_configuration(at.config).sources.sources[0].basis == "total_return"
     shutil.rmtree(at.folder)
     monkeypatch.setattr(init_command, "asks", lambda: False)
-    (prices / "all.csv").write_text("symbol,date,close,adj_close\nA,2024-02-29,1,1\n")
     refused = at(*make)
     assert (refused.status, at.folder.exists()) == (2, False)
+    assert not any("no file has prices" in line for line in refused.lines)  # which nobody knows yet
     assert refused.err == (
         "PolicyError nothing in AAPL.csv, all.csv says whether the closes are adjusted: say it, --basis as_traded or "
         "split_adjusted or total_return\n"
     )
     assert "use one of as_traded" in at(*make, "--basis", "adjusted").err
     assert at(*make, "--basis", "total_return").lines[0] == "prices 2 files, total_return"
+
+
+def test_a_symbol_that_prices_write_otherwise_is_told_with_the_option_that_says_so(
+    at: Terminal, tmp_path: Path
+) -> None:
+    (tmp_path / "prices" / "brk.csv").write_text(WHOLE.replace("KO", "BRK-B"))
+    held = tmp_path / "held.csv"
+    held.write_text("symbol,quantity\nBRK/B,1\nAAPL,2\n")
+    make = ("init", str(at.folder), "--prices", str(tmp_path / "prices"), "--holdings", str(held))
+    made = at(*make, "--as-of", "2022-12-23", "--basis", "as_traded")
+    assert (
+        "! no file has prices of BRK/B (did you mean BRK-B?): add them, or the portfolio gets no trades; "
+        "--symbol BRK/B=BRK-B where the files write it so"
+    ) in made.lines

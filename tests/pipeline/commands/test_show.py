@@ -141,6 +141,7 @@ def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
         |
     """)
     assert "tax" not in printed(show_explanation, [REASONED | {"lots": LOTS[:1]}])
+    assert "SELL 1,519,886 AAA" in printed(show_explanation, [REASONED | {"quantity": 1_519_886.0}])
 
 
 MEASURES: dict[str, Any] = {

@@ -226,15 +226,26 @@ def test_at_80_columns_tables_of_the_tail_and_of_trades_stay_tables() -> None:
         "book": "proposed", "method": "factor_model", "level": 0.95, "horizon_days": 5, "value_at_risk": 0.0512,
         "expected_shortfall": 0.0731, "scenarios": 1500, "value": 1e6,
     }  # fmt: skip
-    book = {"name": "book", "base_currency": "USD", "scenarios": [], "hedges": [], "tail_risk": [tail]}
+    book = {
+        "name": "book",
+        "base_currency": "USD",
+        "scenarios": [],
+        "hedges": [],
+        "tail_risk": [tail],
+        "problem": None,
+    }
     assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [book]}, width=80) == block("""
-        |book under PP_A, USD: no scenario was priced; the report says why
+        |book under PP_A, USD: no scenario was priced: the desk had no scenarios.yaml, or none moves it
         |book under PP_A, USD: value at risk and expected shortfall over 5 sessions
         |
         | book       method         level   at risk      USD   shortfall      USD
         | ───────────────────────────────────────────────────────────────────────
         | proposed   factor model     95%     5.12%   51,200       7.31%   73,100
         |
+    """)
+    unpriced = book | {"tail_risk": [], "problem": "AAA has no price"}
+    assert printed(show_stress, {"pack_id": "PP_A", "portfolios": [unpriced]}) == block("""
+        |book under PP_A, USD: no scenario was priced: AAA has no price
     """)
     exposures = {f"a_factor_with_a_name_{place}": 0.1 + place for place in range(5)}
     trade = {"symbol": "N00", "action": "SELL", "weight": [0.1, 0.0], "exposures": exposures}

@@ -67,6 +67,7 @@ def test_a_symbol_that_reads_like_an_interval_is_one_before_the_interval_and_alo
         "prices.csv", "data.csv", "20240102.csv", "2024-01-02.csv", "2024.csv", "202401.csv", "prices-2024-01-02.csv",
         "my prices.csv", "all_prices_2024.csv", "AAPL_MSFT.csv", "HistoricalData_1690000000000.csv", "_.csv", ".csv",
         "=A1.csv", "table.csv", "table (1).csv", "Book1.csv", "Sheet1.csv", "untitled_2.csv", "prices-2.csv",
+        "Apple Stock Price History.csv", "Apple_daily.csv",
     ],
 )  # fmt: skip
 def test_a_name_that_names_none_or_several_is_refused(name: str) -> None:

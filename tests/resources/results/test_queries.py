@@ -72,7 +72,9 @@ BOOKED: dict[str, dict[str, list[dict[str, Any]]]] = {
     "backtest_results": {
         "backtest_summary": [
             {"strategy": name, "metric": metric, "value": value}
-            for name, metric, value in (("policy", "sharpe", 1.0), ("policy", "costs", 2.0), ("equal", "sharpe", 3.0))
+            for name, metric, value in (
+                ("policy", "sharpe", 1.0), ("policy", "costs", 2.0), ("equal", "skipped_count", 1.0),
+            )
         ],
         "backtest_attribution": [
             {"strategy": "policy", "breakdown": "asset", "part": part, "effect": "held", "contribution": much}
@@ -172,10 +174,12 @@ def test_packs_are_listed_the_newest_first_and_a_revised_one_says_by_what(con: C
 def test_a_backtest_is_nested_by_strategy_and_says_what_it_knew(con: Connection) -> None:
     found = reading.backtest_of(con, SECOND)
     assert found["portfolios"] == {
-        "bare": {}, "book": {"equal": {"sharpe": 3.0}, "policy": {"costs": 2.0, "sharpe": 1.0}},
+        "bare": {}, "book": {"equal": {"skipped_count": 1.0}, "policy": {"costs": 2.0, "sharpe": 1.0}},
     }  # fmt: skip
     assert [row["part"] for row in found["attribution"]["book"]] == ["BBB", "AAA"]  # the largest first
-    assert found["notes"][-1] == f"Backtest: {KNOWLEDGE['vintage']}"
+    assert found["notes"][-2:] == [
+        f"Backtest: {KNOWLEDGE['vintage']}", "book, equal: 1 decision kept the weights of the day before",
+    ]  # fmt: skip
 
 
 def test_a_pack_under_which_nothing_was_computed_says_so(con: Connection) -> None:

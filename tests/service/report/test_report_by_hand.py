@@ -11,6 +11,7 @@ from fpdf import FPDF
 from fpdf.drawing_primitives import DeviceRGB
 
 from service import performance
+from service.report import contents as report_contents
 from service.report import drawing, figures, pdf
 from service.report.contents import Contents, contents
 from service.report.pdf import document
@@ -225,6 +226,20 @@ def test_a_chart_that_has_no_room_for_all_says_of_how_many_it_is_the_first(
     pdf._now(None, section)  # type: ignore[arg-type]
     title = "Scenario losses of what is held now, of its value"
     assert drawn == {f"{title} (the first 44 of 45)": 44, title: 44}
+
+
+def test_a_book_that_no_scenario_moves_says_so_in_place_of_a_chart_of_zeros(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded, desk = SimpleNamespace(), SimpleNamespace(playbooks=None)
+    monkeypatch.setattr(report_contents, "chosen_scenarios", lambda *asked: [])
+    monkeypatch.setattr(report_contents, "exposed", lambda *asked: None)
+    for moved, said in ((0.0, {"stress": "nothing that it holds moves under a scenario"}), (-1.0, {})):
+        answer = SimpleNamespace(scenarios=[SimpleNamespace(profit_pct=part) for part in (0.0, moved)])
+        monkeypatch.setattr(report_contents, "stress_answer", lambda *asked, answer=answer: answer)
+        left_out: dict[str, str] = {}
+        report_contents._tried("stress", loaded, lambda found: report_contents._stress(desk, found), left_out)  # type: ignore[arg-type]
+        assert left_out == said
 
 
 def test_a_window_begins_with_its_first_whole_one_and_a_year_with_the_last_close_before_it() -> None:

@@ -1,6 +1,7 @@
 """The report's parts by themselves: figures by their data, numbers as read, and what is taken from two packs."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -199,6 +200,28 @@ def test_a_figure_has_its_place_and_brings_no_library() -> None:
     html = figures._html(go.Figure(go.Bar(x=[1], y=["a"])), "p0-weights", 321)
     assert 'id="p0-weights"' in html and '"height":321' in html and '"displaylogo": false' in html
     assert len(html) < 20_000 and "<html" not in html
+
+
+def _light(colour: list[float]) -> float:
+    """Relative luminance of WCAG 2."""
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def test_the_strongest_month_of_the_calendar_can_be_read_in_light_and_dark() -> None:
+    sheet = (Path(page.__file__).parent / "page.html.j2").read_text("utf-8")
+    for declared in re.findall(r":root {(.*?)}", sheet):
+        told = dict(re.findall(r"--(\w+): ([^;]+);", declared))
+        hexes = {name: text.replace("#fff", "#ffffff") for name, text in told.items() if text[0] == "#"}
+        seen = {name: [int(text[at : at + 2], 16) / 255 for at in (1, 3, 5)] for name, text in hexes.items()}
+        share = 0.7 * float(told["heat"])  # 70 is the strongest
+        for name in ("gain", "loss"):
+            mixed = [
+                share * one + (1 - share) * other
+                for one, other in zip(seen[name], seen["paper"], strict=True)
+            ]
+            low, high = sorted((_light(mixed), _light(seen["ink"])))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, declared
 
 
 def test_numbers_are_read_with_their_digits() -> None:

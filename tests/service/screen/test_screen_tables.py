@@ -8,6 +8,7 @@ import requests
 from service.screen import client as screen_client
 from service.screen.client import AnswerError, Client, refusal
 from service.screen.tables import (
+    SCHEDULE_FORMS,
     driver_rows,
     exposure_rows,
     hedge_rows,
@@ -69,6 +70,7 @@ def test_a_trade_is_a_row_of_nine_figures() -> None:
     rows = trade_rows([trade, trade | {"simulated": True}], "CAD")
     assert rows == [row, row | {"Symbol": "AAA (simulated)"}]
     assert set(trade_forms("CAD")) < set(row)
+    assert trade_forms("CAD")["Shares"] == SCHEDULE_FORMS["Left"] == "%,.10g"  # 1,045,797 is not 1,045,800
 
 
 def test_weights_stand_before_beside_after_the_largest_first() -> None:

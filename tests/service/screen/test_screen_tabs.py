@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from screen_api import ASKED, BOOK, IMPACT, NEW, OLD, POLICY, SEEN, Api, on, rows, run
+from screen_api import ASKED, BOOK, IMPACT, NEW, OLD, POLICY, SCENARIO, SEEN, Api, on, rows, run
 from streamlit.testing.v1 import AppTest
 
 from service.screen.client import AnswerError, Client
@@ -96,6 +96,23 @@ def test_scenarios_and_shocks_of_ones_own(api: Api) -> None:
     page.number_input(key="shock rates_bps").set_value(0.0).run()
     assert api.asked[-1][1]["custom_shocks"] == {"rates_bps": 0.0}
     assert len(page.dataframe) == 2
+
+
+def test_a_book_that_no_scenario_moves_has_no_chart_of_zeros(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    priced = Client.execute
+
+    def calm(client: Client, pattern: str, **inputs: Any) -> Any:
+        found = priced(client, pattern, **inputs)
+        still = {"scenarios": [SCENARIO | {"profit": 0.0, "profit_pct": 0.0}]}
+        return found | still if pattern == "portfolio_stress" else found
+
+    assert on("Scenarios").get("vega_lite_chart")
+    monkeypatch.setattr(Client, "execute", calm)
+    page = on("Scenarios")
+    assert not page.get("vega_lite_chart") and rows(page)[0]["Profit %"] == 0
+    assert page.info[0].value == "Nothing that is held moves under a scenario."
 
 
 def test_the_tail_stands_below_the_scenarios_in_percent_and_money(
