@@ -139,6 +139,7 @@ def test_the_money_weighted_return_is_that_of_a_client_who_pays_in_and_out():
     years = (result.nav.index[-1] - result.nav.index[0]).days / 365.25
     grown = result.nav.iloc[-1] / result.nav.iloc[0]
     assert result.money_weighted_return() == pytest.approx(grown ** (1 / years) - 1)
+    assert result.money_weighted_return(pd.Series()) == result.money_weighted_return()
     paid = pd.Series({pd.Timestamp("2020-12-31"): 1e6})  # after the doubling: it met the loss alone
     late = result.money_weighted_return(paid)
     assert late < result.money_weighted_return()
