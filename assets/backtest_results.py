@@ -151,12 +151,10 @@ def _plots(
 ) -> dict[str, dg.MarkdownMetadataValue]:
     """Equity and drawdown, returns by month, and the frontier with what is held and what is wanted today."""
     rows, name = tables["backtest_results"], snapshot.name
-    drawn = rows[
-        ~rows["strategy"].map(is_variant)
-    ]  # a sweep's variants are in the tables: a picture has no room
-    nav = (
-        drawn.pivot(index="date", columns="strategy", values="nav").ffill().dropna()
-    )  # what is lost stays lost
+    # A sweep's variants are in the tables: a picture has no room.
+    drawn = rows[~rows["strategy"].map(is_variant)]
+    # What is lost stays lost.
+    nav = drawn.pivot(index="date", columns="strategy", values="nav").ffill().dropna()
     simulated = bool(rows["simulated"].any())
     own = rows[rows["strategy"] == POLICY].set_index("date")["return"]
     found = {

@@ -176,9 +176,8 @@ def restore(
             _refuse_another(fresh, manifest)
             aside = _set_aside(warehouse, at)
     if lost and reason:
-        with (
-            warehouse.disputed() as con
-        ):  # the clock of a machine that was just set up is not believed over the ledger
+        # The clock of a machine that was just set up is not believed over the ledger.
+        with warehouse.disputed() as con:
             newest = con.execute('select max("at") from materializations').fetchall()[0][0]
         accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()

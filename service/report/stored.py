@@ -102,9 +102,8 @@ def _backtest(
         if not is_variant(str(name))
     }
     start = told[OWN].index[0]
-    same = {
-        name: found for name, found in measures.items() if name in told and told[name].index[0] == start
-    }  # what began on another day is measured again on the policy's days
+    # What began on another day is measured again on the policy's days.
+    same = {name: found for name, found in measures.items() if name in told and told[name].index[0] == start}
     try:
         return track(
             {name: returns.iloc[1:] for name, returns in told.items()},

@@ -30,11 +30,12 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     (found,) = zygote.read("trades", f"PP_{day}", "--portfolio", "book")["portfolios"]
     assert (found["result"]["status"], found["trades"]) == ("no_data", [])
     with Warehouse(folder / "home").read() as con:
+        # Nothing of the run before counts any more.
         for table in (
             "posterior_returns",
             "optimal_weights",
             "trades",
-        ):  # nothing of the run before counts any more
+        ):
             own = f"select count(*) from latest_{table} where portfolio_id = '{BOOK}'"
             assert con.execute(own).fetchall() == [(0,)]
     assert zygote.read("packs", "verify")["faults"] == []

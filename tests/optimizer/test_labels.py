@@ -100,9 +100,8 @@ def test_dates_written_another_way_are_read_or_refused(what: str) -> None:
         np.testing.assert_allclose(np.asarray(found, dtype=float), wanted, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "what", [what for what in CALLS if what != "client's flows"]
-)  # a client may pay twice a day
+# A client may pay twice a day.
+@pytest.mark.parametrize("what", [what for what in CALLS if what != "client's flows"])
 def test_a_day_that_stands_twice_is_refused(what: str) -> None:
     call, told = CALLS[what]
     with pytest.raises(PackfolioError, match=r"without repeats|twice|unique|each once|dates differ"):

@@ -192,9 +192,8 @@ def test_a_restatement_that_moves_a_live_portfolio_is_proposed_and_nothing_is_re
     finally:
         inbox.unlink()
     (found,) = desk.read("packs", "restatements", home="restated")
-    assert (
-        found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
-    )  # the paper book is not live
+    # The paper book is not live.
+    assert found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
     assert found["moved"] > 0.005
     assert "6 restated, 0 new in prices (AAA)" in found["reason"]
     assert found["command"].startswith("packfolio packs revise 2024-02-29 --reason '6 restated")
@@ -231,9 +230,8 @@ def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Pa
     assert {item["name"] for item in trades["inputs"]} >= {"optimal_weights", "portfolio_snapshots"}
     made = trades["outputs"][0]["facets"]["columnLineage"]["fields"]["quantity"]["inputFields"]
     assert {"namespace": "packfolio", "name": "holdings", "field": "quantity", "transformations": []} in made
-    assert (
-        len({event["run"]["facets"]["parent"]["run"]["runId"] for event in events}) >= 2
-    )  # ingest, and two runs
+    # Ingest, and two runs.
+    assert len({event["run"]["facets"]["parent"]["run"]["runId"] for event in events}) >= 2
     assert done["prices"]["inputs"][0]["namespace"] == "file"
 
 

@@ -94,9 +94,8 @@ def test_selection_and_allocation_are_told_apart():
     even = dict.fromkeys(prices, 0.25)
     same = run.backtest_strategy(lambda history, day: even, "daily", settings=free)
     parts = attribution_by_group(same, groups, prices, even)
-    assert (
-        parts.loc[["one", "two"]].iloc[1:].abs().to_numpy().max() < 0.01
-    )  # but the first day in cash: nothing
+    # But the first day in cash: nothing.
+    assert parts.loc[["one", "two"]].iloc[1:].abs().to_numpy().max() < 0.01
     picked = run.backtest_strategy(
         lambda history, day: {**even, "S0": 0.5, "S1": 0.0}, "daily", settings=free
     )

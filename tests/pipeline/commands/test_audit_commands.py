@@ -47,9 +47,8 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
     shutil.copytree(typed.at.folder, tmp_path / "desk")
     (tmp_path / "desk" / "inbox" / "again.csv").write_text("symbol,date,close\nAAA,2024-02-27,100\n")
     none = typed.at("packs", "restatements")
-    assert (
-        none.status == 0 and len(none.lines) == 2
-    )  # Wednesday was revised after Thursday's paper day was computed
+    # Wednesday was revised after Thursday's paper day was computed.
+    assert none.status == 0 and len(none.lines) == 2
     assert f"paper: its day under {THURSDAY} rests on an older version of {REVISED}" in none.lines[0]
     with terminal(tmp_path / "desk") as at:
         at.read("ingest")

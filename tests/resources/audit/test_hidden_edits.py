@@ -46,10 +46,11 @@ PLANTED = {
     "comment on a column": "comment on column trades.price is 'planted'",
     "comment on a view": "comment on view latest_trades is 'planted'",
 }
+# Macros that verification might call.
 LOOKED_AT_WHOLE = (
     "trigger",
     *(kind for kind in PLANTED if "macro" in kind or "in the place" in kind),
-)  # macros that verification might call
+)
 
 
 @pytest.mark.parametrize("kind", LOOKED_AT_WHOLE)

@@ -92,9 +92,8 @@ def test_of_a_day_only_what_was_computed_before_it_and_must_follow_it_is_told(bo
     book.day(D3)
     assert skipped(D1) == skipped(D3) == []
     book.day(D2)
-    book.order(
-        D1, {"AAA": 100}
-    )  # an earlier day is out of date too: of D2, what follows it is told all the same
+    # An earlier day is out of date too: of D2, what follows it is told all the same.
+    book.order(D1, {"AAA": 100})
     assert [late.pack_id for late in book.out_of_date()] == [f"PP_{D2}"]
     assert (skipped(D1), skipped(D2), skipped(D3)) == ([], [f"PP_{D3}"], [])
 

@@ -137,9 +137,8 @@ def test_what_was_held_earned_by_hand_and_trades_and_deposits_are_told_apart(des
     assert {(row["previous_pack"], row["sessions"]) for row in rows} == {(desk.first.id, 3)}
     money = {row["part"]: row["money"] for row in rows}
     assert money["AAA"] == pytest.approx(30) and money["BBB"] == pytest.approx(10)
-    assert money["CCC"] == pytest.approx(
-        CCC_EARNED
-    )  # its dividend lies in CCC again from the day that it is paid
+    # Its dividend lies in CCC again from the day that it is paid.
+    assert money["CCC"] == pytest.approx(CCC_EARNED)
     assert money["HELD"] == pytest.approx(40 + CCC_EARNED)
     assert money["VALUE"] == pytest.approx(6 * 103 + 10 * 41 + 100 * 20.4 + 1957 - 3900)
     # Deposit, cost, what the shares sold at 102 made no more, and the dividend as cash instead of in CCC.
