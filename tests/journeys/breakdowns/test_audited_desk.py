@@ -12,10 +12,10 @@ import dagster as dg
 import duckdb
 import pytest
 from lineage_events import fit_the_specification, join_up
+from sensors import look, resources_of
 from zygote import Zygote
 
 from pipeline.schedules import restatements
-from resources.dagster_resources import DeskResource, WarehouseResource
 
 pytestmark = pytest.mark.xdist_group("audit")
 
@@ -161,16 +161,11 @@ def test_what_the_code_changed_is_a_part_of_its_own(desk: Zygote) -> None:
 
 def sensed(folder: Path, home: Path) -> list[str]:
     """What the sensor says at two looks, and then nothing more: it never asks for a run."""
-    resources = {
-        "warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(folder / "config"))
-    }  # fmt: skip
     cursor, said = None, []
     for _ in range(2):
-        context = dg.build_sensor_context(resources=resources, cursor=cursor)
-        answer = restatements(context)
+        answer, cursor = look(restatements, resources_of(home, folder / "config"), cursor=cursor)
         assert isinstance(answer, dg.SkipReason)
         said.append(str(answer.skip_message))
-        cursor = context.cursor
     return said
 
 
