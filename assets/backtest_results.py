@@ -19,7 +19,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.attribution.backtests import backtest_parts, part_rows
-from resources.results.attribution.told import path_of
+from resources.results.attribution.summary import path_of
 from resources.results.factor_models import asks_for_factors
 from resources.results.frontiers import efficient_frontier
 from resources.results.many import FEW

@@ -26,9 +26,9 @@ from resources.packs.packs import Pack, cut_pack
 from resources.results.sensitivities.span import Span
 from resources.results.stage_inputs import Inputs, inputs_of, read_inputs
 from resources.results.tails.backtests import judged
-from resources.results.tails.before import HeldBefore
-from resources.results.tails.held import held_columns
-from resources.results.tails.told import live_of
+from resources.results.tails.held_before import HeldBefore
+from resources.results.tails.held_returns import held_columns
+from resources.results.tails.summary import live_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import load_configuration
 from resources.settings.portfolios import PortfolioFile

@@ -1,4 +1,4 @@
-"""Rows on record that an action explains which came later than they did, where no file tells them any more."""
+"""Rows judged again: those on record that an action explains which came later, where no file tells them any more."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
