@@ -16,7 +16,7 @@ BOOK = "11111111-1111-1111-1111-111111111111"
 def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, day = Zygote(folder), str(days[-4])
     for other in ("1980-01-01", "2999-01-04"):
         status, said = zygote.packfolio("run", "--as-of", other)
