@@ -159,7 +159,7 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
         [row["portfolio_id"], pack.as_of],
     ).df()
     nav = pd.Series(found["nav_before"].astype(float).to_numpy(), pd.DatetimeIndex(found["as_of"]))
-    growth, why = _growth(reading, row, found, nav.to_numpy())
+    growth, why = _growth(reading, row, found, np.asarray(nav, dtype=np.float64))
     moves = pd.Series(growth - 1, nav.index[1:])
     returns = moves.dropna()
     if len(returns) < 2:
