@@ -19,7 +19,7 @@ from resources.dagster_resources import DeskResource, Stage, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.attribution.backtests import backtest_parts, part_rows
-from resources.results.attribution.told import path_of
+from resources.results.attribution.summary import path_of
 from resources.results.factor_models import asks_for_factors
 from resources.results.frontiers import efficient_frontier
 from resources.results.many import FEW
@@ -151,12 +151,10 @@ def _plots(
 ) -> dict[str, dg.MarkdownMetadataValue]:
     """Equity and drawdown, returns by month, and the frontier with what is held and what is wanted today."""
     rows, name = tables["backtest_results"], snapshot.name
-    drawn = rows[
-        ~rows["strategy"].map(is_variant)
-    ]  # a sweep's variants are in the tables: a picture has no room
-    nav = (
-        drawn.pivot(index="date", columns="strategy", values="nav").ffill().dropna()
-    )  # what is lost stays lost
+    # A sweep's variants are in the tables: a picture has no room.
+    drawn = rows[~rows["strategy"].map(is_variant)]
+    # What is lost stays lost.
+    nav = drawn.pivot(index="date", columns="strategy", values="nav").ffill().dropna()
     simulated = bool(rows["simulated"].any())
     own = rows[rows["strategy"] == POLICY].set_index("date")["return"]
     found = {

@@ -14,9 +14,8 @@ from resources.ledger.record_error import FAULT
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 
-COMPLETE = frozenset(
-    {"optimal_weights", "trades", "impact", "regimes"}
-)  # what is written where a day is at its end
+# What is written where a day is at its end.
+COMPLETE = frozenset({"optimal_weights", "trades", "impact", "regimes"})
 # What a signal that comes while a step works is told as: by DuckDB, Dagster or Python.
 INTERRUPTED = ("Query interrupted", "DagsterExecutionInterruptedError", "KeyboardInterrupt")
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.ledger.whole_file import write_whole
+from resources.ledger.atomic_file import write_whole
 
 DAGSTER_YAML = """\
 # Written by packfolio; history of runs and events lives beside this file.

@@ -14,7 +14,7 @@ from optimizer.measures.analytics import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
-from resources.accounts.flows import Seen, paid_between
+from resources.accounts.flows import Seen, growth_without, paid_between
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
@@ -68,6 +68,7 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
 
     The benchmark is the first value as it grew by the benchmark of each pack: nothing is paid in, nor any cost.
     Falls of an account are without `paid_in`, what flowed in or out since the pack before; None where nothing is known.
+    What is not known of the growth between two packs counts as none.
     """
     found = rows(
         con,
@@ -83,7 +84,7 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
         return []
     seen = [Seen(row["as_of"], row.pop("watermark_seq"), row.pop("holdings_date")) for row in found]
     paid = paid_between(con, snapshot.portfolio_id, snapshot.base_currency, seen)
-    grown = values if paid is None else _without_flows(values, np.nan_to_num(paid))
+    grown = values if paid is None else _chained(growth_without(values, paid))
     falls = grown / np.maximum.accumulate(grown) - 1
     flows: Sequence[float | None] = paid or [None] * len(found)
     return [
@@ -94,9 +95,9 @@ def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, A
     ]
 
 
-def _without_flows(values: Array, paid: Array) -> Array:
-    """(N,) what 1 grew to: each value less what was paid in since the one before, over that one."""
-    return np.cumprod(np.append(1.0, (values[1:] - paid[1:]) / values[:-1]))
+def _chained(growth: Array) -> Array:
+    """(N,) what 1 grew to over N - 1 spans; NaN counts as none."""
+    return np.cumprod(np.append(1.0, np.nan_to_num(growth, nan=1.0)))
 
 
 def _benchmark(

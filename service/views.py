@@ -13,7 +13,7 @@ from resources.ledger.ledger import columns
 from resources.lineage.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
-from resources.results.attribution.told import attribution_of
+from resources.results.attribution.summary import attribution_of
 from resources.results.queries import packs_table, portfolios_of, regime_of, rows
 from resources.settings.playbooks import Shocks
 from service.answers import plain

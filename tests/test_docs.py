@@ -28,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("embedded")
 FENCE = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FOLDERS = "optimizer|resources|assets|pipeline|service|tests|docs|benchmarks|requirements"
 LONGEST_RUN = 240  # seconds
 PEERS = ROOT / ".peers" / "bin" / "python"
 
@@ -141,8 +142,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_every_file_that_a_page_names_is_there() -> None:
-    folders = "optimizer|resources|assets|pipeline|service|tests|docs|benchmarks|requirements"
-    named = re.compile(rf"`((?:{folders})/[^`\s<>*]+)`")
+    named = re.compile(rf"`((?:{FOLDERS})/[^`\s<>*]+)`")
     missing = [
         f"{name_of(page)}: {path}"
         for page in PAGES
@@ -151,6 +151,29 @@ def test_every_file_that_a_page_names_is_there() -> None:
         if "NNNN" not in path and not (ROOT / path).exists()
     ]
     assert missing == []
+
+
+FILE = r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sql))`"
+NAME = r"`([A-Za-z_]\w*)`"
+# As pages say it: `name` of `file`, `file` (`name`, and in a walk `file` -> `name`.
+IN_FILE = re.compile(rf"{NAME}\s+(?:of|in|to)\s+{FILE}|{FILE}\s+(?:\(|->\s+){NAME}")
+
+
+def test_every_program_that_a_page_names_by_its_end_is_there_with_what_it_is_said_to_hold() -> None:
+    programs = [path for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*.[ps][yq]*")]
+    names = "".join(f"/{name_of(path)}\n" for path in programs)
+    faults, held = list[str](), 0
+    for page in (page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"):
+        text = page.read_text("utf-8")
+        lacking = [file for file in re.findall(FILE, text) if f"/{file}\n" not in names]
+        faults += [f"{name_of(page)}: {file}" for file in lacking]
+        for found in IN_FILE.finditer(text):
+            name, file = (found[1], found[2]) if found[1] else (found[4], found[3])
+            there = [path.read_text("utf-8") for path in programs if path.as_posix().endswith(f"/{file}")]
+            if not any(re.search(rf"\b{name}\b", code) for code in there):
+                faults.append(f"{name_of(page)}: {name} in {file}")
+            held += 1
+    assert faults == [] and held > 5
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:

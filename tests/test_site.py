@@ -91,7 +91,6 @@ def test_the_site_opens_and_searches_from_a_folder(site: Path) -> None:
         page.get_by_role("heading", name="Limit a portfolio").wait_for()
         first = page.locator(".md-search-result__item > a h1").all_inner_texts()[:5]
         browser.close()
-    assert "Limit a portfolio" in first and not [
-        title for title in first if title[0].isdigit()
-    ]  # no decision
+    # No decision.
+    assert "Limit a portfolio" in first and not [title for title in first if title[0].isdigit()]
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -10,7 +10,7 @@ from resources.fleet.work import read_work
 from resources.ledger.ledger import Entry
 from resources.packs.packs import Pack
 from resources.results.accounts.answers import Answers
-from resources.results.accounts.standing import standing
+from resources.results.accounts.up_to_date import standing
 from resources.results.stage_inputs import Inputs
 from resources.store.transaction import Transaction
 

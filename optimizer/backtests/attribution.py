@@ -12,6 +12,7 @@ from optimizer.factors.attribution import SPECIFIC, FactorDays, parts_of
 from optimizer.measures.attribution import HELD, Groups, brinson, by_exposure, group_sums, summed
 from optimizer.model.alignment import check_names
 from optimizer.model.exposures import FundExposureMap
+from optimizer.model.returns import check_table
 from optimizer.model.sessions import as_dates
 from optimizer.typing import Array
 
@@ -69,6 +70,7 @@ def attribution_by_group(
 
 def _prices_on(prices: pd.DataFrame, names: list[str], dates: pd.DatetimeIndex) -> pd.DataFrame:
     """The last price of each name on dates x names, NaN before its first."""
+    check_table(prices)
     check_names("prices", [name for name in prices.columns if name in names], tuple(names))
     days = as_dates("prices", prices.index)
     told = prices[names].ffill().set_axis(days, axis=0)

@@ -13,6 +13,7 @@ import pandas as pd
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
 from optimizer.measures import performance as p
+from optimizer.model.returns import check_unique
 from optimizer.model.sessions import periods_per_year
 from optimizer.numerics.counted import in_time
 from optimizer.typing import Array
@@ -92,9 +93,7 @@ def cross_validate(
     (300, 3)
     """
     values = _complete(returns)
-    if not returns.columns.is_unique:
-        twice = returns.columns[returns.columns.duplicated()]
-        raise DataError(f"returns have {', '.join(sorted(set(map(str, twice))))} twice; keep one column each")
+    check_unique(returns)
     if not callable(fit):
         raise PolicyError(
             f"fit is a {type(fit).__name__}; give a function of a table of returns: symbol -> weight"

@@ -13,13 +13,13 @@ from optimizer.backtests.market import Flags, Rows
 from optimizer.errors import DataError, check_one_of
 from optimizer.model.costs import CostModel
 from optimizer.model.liquidity import LiquidityPanel
-from optimizer.model.ranges import check_between
+from optimizer.model.ranges import check_between, check_rate
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.typing import Array
 
 Days = pd.Index | npt.NDArray[np.datetime64]
 ENDS: Mapping[str, tuple[float, float]] = {
-    "initial_value": (0.01, np.inf), "risk_free_rate": (-0.99, 0.99), "financing_spread": (-1.0, 1.0),
+    "initial_value": (0.01, np.inf), "financing_spread": (-1.0, 1.0),
     "borrow_fees": (0.0, 10.0), "cash_min": (-10.0, 1.0), "band": (0.0, 1.0), "history_days": (1, np.inf),
     "min_history": (0, np.inf), "gap_days": (0, np.inf), "delisting_return": (-1.0, 10.0), "trials": (1, np.inf),
     "lot_size": (0.0, np.inf), "min_trade": (0.0, np.inf),
@@ -78,10 +78,11 @@ class BacktestSettings:
 
     def __post_init__(self) -> None:
         """Raises PolicyError for a setting that is no number, or out of its range: as a rate in percent is."""
+        if not isinstance(self.risk_free_rate, pd.Series):
+            check_rate("risk_free_rate", self.risk_free_rate)
         for name, ends in ENDS.items():
             given = getattr(self, name)
-            by_date = name == "risk_free_rate" and isinstance(given, pd.Series)
-            if by_date or (given is None and name in OPEN):
+            if given is None and name in OPEN:
                 continue
             for number in dict(given).values() if isinstance(given, Mapping | pd.Series) else (given,):
                 check_between(name, number, *ends)

@@ -104,7 +104,7 @@ class BacktestResult:
         """
         nav, dates = self.nav.to_numpy(dtype=np.float64), as_dates("the backtest", self.nav.index)
         paid = np.zeros(len(nav))
-        if flows is not None:
+        if flows is not None and len(flows):
             told = dated("flows", flows)
             if len(strangers := pd.DatetimeIndex(told.index).difference(dates)):
                 raise DataError(f"{strangers[0]:%Y-%m-%d} is no date of the backtest; take one of its index")

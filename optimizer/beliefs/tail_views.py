@@ -79,9 +79,8 @@ class TailView:
         base = tilt(prior, others)
         levels = np.unique(self.losses[self.losses < self.value])
         if base is None or not len(levels):
-            return self._below(
-                self._quantile(now)
-            )  # which no probabilities fulfil: the solve says so by name
+            # Which no probabilities fulfil: the solve says so by name.
+            return self._below(self._quantile(now))
         floors = self._floors(levels, base) + _entropy(base, prior)
         best, row, failures = np.inf, self._below(self._quantile(now)), 0
         for i in np.argsort(floors, kind="stable"):

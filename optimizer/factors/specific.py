@@ -9,10 +9,8 @@ from optimizer.factors.regression import constrained_wls
 from optimizer.factors.windows import spread
 from optimizer.typing import Array
 
-FULL_HISTORY, SHORT_HISTORY = (
-    180,
-    60,
-)  # regressions: from the one on a name's own residuals count, at the other in full
+# Regressions: from the one on a name's own residuals count, at the other in full.
+FULL_HISTORY, SHORT_HISTORY = (180, 60)
 DECILES = 10
 
 
@@ -93,9 +91,8 @@ def specific_deviation(
     own = np.sqrt(moments.long_run)
     trust = history_trust(moments.count)
     well = universe & (trust >= 1.0) & (own > 0)
-    if (
-        well.sum() <= exposures.shape[1]
-    ):  # too few to tell the slopes apart: where histories are short and have gaps
+    # Too few to tell the slopes apart: where histories are short and have gaps.
+    if well.sum() <= exposures.shape[1]:
         well = universe & (trust > 0.5) & (own > 0)
     if not well.any():
         well = (moments.count == moments.count.max()) & (own > 0)

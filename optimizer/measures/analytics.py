@@ -14,7 +14,7 @@ from optimizer.model.exposures import ExposureType, FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, dated_numbers, per_period
 from optimizer.model.sessions import as_dates, as_day, periods_per_year
-from optimizer.numerics.counted import floats, in_time, same_labels
+from optimizer.numerics.counted import floats, in_range, in_time, same_labels
 from optimizer.typing import Array
 
 Metrics = dict[str, float]
@@ -112,23 +112,14 @@ def annual_rates(dates: pd.Index, rate: float | pd.Series) -> Array:
     Raises DataError for a date before the first one known, where a date has two rates, and for one that is no fraction.
     """
     if not isinstance(rate, pd.Series):
-        return _fractions(np.full(len(dates), float(rate)))
+        return in_range("risk_free_rate", np.full(len(dates), float(rate)))
     days = as_dates("the returns", dates)
     known = by_date("risk-free rates", rate).reindex(days, method="ffill").to_numpy()
     if np.isnan(known).any():
         raise DataError(
             f"no risk-free rate is known on {days[int(np.argmax(np.isnan(known)))].date()}; add it"
         )
-    return _fractions(np.asarray(known))
-
-
-def _fractions(rates: Array) -> Array:
-    if not (np.abs(rates) < 1).all():
-        wrong = rates[~(np.abs(rates) < 1)][0]
-        raise DataError(
-            f"the risk-free rate is {wrong}; it must be a fraction per year: write 0.045 for 4.5%"
-        )
-    return rates
+    return in_range("risk_free_rate", np.asarray(known))
 
 
 def dated(what: str, given: pd.Series) -> pd.Series:
@@ -165,13 +156,13 @@ def benchmark_returns(prices: pd.Series, dates: pd.Index) -> pd.Series:
 def monthly_table(returns: pd.Series) -> pd.DataFrame:
     """Years x months of compounded returns, the year's own in column "year"; NaN where there are no days.
 
-    Raises DataError for rows that have no dates.
+    Raises DataError for rows that have no dates, and for two of a date.
 
     >>> monthly_table(prices['GOLD'].pct_change().iloc[1:]).shape
     (2, 13)
     """
-    index = as_dates("the returns", returns.index)
-    returns = pd.Series(floats("the returns", returns), index)
+    returns = by_date("the returns", returns)
+    index = pd.DatetimeIndex(returns.index)
     if (returns.abs() > ABSURD).any():
         raise DataError("a return is beyond a million; give fractions, 0.01 for 1%")
     growth = (1 + returns).groupby([index.year, index.month]).prod().unstack() - 1

@@ -23,11 +23,16 @@ def time_weighted_return(values: Array, flows: Array) -> float:
     >>> round(time_weighted_return([100.0, 160.0, 176.0], [0.0, 50.0, 0.0]), 4)
     0.21
     """
+    return float(np.prod(growth_between_flows(values, flows)) - 1)
+
+
+def growth_between_flows(values: Array, flows: Array) -> Array:
+    """(T-1,) what 1 grew to from each date to the next, as in `time_weighted_return`; NaN after a flow of NaN."""
     before, after = values[:-1], values[1:] - flows[1:]
     empty = (before == 0) & (after == 0)
     if ((before <= 0) & ~empty).any():
         raise DataError("a value of 0 or below has no return; start the series where it is funded")
-    return float(np.prod(np.divide(after, before, out=np.ones(len(before)), where=~empty)) - 1)
+    return np.divide(after, before, out=np.ones(len(before)), where=~empty)
 
 
 @counted(1, path=True)

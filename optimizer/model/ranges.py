@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from optimizer.errors import PolicyError, asked, nearest
 from optimizer.model.alignment import by_name
 from optimizer.model.exposures import ExposureType
+from optimizer.numerics.counted import RATE, RATE_MEANT
 
 LOWEST_PRIORITY = 9
 # The fields whose limits may have a priority; and what always holds.
@@ -57,8 +58,9 @@ def check_between(name: str, value: object, low: float, high: float) -> None:
 def check_rate(name: str, rate: object) -> None:
     """Raises PolicyError where an annual rate is no fraction between -1 and 1, as one in percent is not."""
     checked_number(name, rate)
-    if not -1 < rate < 1:  # type: ignore[operator]
-        raise PolicyError(f"{name} is {rate}; it must be a fraction per year: write 0.045 for 4.5%")
+    low, high, _ = RATE
+    if not low < rate < high:  # type: ignore[operator]
+        raise PolicyError(f"{name} is {rate}; it must be {RATE_MEANT}")
 
 
 def checked_range(name: str, pair: object) -> Range:

@@ -136,6 +136,11 @@ def check_table(table: pd.DataFrame) -> None:
     check_labels(table)
     if not table.index.is_monotonic_increasing or not table.index.is_unique:
         raise DataError("the dates must ascend without repeats; sort them and drop duplicates")
+    check_unique(table)
+
+
+def check_unique(table: pd.DataFrame) -> None:
+    """Raises DataError for a symbol with two columns."""
     if not table.columns.is_unique:
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise DataError(f"columns {', '.join(map(str, twice))} occur twice; keep one each")

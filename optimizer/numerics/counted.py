@@ -19,14 +19,14 @@ R = TypeVar("R")
 NUMBERS: Any = (Real, complex)
 MOMENTS = (date, timedelta, np.datetime64, np.timedelta64)
 DATED = ("datetime64", "datetime", "date", "period")
+# An annual rate; one in percent is none.
+RATE, RATE_MEANT = (-1.0, 1.0, False), "a fraction per year: write 0.045 for 4.5%"
 # Between what a parameter of that name must lie, and whether the lower end itself will do.
 RANGES: Mapping[str, tuple[float, float, bool]] = {
-    "periods": (0.0, np.inf, False), "level": (1e-16, 1.0, False), "risk_free_rate": (-1.0, 1.0, False),
-    "cash_rate": (-1.0, 1.0, False),
+    "periods": (0.0, np.inf, False), "level": (1e-16, 1.0, False), "risk_free_rate": RATE, "cash_rate": RATE,
     "trial_variance": (0.0, np.inf, True), "error": (0.0, np.inf, False), "days": (0.0, 1e6, False),
     "trials": (0.0, 1e15, False),
 }  # fmt: skip
-MEANT = dict.fromkeys(("risk_free_rate", "cash_rate"), ", a fraction per year: 0.045 for 4.5%")
 
 
 def counted(
@@ -141,20 +141,24 @@ def _checked(name: str, value: Any, row: bool = False) -> Any:
         if not (finite := np.isfinite(array)).all():
             first = array[~finite][0]
             raise DataError(f"{name} holds {first}; each must be a finite number: fill or drop it")
-        for number in (array.min(), array.max()) if name in RANGES and array.size else ():
-            _check_in_range(name, number)
-        return array
+        return in_range(name, array)
     if isinstance(value, NUMBERS):
         _check_in_range(name, value)
     return value
 
 
+def in_range(name: str, array: Array) -> Array:
+    """The numbers of a parameter of that name; DataError for one out of its range."""
+    for number in (array.min(), array.max()) if name in RANGES and array.size else ():
+        _check_in_range(name, number)
+    return array
+
+
 def _check_in_range(name: str, number: Any) -> None:
-    low, high, included = RANGES.get(name, (-np.inf, np.inf, False))
+    low, high, included = ends = RANGES.get(name, (-np.inf, np.inf, False))
     if not (low < number < high or (included and number == low)):
-        raise DataError(
-            f"{name} is {number}; it must be a number between {low:g} and {high:g}{MEANT.get(name, '')}"
-        )
+        meant = RATE_MEANT if ends is RATE else f"a number between {low:g} and {high:g}"
+        raise DataError(f"{name} is {number}; it must be {meant}")
 
 
 def floats(name: str, value: Any) -> Array:

@@ -21,10 +21,8 @@ from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
 Nested = type[Policy] | type[Recipe]
-NESTED: Mapping[str, Nested] = {
-    "policy": Policy,
-    "recipe": Recipe,
-}  # parameters whose fields are parameters too
+# Parameters whose fields are parameters too.
+NESTED: Mapping[str, Nested] = {"policy": Policy, "recipe": Recipe}
 
 
 class PortfolioEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -1,6 +1,6 @@
 """What cannot be traded in a day: how much on each, how long it takes, and the risk of what is left meanwhile."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,29 +57,18 @@ def schedule_trades(
     covariance     (n, n) of returns, per year;  nav in base currency
     Raises DataError for a number that is none, PolicyError for a participation outside (0, 1].
     """
-    n = len(symbols)
-    given = (("quantities", quantities), ("prices", prices), ("daily_volumes", daily_volumes))
     quantities, prices, daily_volumes, participation = numbers = [
         floats(name, named_vector(name, value, symbols))
-        for name, value in (*given, ("participation", participation))
-    ]
-    if (
-        any(array.shape != (n,) or not np.isfinite(array).all() for array in numbers)
-        or not (np.minimum(prices, daily_volumes) > 0).all()
-        or not 0 < nav < np.inf
-    ):
-        raise DataError(
-            f"a schedule of {n} orders needs a finite quantity, and a price and daily volume above 0, of each, and a "
-            f"value of the portfolio above 0"
+        for name, value in (
+            ("quantities", quantities), ("prices", prices), ("daily_volumes", daily_volumes),
+            ("participation", participation),
         )
-    if not ((participation > 0) & (participation <= 1)).all():
-        raise PolicyError(
-            "participation must be a share of the daily volume above 0 and at most 1, such as 0.1"
-        )
-    if not 0 < lot < np.inf or len(covariance) != n:
+    ]  # fmt: skip
+    _check_orders(len(symbols), numbers, nav)
+    if not 0 < lot < np.inf or len(covariance) != len(symbols):
         raise DataError(
             f"the lot is {lot} and the covariance has {len(covariance)} rows; a number of shares above 0 and a row for "
-            f"each of {n} symbols are needed"
+            f"each of {len(symbols)} symbols are needed"
         )
     size, most = np.abs(quantities), participation * daily_volumes / prices
     days = np.ceil(size / most * (1 - 1e-12))
@@ -94,6 +83,24 @@ def schedule_trades(
         raise DataError("the covariance holds a number that is none; correct it")
     risk = np.sqrt(np.maximum(variance, 0.0) / periods_per_year)
     return TradeSchedule(symbols, traded, left, days, np.abs(traded) * prices / daily_volumes, risk)
+
+
+def _check_orders(n: int, numbers: Sequence[Array], nav: float) -> None:
+    """What `schedule_trades` raises for numbers of orders that are none."""
+    _, prices, daily_volumes, participation = numbers
+    if (
+        any(array.shape != (n,) or not np.isfinite(array).all() for array in numbers)
+        or not (np.minimum(prices, daily_volumes) > 0).all()
+        or not 0 < nav < np.inf
+    ):
+        raise DataError(
+            f"a schedule of {n} orders needs a finite quantity, and a price and daily volume above 0, of each, and a "
+            f"value of the portfolio above 0"
+        )
+    if not ((participation > 0) & (participation <= 1)).all():
+        raise PolicyError(
+            "participation must be a share of the daily volume above 0 and at most 1, such as 0.1"
+        )
 
 
 def participation_of(symbols: tuple[str, ...], most: float, own: Mapping[str, float]) -> Array:

@@ -197,9 +197,8 @@ def with_forced_cash(limits: Limits, firm: Limits, margin: float | None) -> tupl
     n, budget = len(limits.symbols), limits.linear[0]
     invested = Quadratic(None, np.full(n, -1.0), "invested share", "negative")
     loose = firm.without("cash_max")
-    least = replace(
-        loose.linear[0], low=max(loose.linear[0].low, budget.high)
-    )  # less cash than that is not allowed
+    # Less cash than that is not allowed.
+    least = replace(loose.linear[0], low=max(loose.linear[0].low, budget.high))
     best = optimum(invested, plain(replace(loose, linear=(least, *loose.linear[1:]))))
     cash = 1.0 - float(best.weights.sum())
     room = margin or (CURVED_CASH_MARGIN if limits.norms else FLAT_CASH_MARGIN)

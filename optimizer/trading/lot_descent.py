@@ -137,9 +137,8 @@ def _repair(walk: Walk) -> bool:
     to = np.array([down, up, np.zeros(len(up)), bulk_down, bulk_up])
     gain, penalty = walk.weigh(to)
     removed = walk.penalty - penalty
-    removed = np.where(
-        to == walk.lots, 0.0, removed
-    )  # what rounding leaves of the hard penalty is no violation less
+    # What rounding leaves of the hard penalty is no violation less.
+    removed = np.where(to == walk.lots, 0.0, removed)
     score = np.where(removed > TOLERANCE, gain / np.maximum(removed, TOLERANCE), np.inf)
     return _take_best(walk, to, score)
 

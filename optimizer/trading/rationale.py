@@ -1,6 +1,6 @@
 """Why each trade is made: one computed sentence, and the numbers behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -137,6 +137,15 @@ def _kept(move: Move) -> str:
 
 
 def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
+    causes = _news(move, reasons, numbers)
+    limits = {limit for limit, kind, name in reasons.touched if _concerns(kind, name, move)}
+    if not causes and limits <= {"max_turnover"}:
+        causes += _its_merits(move, reasons, numbers)
+    return causes + _at_limits(limits, reasons, numbers) + _moved_factors(move, reasons, numbers)
+
+
+def _news(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
+    """What is new of a name: it is left out, it or its target moved, or what is expected of it did."""
     symbol = move.symbol
     causes = []
     if symbol in reasons.excluded:
@@ -162,9 +171,12 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
         numbers["view_effect"] = reasons.views[symbol]
         if _speaks_for(reasons.views[symbol], move):
             causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
-    limits = {limit for limit, kind, name in reasons.touched if _concerns(kind, name, move)}
-    if not causes and limits <= {"max_turnover"}:
-        causes += _its_merits(move, reasons, numbers)
+    return causes
+
+
+def _at_limits(limits: Collection[str], reasons: Reasons, numbers: Numbers) -> list[str]:
+    """What the limits that a name touches say: the binding ones, and those that give way."""
+    causes = []
     for limit, text in reasons.told:
         if limit.limit in limits:
             numbers[f"{limit.limit} bound"] = limit.bound
@@ -177,7 +189,7 @@ def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             if unmet.limit == "max_turnover":
                 gave, way = (2 * gave, " two-way") if reasons.two_way else (gave, " one-way")
             causes.append(f"{unmet.limit} gives way by {gave:.2%}{way}, by its priority {unmet.priority}")
-    return causes + _moved_factors(move, reasons, numbers)
+    return causes
 
 
 def _its_merits(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:

@@ -88,9 +88,9 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
 
     Raises DataError and PolicyError with what to answer.
     """
+    from resources.brokers.export_lines import read_statement
     from resources.brokers.files import export_text
     from resources.brokers.holdings import holdings, last_weekday
-    from resources.brokers.reading import read_statement
 
     text = export_text(file)
     found = read_statement(text, file.name, chosen.answers)

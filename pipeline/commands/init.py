@@ -185,9 +185,8 @@ def _basis_of(found: "PriceFolder") -> str | None:
     _warn(f"{said}: {MEANT}")
     taken = next(iter(found.silent)) if len(found.silent) == 1 else None
     question = f"  What are they ({', '.join(BASES)})"
-    answer = str(
-        typer.prompt(question, default=taken, err=True, value_proc=_basis)
-    )  # asks again after a wrong answer
+    # Asks again after a wrong answer.
+    answer = str(typer.prompt(question, default=taken, err=True, value_proc=_basis))
     if set(found.told) <= {answer}:
         return answer
     if set(found.silent) == {answer}:  # as they are read anyway, beside others that say what they are

@@ -49,7 +49,7 @@ def attribution(
     """Risk by factor and name before and after the trades, and where the return of a window came from."""
     in_order(start, end)
     from resources.packs.packs import find_pack
-    from resources.results.attribution.told import attribution_of
+    from resources.results.attribution.summary import attribution_of
     from resources.results.queries import portfolios_of
 
     def found(con: Any) -> dict[str, Any]:

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 FIRST_WAIT = 300.0  # seconds; doubled by each attempt
-RUN_KEY, SENSOR, PARTITION = (
-    "dagster/run_key",
-    "dagster/sensor_name",
-    "dagster/partition",
-)  # Dagster's own tags
+# Dagster's own tags.
+RUN_KEY, SENSOR, PARTITION = ("dagster/run_key", "dagster/sensor_name", "dagster/partition")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,11 @@ from decimal import Decimal
 from math import nan
 from typing import NamedTuple
 
+import numpy as np
+
+from optimizer.measures.flows import growth_between_flows
 from optimizer.model.portfolio import ZERO, exact
+from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 
 
@@ -38,6 +42,16 @@ def paid_between(con: Connection, account: str, base: str, packs: Sequence[Seen]
         foreign = any(amount for currency, amount in moved.items() if currency != base)
         paid.append(nan if foreign else float(moved.get(base, ZERO)))
     return paid
+
+
+def growth_without(values: Array, paid: Sequence[float]) -> Array:
+    """(N - 1,) what 1 in an account grew to from each pack to the next, without what was paid in or out between.
+
+    NaN where nobody knows: money in another currency moved, or more was paid in than was there afterwards, so that what
+    it grew from is not told by the value before.
+    """
+    growth = growth_between_flows(values, np.array(paid))
+    return np.where(growth > 0, growth, nan)
 
 
 Flows = Mapping[tuple[date, str], Decimal]

@@ -19,9 +19,9 @@ from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
 from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
+from resources.ledger.atomic_file import copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
-from resources.ledger.whole_file import copy_whole, force_to_disk, whole
 from resources.store.code_version import code_version
 from resources.store.duckdb_engine import attached
 from resources.store.file_lock import held
@@ -176,9 +176,8 @@ def restore(
             _refuse_another(fresh, manifest)
             aside = _set_aside(warehouse, at)
     if lost and reason:
-        with (
-            warehouse.disputed() as con
-        ):  # the clock of a machine that was just set up is not believed over the ledger
+        # The clock of a machine that was just set up is not believed over the ledger.
+        with warehouse.disputed() as con:
             newest = con.execute('select max("at") from materializations').fetchall()[0][0]
         accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()

@@ -31,9 +31,8 @@ class Fault:
         seen = f" [{', '.join(self.packs[:3])}{' …' if len(self.packs) > 3 else ''}]" if self.packs else ""
         book = f" of portfolio {self.portfolio_id}" if self.portfolio_id else ""
         told = f"{self.table}: {named + ' ' if named else ''}{self.what}{book}{seen}: {self.message}"
-        return in_a_line(
-            told
-        )  # a name may have been edited into two lines, of which one says that all is well
+        # A name may have been edited into two lines, of which one says that all is well.
+        return in_a_line(told)
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,8 @@ class LotBook:
         """The lots with the losses that they disallow in their cost, each on record."""
         mine = [lot for lot in lots if isinstance(lot, Lot)]
         earlier = [loss for loss in self.losses if loss.symbol == symbol]
-        fresh = [
-            lot for lot in mine if lot.acquired > self.ordered
-        ]  # what is older met those losses on its own day
+        # What is older met those losses on its own day.
+        fresh = [lot for lot in mine if lot.acquired > self.ordered]
         matches = (match(lost, mine) if lost else match(earlier, fresh)) if self.taxed else ()
         told = [
             Adjustment(

@@ -130,9 +130,8 @@ def _carried(since: Since, held: Stated, base: str) -> Holdings:
     ]
     returned = [one for one in book.adjustments if one.kind == CASH_KINDS[2] and one.lot_id is None]
     kept = [_to_be_stated(one, held) for one in book.adjustments if one not in returned]
-    cash = book.cash - sum(
-        (one.cash for one in returned), ZERO
-    )  # it lowers the cost; the desk has it in its cash
+    # It lowers the cost; the desk has it in its cash.
+    cash = book.cash - sum((one.cash for one in returned), ZERO)
     return Holdings(held.as_of, cash, book.quantities(), _costs(book, held), book.lots(), (*kept, *notes))
 
 

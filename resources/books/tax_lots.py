@@ -142,22 +142,8 @@ def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
         return []
     splits = _splits_since(con, pack, {str(row[0]) for row in rows}, min(row[1] for row in rows))
     found = []
-    for row in rows:
-        (
-            symbol,
-            listed,
-            day,
-            loss,
-            quantity,
-            lot_id,
-            held_since,
-            paper,
-            seen,
-            was,
-            now,
-            disallowed,
-            *washed,
-        ) = row
+    for symbol, listed, day, loss, quantity, lot_id, held_since, *how in rows:
+        paper, seen, was, now, disallowed, *washed = how
         today = partial(splits, symbol)
         whole = scaled(exact(quantity), today(listed))
         if paper:

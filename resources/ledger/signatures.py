@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optimizer import PolicyError
-from resources.ledger.whole_file import force_to_disk, write_whole
+from resources.ledger.atomic_file import force_to_disk, write_whole
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey

@@ -14,9 +14,9 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from optimizer import DataError, PolicyError
 from resources.ledger.anchor_lines import Anchor, is_hash, lines_of, read_object
+from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import bytes_sha256
 from resources.ledger.record_error import RecordError
-from resources.ledger.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse

@@ -208,9 +208,8 @@ class Walk:
 
     def _node(self, table: str, row: Row, symbol: str | None, portfolio: str | None) -> Row:
         symbol, portfolio = row.get("symbol", symbol), row.get("portfolio_id", portfolio)
-        if (
-            table == "factor_risks" and row["kind"] == "symbol"
-        ):  # what a name adds is told by the name's own rows
+        # What a name adds is told by the name's own rows.
+        if table == "factor_risks" and row["kind"] == "symbol":
             symbol, self._factor = row["part"], None
         parts = (table, *(row.get(column) for column in ("symbol", "exposure_type", "factor", "part")))
         named = " ".join(str(part) for part in parts if part)

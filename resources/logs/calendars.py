@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from optimizer import DataError, PolicyError
 from optimizer.errors import meant
-from resources.ledger.whole_file import write_whole
+from resources.ledger.atomic_file import write_whole
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
 from resources.settings.sources import load_overrides

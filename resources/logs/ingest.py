@@ -10,12 +10,12 @@ import duckdb
 import pyarrow as pa
 
 from optimizer import DataError
+from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import Connection, Stamp, file_sha256, head
-from resources.ledger.whole_file import write_whole
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
+from resources.logs.judged_again import told_on_record
 from resources.logs.moved_rows import moved_rows
-from resources.logs.on_record import told_on_record
 from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,

@@ -147,18 +147,10 @@ def open_questions(con: Connection, watermark: int | None = None) -> list[OpenQu
     newest = _newest_believed(con, {(row[0], row[1]) for row in asked}, watermark)
     return [
         OpenQuestion(
-            symbol,
-            source,
-            code,
-            count,
-            first,
-            last,
-            reason,
-            REMEDIES.get(code, RESEND),
-            newest.get((symbol, source)),
+            symbol, source, code, count, first, last, reason, REMEDIES.get(code, RESEND), newest.get((symbol, source))
         )
         for symbol, source, code, count, first, last, reason in asked
-    ]
+    ]  # fmt: skip
 
 
 def _newest_believed(

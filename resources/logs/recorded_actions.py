@@ -128,6 +128,55 @@ def undone_renames(con: Connection) -> tuple[Rename, ...]:
     return tuple(Rename(str(old), str(new), int(day)) for old, new, day in rows)
 
 
+# SQL of the deliveries with a row that is `asked` for; `far` is what `_far` gives.
+EXPLAINED = f"""
+    with said as (
+        select symbol, date, max(ingest_seq) as since,
+            product(case kind when 'split' then value when 'stock_dividend' then 1 + value end) as split,
+            sum(value) filter (kind in (select unnest($2))) as dividend
+        from acts group by symbol, date having split is not null or dividend is not null
+    ), readings as (
+        select ingest_seq, regexp_replace(delivery_key, '{ON_RECORD}$', '') as key,
+            delivery_key like '%{ON_RECORD}' as from_record
+        from ingests where source = $1 and status = 'ingested'
+    ), near as materialized (
+        select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
+            s.split as ratio, s.dividend as cash
+        from believed_prices(null) p join said s on p.symbol = s.symbol
+        where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
+        qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
+    ), {{far}},
+    undone as (select new_symbol as symbol, since from ({UNDONE})), explained as (
+        select ingest_seq, since, symbol, null as row_at from (from near union all from far)
+        where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
+            or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
+        union all
+        select p.ingest_seq, a.ingest_seq, p.symbol, p.ingest_seq
+        from believed_prices(null) p join acts a on p.symbol = a.told
+        where p.source = $1 and a.kind = 'rename' and p.date < a.date
+        union all  -- rows that were withdrawn, and told first by others than set them aside
+        select p.ingest_seq, a.ingest_seq, p.symbol, null from prices p join acts a on p.symbol = a.told
+        where p.source = $1 and a.kind = 'rename' and p.date < a.date and p.withdrawn is null
+        union all
+        select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.symbol
+        where q.source = $1 and q.log = 'prices' and q.date >= a.date
+        union all
+        select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.told
+        where q.source = $1 and q.log = 'prices' and (q.date >= a.date or a.kind = 'rename')
+        union all
+        select f.materialization, u.since, u.symbol, null from check_findings f, undone u where f.code = 'RENAMED'
+        union all
+        select q.ingest_seq, u.since, q.symbol, null from quarantine q join undone u on q.symbol = u.symbol
+        where q.source = $1 and q.log = 'prices'
+    ), of_readings as (
+        select key, max(ingest_seq) as read_at, max(ingest_seq) filter (from_record) as judged_at
+        from readings group by key
+    )
+    select key, list_sort(list(distinct symbol)) from explained join readings using (ingest_seq)
+    join of_readings using (key) where {{asked}} group by key order by key
+"""
+
+
 def _explained(
     con: Connection, source: str, own: Iterable[Rename], asked: str, mark: int | None = None
 ) -> dict[str, list[str]]:
@@ -141,52 +190,7 @@ def _explained(
         return {}
     con.register("acts", acts)
     rows = con.execute(
-        f"""
-        with said as (
-            select symbol, date, max(ingest_seq) as since,
-                product(case kind when 'split' then value when 'stock_dividend' then 1 + value end) as split,
-                sum(value) filter (kind in (select unnest($2))) as dividend
-            from acts group by symbol, date having split is not null or dividend is not null
-        ), readings as (
-            select ingest_seq, regexp_replace(delivery_key, '{ON_RECORD}$', '') as key,
-                delivery_key like '%{ON_RECORD}' as from_record
-            from ingests where source = $1 and status = 'ingested'
-        ), near as materialized (
-            select p.symbol, s.date, p.ingest_seq, s.since, p.basis, p.split as split, p.dividend as dividend,
-                s.split as ratio, s.dividend as cash
-            from believed_prices(null) p join said s on p.symbol = s.symbol
-            where p.source = $1 and p.basis <> 'total_return' and p.date between s.date and s.date + {NEXT_DAYS}
-            qualify row_number() over (partition by p.symbol, s.date order by p.date, p.ingest_seq desc) = 1
-        ), {_far(con, source, acts, mark)},
-        undone as (select new_symbol as symbol, since from ({UNDONE})), explained as (
-            select ingest_seq, since, symbol, null as row_at from (from near union all from far)
-            where basis = 'as_traded' and abs(split / ratio - 1) > {SAME_RATIO}
-                or abs(dividend - cash) > {SAME_CASH} * greatest(dividend, cash)
-            union all
-            select p.ingest_seq, a.ingest_seq, p.symbol, p.ingest_seq
-            from believed_prices(null) p join acts a on p.symbol = a.told
-            where p.source = $1 and a.kind = 'rename' and p.date < a.date
-            union all  -- rows that were withdrawn, and told first by others than set them aside
-            select p.ingest_seq, a.ingest_seq, p.symbol, null from prices p join acts a on p.symbol = a.told
-            where p.source = $1 and a.kind = 'rename' and p.date < a.date and p.withdrawn is null
-            union all
-            select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.symbol
-            where q.source = $1 and q.log = 'prices' and q.date >= a.date
-            union all
-            select q.ingest_seq, a.ingest_seq, q.symbol, null from quarantine q join acts a on q.symbol = a.told
-            where q.source = $1 and q.log = 'prices' and (q.date >= a.date or a.kind = 'rename')
-            union all
-            select f.materialization, u.since, u.symbol, null from check_findings f, undone u where f.code = 'RENAMED'
-            union all
-            select q.ingest_seq, u.since, q.symbol, null from quarantine q join undone u on q.symbol = u.symbol
-            where q.source = $1 and q.log = 'prices'
-        ), of_readings as (
-            select key, max(ingest_seq) as read_at, max(ingest_seq) filter (from_record) as judged_at
-            from readings group by key
-        )
-        select key, list_sort(list(distinct symbol)) from explained join readings using (ingest_seq)
-        join of_readings using (key) where {asked} group by key order by key
-        """,
+        EXPLAINED.format(far=_far(con, source, acts, mark), asked=asked),
         [source, list(CASH_KINDS)],
     ).fetchall()
     con.unregister("acts")

@@ -143,9 +143,8 @@ def _scatter(names: tuple[str, ...], table: Mapping[str, Any]) -> Panel:
     values = {column: np.full((len(days), len(names)), np.nan) for column in ("close", "dividend", "split")}
     for column, matrix in values.items():
         matrix[row, position] = np.asarray(table[column], dtype=float)
-    newest = dict(
-        zip(position.tolist(), range(len(position)), strict=True)
-    )  # dates ascend: the newest row wins
+    # Dates ascend: the newest row wins.
+    newest = dict(zip(position.tolist(), range(len(position)), strict=True))
 
     def fact(column: str, absent: object) -> tuple[Any, ...]:
         return tuple(table[column][newest[i]] if i in newest else absent for i in range(len(names)))

@@ -47,9 +47,8 @@ class FolderSource:
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
             told = name_date(name)
-            if (
-                told and since and told < since
-            ):  # one of a later date may bring earlier days, none brings later ones
+            # One of a later date may bring earlier days, none brings later ones.
+            if told and since and told < since:
                 continue
             try:
                 with refusing(name):

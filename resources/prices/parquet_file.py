@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BLOCK = 1 << 20  # rows
-FEW, MANY = (
-    512,
-    1 << 16,
-)  # rows of which the texts are looked at together, in a file of any and of a large size
+# Rows of which the texts are looked at together, in a file of any and of a large size.
+FEW, MANY = (512, 1 << 16)
 LONGEST_TEXT = 10_000  # bytes, as a line of a CSV file
 LARGE = 3 << 30  # bytes unpacked; a file that may have more (64 MB) takes gigabytes at any rate
 FIRST_DAY, LAST_DAY = (int(np.datetime64(day).astype(int)) for day in ("0001-01-01", "9999-12-31"))

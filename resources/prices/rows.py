@@ -68,9 +68,8 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
     elif basis == "split_adjusted":  # the closes carry the splits already
         columns |= {"split": np.ones(len(days))}
     elif "split" in columns:
-        columns |= {
-            "split": np.where(columns["split"] == 0, 1.0, columns["split"])
-        }  # Yahoo writes 0 for none
+        # Yahoo writes 0 for none.
+        columns |= {"split": np.where(columns["split"] == 0, 1.0, columns["split"])}
     columns["vendor_adj_close"] = columns.pop("adj_close", np.full(len(days), np.nan))
     return PriceRows(build(codes, symbols, days, columns), basis, known_at, (*told, *warnings), stated_splits)
 

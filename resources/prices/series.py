@@ -82,9 +82,8 @@ def make_series(rows: pa.Table, kept: Mask | None, record: Mapping[str, Record])
         earlier = known is not None and known.day <= days[place]
         previous[place] = known.close if known and earlier else np.nan
         previous_day[place] = known.day if known and earlier else days[place]
-        if (
-            known is not None and known.day == days[place]
-        ):  # the same day told again: nothing happened between
+        # The same day told again: nothing happened between.
+        if known is not None and known.day == days[place]:
             growth[place] = close[place]
     growth /= previous
     return Series(symbols, order, codes, days, close, split, dividend, first, previous, previous_day, growth)
@@ -100,9 +99,8 @@ def sorted_places(codes: Days, days: Days, kept: Mask | None) -> Ints:
     if ((step > 0) | ((step == 0) & (np.diff(days) > 0))).all():
         return places
     offset = days - days.min()
-    if (
-        offset.max() < 1 << 16 and codes.max() < 1 << 16
-    ):  # numpy sorts 16-bit numbers by radix: ten times faster
+    # Numpy sorts 16-bit numbers by radix: ten times faster.
+    if offset.max() < 1 << 16 and codes.max() < 1 << 16:
         by_day = np.argsort(offset.astype(np.uint16), kind="stable")
         by_code = np.argsort(codes[by_day].astype(np.uint16), kind="stable")
         return places[by_day[by_code]]

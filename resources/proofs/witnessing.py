@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import PolicyError
+from resources.ledger.atomic_file import write_whole
 from resources.ledger.signatures import private_key
-from resources.ledger.whole_file import write_whole
 from resources.proofs.check_proof import WITNESS, check, parsed, read_key
 
 

@@ -144,23 +144,25 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         more = "more finding" if any(row["code"] == code for row in found) else "finding"
         said = f"{how_many(len(rest), more)} of {some_of(names)}: packfolio packs show {pack.id}"
         found.append(rest[0] if len(rest) == 1 else {"code": code, "message": said})
-    told = [f"{row['code']}: {row['message']}" for row in found]
-    return (
-        told
-        + [
+    return [f"{row['code']}: {row['message']}" for row in found] + _notes_of_factors(con, pack)
+
+
+def _notes_of_factors(con: Connection, pack: Pack) -> list[str]:
+    doubts = rows(
+        con,
+        "select distinct note from latest_factor_model_quality where pack_id = ? and measure = 'doubt' order by 1",
+        [pack.id],
+    )
+    return [
+        *(
             f"FACTORS_LEFT_OUT: the factor model{row['models']} has no {row['factors']}: {row['note']}"
             for row in missing_factors(con, pack)
-        ]
-        + [
+        ),
+        *(
             f"FACTOR_MODEL_DOUBTED: {row['note']}; factor risks of this pack are as doubtful"
-            for row in rows(
-                con,
-                "select distinct note from latest_factor_model_quality where pack_id = ? and measure = 'doubt' "
-                "order by 1",
-                [pack.id],
-            )
-        ]
-    )
+            for row in doubts
+        ),
+    ]
 
 
 def missing_factors(con: Connection, pack: Pack, recipe: str | None = None) -> list[Row]:

@@ -16,10 +16,8 @@ from resources.ledger.ledger import Connection
 RECENT = timedelta(days=14)
 CAP_AGE = timedelta(days=100)  # a quarter and some days: shares are counted once a quarter
 DEFINED = 1e-6  # relative difference of a stated rate from its definition
-RATE_MOVE, CAP_MOVE = (
-    1.5,
-    20.0,
-)  # times the one before it, or a part of it: beyond, another unit or pair is meant
+# Times the one before it, or a part of it: beyond, another unit or pair is meant.
+RATE_MOVE, CAP_MOVE = (1.5, 20.0)
 INVERSE = 0.02  # relative difference of the rates of a day that two directions of a pair tell
 
 Fault = tuple[str, str | None, date | None, float | None, str]

@@ -14,10 +14,8 @@ SPLIT_DOUBTED, DIVIDEND_DOUBTED = "SPLIT_DOUBTED", "DIVIDEND_DOUBTED"
 NOT_ANSWERED = (SPLIT_DOUBTED, DIVIDEND_DOUBTED)  # by the price: of what the row states, not of its level
 WAITING = (SPLIT_UNEXPLAINED, JUMP_75, *NOT_ANSWERED)  # for what explains or confirms them
 SUSPECT_FALL, SUSPECT_RISE = 0.55, 1.7  # inside, neither a jump nor a split: the rows need no closer look
-PAYS, SPLITS = (
-    0.04,
-    0.08,
-)  # a dividend below this fraction of the price, or a split nearer to 1, needs none either
+# A dividend below this fraction of the price, or a split nearer to 1, needs none either.
+PAYS, SPLITS = (0.04, 0.08)
 ANSWERED = 4.0  # usual moves by which a price may miss the fall that a dividend asks for
 WEEK = 7
 Release = tuple[str, int, str]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from optimizer import PolicyError
 from resources.brokers.holdings import with_block
-from resources.ledger.whole_file import write_whole
+from resources.ledger.atomic_file import write_whole
 from resources.settings.portfolios import HoldingsFile, PortfolioFile, load_portfolios
 from resources.settings.yaml_files import load_yaml, parse_yaml
 

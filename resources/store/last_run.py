@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import file_sha256, sha256
-from resources.ledger.whole_file import write_whole
 from resources.store.code_version import code_version
 
 FILE = "last_run.json"

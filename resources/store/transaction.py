@@ -129,15 +129,14 @@ class Transaction:
         ledger.whole(table, len(new.tables[table]), sum(its.rows for its in found.values()))
         return found
 
-    def _mark(self, table: str, source: str, values: Sequence[object]) -> tuple[int, int]:
-        """How many rows a source in the form of `table` has, and a quick hash over all of their cells."""
+    def _mark(self, table: str, source: str, values: Sequence[object]) -> int:
+        """A quick hash over all cells of the rows of a source in the form of `table`."""
         cells = ", ".join(f'"{column}"' for column, _ in self._columns(table))
-        marks = self.con.execute(f"select count(*), bit_xor(hash({cells})) from {source}", list(values))
-        rows, mark = marks.fetchall()[0]
-        return int(rows), int(mark or 0)
+        ((mark,),) = self.con.execute(f"select sum(hash({cells})) from {source}", list(values)).fetchall()
+        return int(mark or 0)
 
-    def _refuse_others(self, entry_id: int, marks: Mapping[str, tuple[int, int]]) -> None:
-        """Raises DataError where other rows lie under a ledger row than those that were hashed and moved."""
+    def _refuse_others(self, entry_id: int, marks: Mapping[str, int]) -> None:
+        """Raises DataError where other rows lie under a ledger row than as many that were hashed and moved."""
         for table, mark in marks.items():
             if self._mark(table, f"{table} where materialization = ?", [entry_id]) != mark:
                 raise DataError(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from optimizer import PackfolioError, PolicyError
+from resources.ledger.atomic_file import write_whole
 from resources.ledger.record_error import exit_status
-from resources.ledger.whole_file import write_whole
 from service.desk import Desk
 from service.report.contents import Contents, contents
 from service.report.page import render

@@ -8,7 +8,7 @@ import numpy as np
 
 from optimizer import DataError, ExposureType, PackfolioError
 from resources.packs.packs import Pack
-from resources.results.attribution.told import attribution_of
+from resources.results.attribution.summary import attribution_of
 from resources.results.queries import notes_of, pack_details, trades_of
 from service.answers import FrontierAnswer, StressAnswer
 from service.desk import Desk, Loaded

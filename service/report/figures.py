@@ -171,9 +171,8 @@ def _lines(frame: pd.DataFrame) -> "go.Figure":
     kept = pd.concat([frame.iloc[::every], frame.iloc[-1:]]) if every > 1 else frame
     figure = go.Figure()
     for place, name in enumerate(kept.columns):
-        colour = SERIES[
-            (place + (BENCHMARK not in kept and place > 0)) % len(SERIES)
-        ]  # one strategy, one colour
+        # One strategy, one colour.
+        colour = SERIES[(place + (BENCHMARK not in kept and place > 0)) % len(SERIES)]
         figure.add_scatter(
             x=[day.date().isoformat() for day in kept.index], y=_round(kept[name].to_numpy()),
             name=str(name).replace("_", " "), mode="lines",

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from optimizer import DataError, PolicyError
 from optimizer.errors import how_many
 from optimizer.typing import Array
-from resources.accounts.flows import Seen, paid_between
+from resources.accounts.flows import Seen, growth_without, paid_between
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, pack_of_backtest, rows
@@ -20,6 +19,8 @@ from resources.settings.policies.policy_grid import is_variant
 from service.desk import Reading
 from service.report.track import OWN, Row, Track, track
 
+ANEW = "holdings were stated anew, and what was paid in or out is not on record"
+UNKNOWN = "money in another currency was paid in or out, or more in than was there afterwards"
 NO_WEIGHTS = "the backtest was made before they were kept: `packfolio backtest` makes a new one"
 
 
@@ -101,9 +102,8 @@ def _backtest(
         if not is_variant(str(name))
     }
     start = told[OWN].index[0]
-    same = {
-        name: found for name, found in measures.items() if name in told and told[name].index[0] == start
-    }  # what began on another day is measured again on the policy's days
+    # What began on another day is measured again on the policy's days.
+    same = {name: found for name, found in measures.items() if name in told and told[name].index[0] == start}
     try:
         return track(
             {name: returns.iloc[1:] for name, returns in told.items()},
@@ -159,8 +159,9 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
         [row["portfolio_id"], pack.as_of],
     ).df()
     nav = pd.Series(found["nav_before"].astype(float).to_numpy(), pd.DatetimeIndex(found["as_of"]))
-    paid, anew, why = _paid(reading, row, found)
-    returns = ((nav - paid) / nav.shift() - 1)[~anew].iloc[0 if anew[:1].all() else 1 :]
+    growth, why = _growth(reading, row, found, np.asarray(nav, dtype=np.float64))
+    moves = pd.Series(growth - 1, nav.index[1:])
+    returns = moves.dropna()
     if len(returns) < 2:
         left_out["book"] = (
             f"its NAV is on record at {how_many(len(nav), 'pack')} up to this one, which tells "
@@ -169,24 +170,22 @@ def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> T
         return None
     held = _packs_weights(reading, pack, row)
     told = track({OWN: returns}, _rate(reading, pack.id, row), nav.index[0], weights=held)
-    if skipped := int(anew[1:].sum()):
+    if skipped := int(moves.isna().sum()):
         told.left_out["some days"] = f"{how_many(skipped, 'return')}: {why}"  # type: ignore[index]
     return told
 
 
-def _paid(reading: Reading, row: Row, found: pd.DataFrame) -> tuple[Array, npt.NDArray[np.bool_], str]:
-    """(N,) what was paid in, less out, before each pack; which of them have no return, and why."""
+def _growth(reading: Reading, row: Row, found: pd.DataFrame, nav: Array) -> tuple[Array, str]:
+    """(N - 1,) what 1 grew to from each pack to the next, NaN where that is not told; and why it is not."""
     days = ("as_of", "holdings_date")
     told = found.assign(**{name: pd.to_datetime(found[name]).dt.date for name in days})
     packs = [Seen(*one) for one in told[["as_of", "watermark_seq", "holdings_date"]].itertuples(index=False)]
     live = (found["mode"] == "live").to_numpy()
     paid = paid_between(reading.con, row["portfolio_id"], row["base_currency"], packs) if live.all() else None
     if paid is not None:
-        unknown = np.isnan(paid)
-        return np.nan_to_num(paid), unknown, "money in another currency was paid in or out"
-    stated = (found["holdings_date"] != found["holdings_date"].shift()).to_numpy()
-    nothing = np.zeros(len(found))
-    return nothing, stated & live, "holdings were stated anew, and what was paid in or out is not on record"
+        return growth_without(nav, paid), UNKNOWN
+    anew = (found["holdings_date"] != found["holdings_date"].shift()).to_numpy() & live
+    return np.where(anew[1:], np.nan, nav[1:] / nav[:-1]), ANEW
 
 
 def _packs_weights(reading: Reading, pack: Pack, row: Row) -> pd.DataFrame | str:

@@ -10,9 +10,8 @@ SERIES = (AFTER, ACCENT, "#8c9bb0", "#4f9d69", "#9b72c8", "#c29a2b")
 SIDES = ("Before", "After")
 STEP = 14
 MARKS = {"tickCount": 5}  # two at least, however little a line moves
-SILENT = {
-    "aria": False
-}  # a screen reader has the table beside the picture, and no use for its bars one by one
+# A screen reader has the table beside the picture, and no use for its bars one by one.
+SILENT = {"aria": False}
 NAMES = {"title": None, "labelLimit": 260, "labelOverlap": False}
 SHORT = "domain('x')[1] - domain('x')[0] < 90 * 86400000"  # months would stand there many times
 OF_A_DAY = "hours(datum.value) ? '' : timeFormat(datum.value, '%d %b')"

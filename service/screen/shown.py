@@ -27,9 +27,8 @@ def show_table(rows: Sequence[Row], forms: Mapping[str, str] | None = None) -> N
         for name, form in written.items()
     }
     shown = [{name: _unsigned(cell, written.get(name, "")) for name, cell in row.items()} for row in rows]
-    height: Literal["content"] | int = (
-        "content" if len(rows) <= WHOLE else ROW * (WHOLE + 1) + ROW // 2
-    )  # half a row says that there are more
+    # Half a row says that there are more.
+    height: Literal["content"] | int = "content" if len(rows) <= WHOLE else ROW * (WHOLE + 1) + ROW // 2
     st.dataframe(shown, hide_index=True, column_config=columns, placeholder="", height=height)
 
 

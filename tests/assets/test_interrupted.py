@@ -7,10 +7,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from inbox_desk import write_folders
+from sensors import resources_of
 
 from assets import prices as stage
 from optimizer import DataError
-from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
 
 
@@ -36,10 +36,7 @@ def executed(
             [stage.reference_data],
             instance=instance,
             raise_on_error=False,
-            resources={
-                "warehouse": WarehouseResource(home=str(folder / "home")),
-                "desk": DeskResource(folder=str(folder / "config")),
-            },
+            resources=resources_of(folder / "home", folder / "config"),
         )
     return result.success, len(begun)
 

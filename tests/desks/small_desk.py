@@ -59,9 +59,8 @@ def sessions() -> list[date]:
 def price_file(days: list[date], symbols: tuple[str, ...] = SYMBOLS, seed: int = 1) -> str:
     """A CSV of invented closes."""
     rng = np.random.default_rng(seed)
-    market = rng.normal(
-        3e-4, 0.008, (len(days), 1)
-    )  # without it a shrunk covariance is the identity, weights equal
+    # Without it a shrunk covariance is the identity, weights equal.
+    market = rng.normal(3e-4, 0.008, (len(days), 1))
     own = rng.normal(0, 0.004, (len(days), len(symbols))) * np.arange(1, len(symbols) + 1)
     closes = 100 * np.exp(np.cumsum(market * np.linspace(0.6, 1.4, len(symbols)) + own, axis=0))
     lines = [

@@ -16,7 +16,7 @@ BOOK = "11111111-1111-1111-1111-111111111111"
 def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, day = Zygote(folder), str(days[-4])
     for other in ("1980-01-01", "2999-01-04"):
         status, said = zygote.packfolio("run", "--as-of", other)
@@ -30,11 +30,12 @@ def test_a_held_symbol_without_a_price_leaves_its_reason_and_no_trades(
     (found,) = zygote.read("trades", f"PP_{day}", "--portfolio", "book")["portfolios"]
     assert (found["result"]["status"], found["trades"]) == ("no_data", [])
     with Warehouse(folder / "home").read() as con:
+        # Nothing of the run before counts any more.
         for table in (
             "posterior_returns",
             "optimal_weights",
             "trades",
-        ):  # nothing of the run before counts any more
+        ):
             own = f"select count(*) from latest_{table} where portfolio_id = '{BOOK}'"
             assert con.execute(own).fetchall() == [(0,)]
     assert zygote.read("packs", "verify")["faults"] == []

@@ -13,9 +13,8 @@ from typing import Any
 import duckdb
 import pytest
 from built_once import own_copy
-from small_desk import make_desk
 from terminal import terminal
-from zygote import Zygote
+from zygote import run_one_day
 
 from pipeline.environment import Environment
 from pipeline.unchanged import begin, unchanged_since
@@ -23,7 +22,7 @@ from resources.ledger.record_error import RecordError
 from resources.store.last_run import FILE, LastRun, forget_last_run, keep_last_run, read_last_run
 
 pytestmark = pytest.mark.xdist_group("zygote")
-ASKED = {"as_of": "2024-02-28", "portfolio": None}
+ASKED = {"as_of": "2024-02-26", "portfolio": None}
 HEAVY = ("dagster", "pandas", "numpy", "pyarrow", "scipy", "sqlalchemy")
 ALONE = f"""
 import sys
@@ -38,18 +37,11 @@ finally:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """A desk's folder, and what its run of one day printed."""
-    folder, said = own_copy(tmp_path_factory, "unchanged", _run_one_day)
+    folder, (_, said) = own_copy(tmp_path_factory, "together", run_one_day)
     last = read_last_run(folder / "home")
     assert last is not None
     keep_last_run(folder / "home", replace(last, until="9999"))  # whatever the clock says while the tests run
-    return folder, json.loads(said)
-
-
-def _run_one_day(folder: Path) -> str:
-    make_desk(folder)
-    status, said = Zygote(folder).packfolio("run", "--as-of", str(ASKED["as_of"]), "--json")
-    assert status == 0, said
-    return said
+    return folder, said
 
 
 def here(folder: Path) -> Environment:
@@ -174,7 +166,7 @@ def left(folder: Path, **how: Any) -> LastRun | None:
     begun = replace(begun, rows=how.pop("rows", begun.rows), ground=how.pop("ground", begun.ground))
     how.pop("meanwhile", lambda: None)()
     ingested = Outcome(how.pop("refused", 0), None, run_id=how.pop("by", ingest))
-    begun.ended(ingested, replace(Outcome(0, "PP_2024-02-28", run_id=pack), **how))
+    begun.ended(ingested, replace(Outcome(0, "PP_2024-02-26", run_id=pack), **how))
     return read_last_run(folder / "home")
 
 

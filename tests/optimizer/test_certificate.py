@@ -74,9 +74,8 @@ def test_an_answers_certificate_is_the_gap_of_its_weights_over_the_size_of_its_c
     y = (1 - (MEAN / (AVERSION * VARIANCES)).sum()) / (1 / (AVERSION * VARIANCES)).sum()
     assert w == pytest.approx((MEAN + y) / (AVERSION * VARIANCES), abs=1e-9)
     assert abs(found.certificate.gap - hand_gap(w)) <= 1e-12
-    parts = max(
-        abs(cost(w)), float(np.abs(slope(w) + RATE) @ w), RATE
-    )  # means count above the rate that cash earns
+    # Means count above the rate that cash earns.
+    parts = max(abs(cost(w)), float(np.abs(slope(w) + RATE) @ w), RATE)
     assert found.certificate.relative_gap == pytest.approx(found.certificate.gap / parts, rel=1e-6, abs=1e-16)
     worse = w + np.array([1e-3, -1e-3, 0.0])
     support = found.goal.support(worse)

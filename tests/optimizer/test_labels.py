@@ -69,7 +69,7 @@ CALLS: Mapping[str, tuple[Callable[[Any], Any], Any]] = {
     "client's flows": (lambda row: RESULT.money_weighted_return(row), pd.Series([9e4, 1.0], DAYS[[60, 90]])),
     "attribution": (
         lambda table: attribution_by_group(RESULT, dict.fromkeys("ABC", "g"), table, {"A": 0.5, "C": 0.5}).to_numpy(),
-        PRICES,
+        PRICES.drop(columns="C").join(PRICES["C"].drop(DAYS[60:70])),
     ),
     "traded values": (lambda table: rolling_liquidity(table, PRICES).volume.to_numpy(), PRICES * 1e4),
     "liquidity's prices": (lambda table: rolling_liquidity(PRICES * 1e4, table).volatility.to_numpy(), PRICES),
@@ -98,3 +98,11 @@ def test_dates_written_another_way_are_read_or_refused(what: str) -> None:
         except PackfolioError:
             continue
         np.testing.assert_allclose(np.asarray(found, dtype=float), wanted, rtol=1e-9, atol=1e-12)
+
+
+# A client may pay twice a day.
+@pytest.mark.parametrize("what", [what for what in CALLS if what != "client's flows"])
+def test_a_day_that_stands_twice_is_refused(what: str) -> None:
+    call, told = CALLS[what]
+    with pytest.raises(PackfolioError, match=r"without repeats|twice|unique|each once|dates differ"):
+        call(told.iloc[[0, *range(len(told))]])

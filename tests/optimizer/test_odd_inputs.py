@@ -114,7 +114,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "sectors: A stands more than once",
     ),
     "a column twice": (
-        lambda: cross_validate(RETURNS[["A", "B", "A"]], lambda seen: {"A": 1.0}), "returns have A twice"
+        lambda: cross_validate(RETURNS[["A", "B", "A"]], lambda seen: {"A": 1.0}), "columns A occur twice"
     ),
     "numbers for names": (
         lambda: solve(ESTIMATES, Policy("min_volatility", asset_limits={0: (0, 0.5)}), Universe(("A", "B"))),  # type: ignore[dict-item]
@@ -122,7 +122,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "prices that are words": (lambda: simple_returns([["a"], ["b"]]), "it must be an array of numbers"),  # type: ignore[arg-type]
 }  # fmt: skip
-PERCENT = "write 0.045 for 4.5%|a fraction per year: 0.045 for 4.5%"
+PERCENT = "write 0.045 for 4.5%"
 SERIES = RETURNS["A"]
 NUMBERS: dict[str, tuple[Callable[[Any], Any], tuple[Any, ...], str]] = {
     "a Sharpe ratio": (lambda rate: performance.sharpe(SERIES, rate), (4.5, -1.5), PERCENT),

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from receiver import Receiver, running
+from sensors import look, resources_of
 from typed_desk import THURSDAY, Typed
 
 from pipeline import alerts as sensor
 from pipeline.alerts import alerts
 from resources.alerts.conditions import conditions
-from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -49,14 +48,11 @@ def test_a_disk_that_is_really_full_is_told_once_and_again_when_it_fills_again(
     shutil.copy(Warehouse(typed.at.home).published, home)
     shutil.copytree(typed.at.config, config)
     (config / "notify.yaml").write_text(f"webhooks: [{{name: chat, url: '{chat.url}'}}]\nfree_gib: 0.01\n")
-    resources = {"warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(config))}
     cursor = None
     with running(chat.server):
         for full in (True, True, False, True):
             filler = fill(small_disk) if full else small_disk / "none"
-            context = dg.build_sensor_context(resources=resources, cursor=cursor)
-            alerts(context)
-            cursor = context.cursor
+            _, cursor = look(alerts, resources_of(home, config), cursor=cursor)
             filler.unlink(missing_ok=True)
     told = [[one["said"] for one in body["alerts"] if one["kind"] == "disk"] for body in chat.taken]
     said = f"the disk of {home} has 0.0 GiB free, less than 0.01: make room, or runs will end in it"
@@ -78,11 +74,8 @@ def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:
 def test_the_sensor_sends_and_remembers(
     typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resources = {
-        "warehouse": WarehouseResource(home=str(typed.at.home)),
-        "desk": DeskResource(folder=str(typed.at.config)),
-    }
-    silent = alerts(dg.build_sensor_context(resources=resources))
+    resources = resources_of(typed.at.home, typed.at.config)
+    silent, _ = look(alerts, resources)
     assert str(silent.skip_message) == "notify.yaml names no channel: nothing is sent"
     sent: list[list[str]] = []
     monkeypatch.setattr(
@@ -91,12 +84,11 @@ def test_the_sensor_sends_and_remembers(
     notify = typed.at.config / "notify.yaml"
     notify.write_text("webhooks: [{name: chat, url: 'http://127.0.0.1:1/'}]\nfree_gib: 0\n")
     try:
-        context = dg.build_sensor_context(resources=resources)
-        first = alerts(context)
-        again = alerts(dg.build_sensor_context(resources=resources, cursor=context.cursor))
+        first, cursor = look(alerts, resources)
+        again, _ = look(alerts, resources, cursor=cursor)
     finally:
         notify.unlink()
     assert sent == [[f"no answer {THURSDAY} tight"]]
     assert str(first.skip_message) == f"chat was told of no answer {THURSDAY} tight"
     assert str(again.skip_message) == "nothing new is wrong"
-    assert json.loads(context.cursor or "") == {"chat": [f"no answer {THURSDAY} tight"]}
+    assert json.loads(cursor or "") == {"chat": [f"no answer {THURSDAY} tight"]}

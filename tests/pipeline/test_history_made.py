@@ -67,10 +67,11 @@ def _run() -> dg.DagsterRun:
 
 @pytest.mark.parametrize(
     ("first", "step"),
+    # All of them, in parts.
     [
         (0, 29),
         *(pytest.param(first, 8, marks=pytest.mark.slow) for first in range(8)),
-    ],  # all of them, in parts
+    ],
 )
 def test_a_start_that_is_killed_at_any_statement_leaves_a_history_that_the_next_one_makes(
     tmp_path: Path, first: int, step: int

@@ -9,6 +9,7 @@ import dagster as dg
 import duckdb
 import pytest
 from bench import STAMP, ingest, new_warehouse, price_rows
+from sensors import resources_of
 from typed_desk import Typed
 
 from optimizer import DataError
@@ -17,7 +18,7 @@ from pipeline.jobs import purge, purge_runs
 from pipeline.schedules import nightly_backup
 from resources.audit.backup import ANCHORS, DECISIONS, backup, restore
 from resources.audit.rotation import backup_into, backups
-from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.dagster_resources import DeskResource
 from resources.settings.configuration import HousekeepingFile
 from resources.store.warehouse import Warehouse
 
@@ -83,13 +84,11 @@ def test_the_newest_backups_stay_and_nothing_else_is_taken_away(warehouse: Wareh
 def test_the_job_backs_up_where_the_desk_says(warehouse: Warehouse, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.mkdir()
-    resources = {
-        "warehouse": WarehouseResource(home=str(warehouse.home)), "desk": DeskResource(folder=str(config)),
-    }  # fmt: skip
+    resources = resources_of(warehouse.home, config)
     (config / "pipeline.yaml").write_text("checks: {}\n")
-    context = dg.build_schedule_context(resources={"desk": resources["desk"]})
-    assert isinstance(nightly_backup(context), dg.SkipReason)
-    with dg.DagsterInstance.ephemeral() as instance:
+    at_night = dg.build_schedule_context(resources={"desk": resources["desk"]})
+    with at_night as context, dg.DagsterInstance.ephemeral() as instance:
+        assert isinstance(nightly_backup(context), dg.SkipReason)
         refused = backup_job.execute_in_process(instance=instance, resources=resources, raise_on_error=False)
         assert not refused.success
         (config / "pipeline.yaml").write_text("housekeeping: {backup_folder: ../backups, keep_backups: 3}\n")

@@ -66,9 +66,8 @@ def test_a_later_process_of_the_same_number_is_another(
         run(instance, Status.STARTED, process.pid)
         assert stuck(instance) == []
         started = interrupted_runs._started(process.pid)
-        later = str(
-            int(started) + 60 * os.sysconf("SC_CLK_TCK")
-        )  # the number was given out again a minute later
+        # The number was given out again a minute later.
+        later = str(int(started) + 60 * os.sysconf("SC_CLK_TCK"))
         monkeypatch.setattr(interrupted_runs, "_started", lambda number: later)
         assert len(stuck(instance)) == 1
     finally:

@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 from bench import DAYS, STAMP, SYMBOLS, ingest, price_rows
 from command_line import Desk
+from sensors import look, resources_of
 
 from pipeline import schedules
 from pipeline.run_history import attempts
 from pipeline.run_history.interrupted_runs import PROCESS_TAG, process_tag, sweep
 from pipeline.schedules import after_the_close, inbox_files, missing_sessions, restatements, stuck_runs
-from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.packs.packs import cut_pack
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse
@@ -36,17 +36,13 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def _resources(desk: Desk) -> dict[str, object]:
-    return {
-        "warehouse": WarehouseResource(home=str(desk.home)),
-        "desk": DeskResource(folder=str(desk.config)),
-    }
+    return resources_of(desk.home, desk.config)
 
 
 def _tick(desk: Desk, moment: str) -> dg.RunRequest | dg.SkipReason:
-    context = dg.build_schedule_context(
-        scheduled_execution_time=datetime.fromisoformat(moment), resources=_resources(desk)
-    )
-    return after_the_close(context)
+    due = datetime.fromisoformat(moment)
+    with dg.build_schedule_context(scheduled_execution_time=due, resources=_resources(desk)) as context:
+        return after_the_close(context)
 
 
 def test_a_session_gets_the_pack_of_its_date(desk: Desk) -> None:
@@ -73,18 +69,18 @@ def test_a_settled_file_in_the_inbox_starts_ingestion_once(desk: Desk) -> None:
     file.write_text("symbol,date,close\nAAA,2026-07-01,10\n", encoding="utf-8")
     (file.parent / "folder").mkdir()
     os.utime(file.parent / "folder", (0, 0))
-    first = inbox_files(dg.build_sensor_context(resources=_resources(desk)))
+    first, _ = look(inbox_files, _resources(desk))
     assert isinstance(first, dg.SkipReason)  # it may still be growing
     os.utime(file, (datetime.now(UTC).timestamp() - 60,) * 2)
-    arrived = inbox_files(dg.build_sensor_context(resources=_resources(desk)))
+    arrived, cursor = look(inbox_files, _resources(desk))
     assert isinstance(arrived, dg.SensorResult)
     assert len(arrived.run_requests or ()) == 1
-    assert list(json.loads(str(arrived.cursor))) == ["inbox/prices.csv"]
-    again = inbox_files(dg.build_sensor_context(cursor=arrived.cursor, resources=_resources(desk)))
+    assert list(json.loads(str(cursor))) == ["inbox/prices.csv"]
+    again, _ = look(inbox_files, _resources(desk), cursor=cursor)
     assert again == dg.SkipReason("no new file")
     file.write_text("symbol,date,close\nAAA,2026-07-01,10.5\n", encoding="utf-8")
     os.utime(file, (datetime.now(UTC).timestamp() - 30,) * 2)
-    changed = inbox_files(dg.build_sensor_context(cursor=arrived.cursor, resources=_resources(desk)))
+    changed, _ = look(inbox_files, _resources(desk), cursor=cursor)
     assert isinstance(changed, dg.SensorResult)
     [before], [after] = arrived.run_requests or (), changed.run_requests or ()
     assert before.run_key != after.run_key
@@ -100,12 +96,11 @@ def _look(
     desk: Desk, cursor: str | None, instance: dg.DagsterInstance | None = None
 ) -> tuple[list[str], str | None]:
     """The run keys that the inbox's sensor asks for, and its cursor."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, resources=_resources(desk))
-    answer = inbox_files(context)
+    answer, cursor = look(inbox_files, _resources(desk), cursor=cursor, instance=instance)
     if isinstance(answer, dg.SkipReason):
         return [], cursor
     assert isinstance(answer, dg.SensorResult)
-    return [str(request.run_key) for request in answer.run_requests or ()], answer.cursor
+    return [str(request.run_key) for request in answer.run_requests or ()], cursor
 
 
 @pytest.mark.parametrize("age", [3600.0, 60.0, -3600.0])
@@ -154,8 +149,8 @@ def test_an_ingestion_that_failed_is_asked_for_again(desk: Desk, monkeypatch: py
 
 def _missing(desk: Desk, instance: dg.DagsterInstance) -> dict[str, str]:
     """Partition -> run key of the runs that the sensor of missing sessions asks for."""
-    context = dg.build_sensor_context(instance=instance, resources=_resources(desk))
-    asked = [one for one in missing_sessions(context) if isinstance(one, dg.RunRequest)]
+    answers, _ = look(missing_sessions, _resources(desk), instance=instance)
+    asked = [one for one in answers if isinstance(one, dg.RunRequest)]
     return {str(one.partition_key): str(one.run_key) for one in asked}
 
 
@@ -191,7 +186,7 @@ def test_a_session_whose_file_came_late_is_asked_for_at_once(desk: Desk) -> None
 
 def test_without_a_folder_no_file_can_arrive(tmp_path: Path) -> None:
     still = Desk.example(tmp_path / "still")
-    skipped = inbox_files(dg.build_sensor_context(resources=_resources(still)))
+    skipped, _ = look(inbox_files, _resources(still))
     assert skipped == dg.SkipReason("no source is a folder")
 
 
@@ -205,31 +200,31 @@ class _Clock(datetime):
 
 def test_closed_sessions_without_a_pack_are_run(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedules, "datetime", _Clock)
-    asked = list(missing_sessions(dg.build_sensor_context(resources=_resources(desk))))
+    asked, _ = look(missing_sessions, _resources(desk))
     days = ("06-29", "06-30", "07-01", "07-02", "07-06", "07-07", "07-08", "07-09", "07-10", "07-13")
     keys = [f"PP_2026-{day}" for day in days]  # not the 14th: the vendor has four hours after its close
-    assert [(request.partition_key, request.run_key) for request in asked] == [  # type: ignore[union-attr]
+    assert [(request.partition_key, request.run_key) for request in asked] == [
         (key, f"missing-{key}-1") for key in keys
     ]
-    with WarehouseResource(home=str(desk.home)).open().write(STAMP) as tx:
+    with Warehouse(desk.home).write(STAMP) as tx:
         for key in keys[1:]:  # nor what was before the desk's first pack
             tx.con.execute(
                 "insert into pricing_packs by name select ? as pack_id, cast(? as date) as as_of, 1 as watermark_seq, "
                 "1 as revision, 'fresh' as verdict, 0 as symbols, 0 as rows, '[]' as precedence, '' as content_hash, "
                 "now()::timestamp as created_at, '' as run_id, 1 as materialization", [key, key[3:]],
             )  # fmt: skip
-    [skipped] = missing_sessions(dg.build_sensor_context(resources=_resources(desk)))
+    [skipped], _ = look(missing_sessions, _resources(desk))
     assert skipped == dg.SkipReason("every session up to 2026-07-13 has its pack")
 
 
 def test_without_a_live_source_no_session_is_missing(tmp_path: Path) -> None:
     still = Desk.example(tmp_path / "still")
-    [skipped] = missing_sessions(dg.build_sensor_context(resources=_resources(still)))
+    [skipped], _ = look(missing_sessions, _resources(still))
     assert skipped == dg.SkipReason("no source is live: nothing new can come")
 
 
 def test_before_the_first_run_no_restatement_is_looked_for(desk: Desk) -> None:
-    skipped = restatements(dg.build_sensor_context(resources=_resources(desk)))
+    skipped, _ = look(restatements, _resources(desk))
     assert "packfolio run" in str(skipped.skip_message)
 
 
@@ -244,5 +239,5 @@ def test_a_run_whose_process_is_gone_is_marked_as_failed(tmp_path: Path) -> None
             )
         assert sweep(instance) == [killed.run_id]
         assert instance.get_run_by_id(killed.run_id).status == dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
-        skipped = stuck_runs(dg.build_sensor_context(instance=instance))
+        skipped, _ = look(stuck_runs, instance=instance)
         assert "no run is stuck" in str(skipped.skip_message)

@@ -63,9 +63,8 @@ LATER = (
 def _load() -> None:
     """What every run needs, but for the modules that ask the environment where they are: each fork has its own."""
     gc.set_threshold(200_000, 100, 1000)
-    os.environ["PACKFOLIO_CONFIG"] = (
-        os.devnull
-    )  # partitions begin at no desk's first pack: those of many desks run here
+    # Partitions begin at no desk's first pack: those of many desks run here.
+    os.environ["PACKFOLIO_CONFIG"] = os.devnull
     import pipeline.commands
     import pipeline.runs
     import resources

@@ -17,6 +17,7 @@ from made_histories import copy_made
 import pipeline.cli
 from pipeline.run_history import making
 
+# These ask the environment where they are.
 LOADED = (
     "alerts",
     "stages",
@@ -26,7 +27,7 @@ LOADED = (
     "schedules",
     "definitions",
     "rerun",
-)  # these ask the environment where they are
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ PLACES = [
     *(ROOT / "resources/prices").rglob("*.py"),
     *(ROOT / "resources/screening").glob("*.py"),
     ROOT / "resources/logs/ingest.py",
-    ROOT / "resources/logs/on_record.py",
+    ROOT / "resources/logs/judged_again.py",
     ROOT / "resources/logs/recorded_actions.py",
     ROOT / "resources/logs/calendars.py",
     ROOT / "resources/logs/characteristics.py",

@@ -15,7 +15,6 @@ from resources.results.pack_inputs import Inputs
 from service import OptimizerService, answers, proposals, stresses
 from service import frontier as frontiers
 from service.desk import Desk
-from service.performance import _without_flows
 from service.proposals import shares, traded
 from service.settings import Settings
 from service.stresses import _after, chosen_scenarios
@@ -292,12 +291,6 @@ def test_a_frontier_with_cash_begins_in_cash_and_earns_the_rate(service: Optimiz
     assert short.warnings[-1].startswith("Insufficient data for a frontier (") and short.warnings[
         -1
     ].endswith("days)")
-
-
-def test_what_is_paid_out_of_a_book_is_no_fall_of_it() -> None:
-    # 100 falls to 90; then half of that is paid out, and what is left rises by a tenth
-    grown = _without_flows(np.array([100.0, 90.0, 54.0]), np.array([0.0, 0.0, -45.0]))
-    assert grown.tolist() == pytest.approx([1.0, 0.9, 0.99])
 
 
 def test_the_seeds_helpers(service: OptimizerService) -> None:

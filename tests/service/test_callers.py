@@ -77,19 +77,21 @@ def test_a_key_of_some_portfolios_sees_and_asks_for_no_other(client: TestClient)
 @pytest.mark.parametrize(
     "asked",
     [
+        # A portfolio called a symbol.
         {
             "table": "optimization_results",
             "symbol": "seed",
             "portfolio": "mixed",
-        },  # a portfolio called a symbol
+        },
         {"table": "optimization_results", "symbol": PORTFOLIO, "portfolio": "mixed", "factor": "seed"},
         {"table": "trades", "symbol": "SPY", "portfolio": "mixed", "factor": "seed"},
         {"table": "factor_returns", "symbol": "seed"},
+        # Of which the answer names whom there is.
         {
             "table": "prices",
             "symbol": "SPY",
             "portfolio": "nobody",
-        },  # of which the answer names whom there is
+        },
         {"table": "pricing_packs", "symbol": "SPY", "portfolio": "seed"},
         {"table": "return_estimates", "symbol": "SPY", "portfolio": "seed"},  # under his recipe
         {"table": "nonsense", "portfolio": "seed"},

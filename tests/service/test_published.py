@@ -10,6 +10,8 @@ from resources.ledger.ledger import Stamp
 from resources.store.warehouse import Warehouse
 from service.published import Published
 
+LAST = 4  # states, one after the other
+
 
 def publish(warehouse: Warehouse, number: int) -> None:
     stamp = Stamp(f"run-{number}", pd.Timestamp("2025-01-02").to_pydatetime(), "code", "config")
@@ -49,12 +51,12 @@ def test_readers_see_whole_copies_while_a_writer_publishes(tmp_path: Path) -> No
     publish(warehouse, 0)
     published = Published(warehouse)
     failures: list[Exception] = []
-    seen: list[list[int]] = [[] for _ in range(4)]
+    seen: list[list[int]] = [[] for _ in range(3)]
     moved = threading.Condition()
 
     def read(counts: list[int]) -> None:
         try:
-            while not counts or counts[-1] < 8:
+            while not counts or counts[-1] < LAST:
                 count = count_of(published)
                 with moved:
                     counts.append(count)
@@ -68,7 +70,7 @@ def test_readers_see_whole_copies_while_a_writer_publishes(tmp_path: Path) -> No
     readers = [threading.Thread(target=read, args=(counts,)) for counts in seen]
     for reader in readers:
         reader.start()
-    for number in range(1, 8):
+    for number in range(1, LAST):
         with moved:  # every state is read by somebody before the next replaces it
             moved.wait_for(lambda: failures or any(number in counts for counts in seen))  # noqa: B023  called at once
         publish(warehouse, number)
@@ -76,5 +78,5 @@ def test_readers_see_whole_copies_while_a_writer_publishes(tmp_path: Path) -> No
         reader.join()
     published.close()
     assert failures == []
-    assert all(counts == sorted(counts) and counts[-1] == 8 for counts in seen)
-    assert {count for counts in seen for count in counts} == set(range(1, 9))
+    assert all(counts == sorted(counts) and counts[-1] == LAST for counts in seen)
+    assert {count for counts in seen for count in counts} == set(range(1, LAST + 1))

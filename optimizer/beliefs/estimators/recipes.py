@@ -176,9 +176,8 @@ def estimate_window(
     own = table
     if np.isnan(table.sum()) or len(table) <= recipe.lookback_days:
         notes, common = gap_notes(table, dates, symbols, recipe), common_rows(table)
-        if len(common) < len(
-            table
-        ):  # a whole window keeps its place in memory, and so the last bits of its sums
+        # A whole window keeps its place in memory, and so the last bits of its sums.
+        if len(common) < len(table):
             own, dates = table[common], dates[common]
     if recipe.frequency != "daily":
         ends = period_ends(dates, recipe.frequency)

@@ -79,10 +79,8 @@ class Scaled:
             self.blocks += it.link
             self.blocks[:-1] += it.link
             self.couplings += it.link
-        self.workspace = (
-            np.empty_like(self.blocks),
-            np.empty_like(self.blocks),
-        )  # fresh pages cost more than the sums
+        # Fresh pages cost more than the sums.
+        self.workspace = (np.empty_like(self.blocks), np.empty_like(self.blocks))
 
     def split(self, all_of: Array) -> Split:
         """The parts of one vector over the inequalities, as views."""

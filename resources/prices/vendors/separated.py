@@ -16,10 +16,11 @@ SPACED = re.compile(r"[+-]?\d{1,3}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?", re.
 SPACES = re.compile(r"[ \u00a0\u202f'\u2019]")
 MARKED = re.compile(r"[+-]?\d+[.,]\d+", re.A)
 ONE_GROUP = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.A)  # 1.234 may be either
+# Decimal mark -> numbers that show the other to group thousands.
 GROUPED = {
     ",": re.compile(r"[+-]?\d{1,3}((\.\d{3})+,\d+|(\.\d{3}){2,})", re.A),
     ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,})", re.A),
-}  # decimal mark -> numbers that show the other to group thousands
+}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from resources.packs.packs import Pack
 from resources.results.factor_models import recorded_factor_returns, recorded_models
 from resources.results.pack_estimates import Own, by_volume, read_own
 from resources.results.rebalancing import NO_TRADE
-from resources.results.tails.before import HeldBefore, held_before
+from resources.results.tails.held_before import HeldBefore, held_before
 
 SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
 Orders = Mapping[str, tuple[Decimal, Decimal]]

@@ -11,7 +11,7 @@ from resources.results.accounts.ground import Ground
 from resources.results.pack_estimates import portfolio_of
 from resources.results.sensitivities.span import Span
 from resources.results.stage_outputs import Answer, Columns
-from resources.results.tails.held import held_columns
+from resources.results.tails.held_returns import held_columns
 from resources.results.tails.risks import HELD, PROPOSED, Priced, tail_columns
 
 NOTHING: Answer = {"tail_risk": {}, "held_returns": {}}

@@ -12,10 +12,10 @@ import dagster as dg
 import duckdb
 import pytest
 from lineage_events import fit_the_specification, join_up
+from sensors import look, resources_of
 from zygote import Zygote
 
 from pipeline.schedules import restatements
-from resources.dagster_resources import DeskResource, WarehouseResource
 
 pytestmark = pytest.mark.xdist_group("audit")
 
@@ -164,16 +164,11 @@ def test_what_the_code_changed_is_a_part_of_its_own(desk: Zygote) -> None:
 
 def sensed(folder: Path, home: Path) -> list[str]:
     """What the sensor says at two looks, and then nothing more: it never asks for a run."""
-    resources = {
-        "warehouse": WarehouseResource(home=str(home)), "desk": DeskResource(folder=str(folder / "config"))
-    }  # fmt: skip
     cursor, said = None, []
     for _ in range(2):
-        context = dg.build_sensor_context(resources=resources, cursor=cursor)
-        answer = restatements(context)
+        answer, cursor = look(restatements, resources_of(home, folder / "config"), cursor=cursor)
         assert isinstance(answer, dg.SkipReason)
         said.append(str(answer.skip_message))
-        cursor = context.cursor
     return said
 
 
@@ -195,9 +190,8 @@ def test_a_restatement_that_moves_a_live_portfolio_is_proposed_and_nothing_is_re
     finally:
         inbox.unlink()
     (found,) = desk.read("packs", "restatements", home="restated")
-    assert (
-        found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
-    )  # the paper book is not live
+    # The paper book is not live.
+    assert found["pack_id"] == "PP_2024-02-29.2" and found["portfolio"] == "book"
     assert found["moved"] > 0.005
     assert "6 restated, 0 new in prices (AAA)" in found["reason"]
     assert found["command"].startswith("packfolio packs revise 2024-02-29 --reason '6 restated")
@@ -234,9 +228,8 @@ def test_the_lineage_of_a_trade_as_openlineage_events(desk: Zygote, tmp_path: Pa
     assert {item["name"] for item in trades["inputs"]} >= {"optimal_weights", "portfolio_snapshots"}
     made = trades["outputs"][0]["facets"]["columnLineage"]["fields"]["quantity"]["inputFields"]
     assert {"namespace": "packfolio", "name": "holdings", "field": "quantity", "transformations": []} in made
-    assert (
-        len({event["run"]["facets"]["parent"]["run"]["runId"] for event in events}) >= 2
-    )  # ingest, and two runs
+    # Ingest, and two runs.
+    assert len({event["run"]["facets"]["parent"]["run"]["runId"] for event in events}) >= 2
     assert done["prices"]["inputs"][0]["namespace"] == "file"
 
 

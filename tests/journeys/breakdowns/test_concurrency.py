@@ -19,7 +19,7 @@ Desk = tuple[Zygote, Zygote, list[date]]
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Two zygotes over one home, in which one day was run."""
-    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
     return Zygote(folder), Zygote(folder), days
 
 

@@ -83,7 +83,7 @@ def kill_runs(desk: tuple[Zygote, list[date]], name: str, wanted: int, seed: int
 def test_a_run_killed_twice_is_marked_and_converges_to_the_tables_of_an_untouched_one(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, home, dice, day = Zygote(folder), folder / "killed", Random(1), ("run", "--as-of", str(days[-4]))
     for moment in (lambda: commits(home) > 4, at_some_moment(home, dice)):
         assert zygote.packfolio(*day, home="killed", kill_when=moment)[0] == -9
@@ -97,7 +97,7 @@ def test_a_run_killed_twice_is_marked_and_converges_to_the_tables_of_an_untouche
 def test_a_backfill_killed_within_its_days_goes_on_and_ends_at_the_tables_of_a_run_a_day(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    folder, days = own_copy(tmp_path_factory, "together", run_one_day)
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
     zygote, home = Zygote(folder), folder / "filled"
     for name in ("filled", "daily"):
         shutil.copytree(folder / "home", folder / name)

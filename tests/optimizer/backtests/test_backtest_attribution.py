@@ -94,9 +94,8 @@ def test_selection_and_allocation_are_told_apart():
     even = dict.fromkeys(prices, 0.25)
     same = run.backtest_strategy(lambda history, day: even, "daily", settings=free)
     parts = attribution_by_group(same, groups, prices, even)
-    assert (
-        parts.loc[["one", "two"]].iloc[1:].abs().to_numpy().max() < 0.01
-    )  # but the first day in cash: nothing
+    # But the first day in cash: nothing.
+    assert parts.loc[["one", "two"]].iloc[1:].abs().to_numpy().max() < 0.01
     picked = run.backtest_strategy(
         lambda history, day: {**even, "S0": 0.5, "S1": 0.0}, "daily", settings=free
     )
@@ -139,6 +138,7 @@ def test_the_money_weighted_return_is_that_of_a_client_who_pays_in_and_out():
     years = (result.nav.index[-1] - result.nav.index[0]).days / 365.25
     grown = result.nav.iloc[-1] / result.nav.iloc[0]
     assert result.money_weighted_return() == pytest.approx(grown ** (1 / years) - 1)
+    assert result.money_weighted_return(pd.Series()) == result.money_weighted_return()
     paid = pd.Series({pd.Timestamp("2020-12-31"): 1e6})  # after the doubling: it met the loss alone
     late = result.money_weighted_return(paid)
     assert late < result.money_weighted_return()

@@ -194,7 +194,7 @@ def test_one_decision_without_a_certificate_keeps_the_holdings_and_ends_nothing(
         ({"gap_days": -1}, "gap_days is -1"),
         ({"delisting_return": {"A": -2}}, "delisting_return is -2; it must be at least -1"),
         ({"borrow_fees": pd.Series({"A": -0.01})}, "borrow_fees is -0.01; it must be at least 0"),
-        ({"risk_free_rate": 4.5}, "risk_free_rate is 4.5; it must be at least -0.99, and at most 0.99"),
+        ({"risk_free_rate": 4.5}, "risk_free_rate is 4.5; it must be a fraction per year"),
         ({"financing_spread": 50}, "financing_spread is 50; it must be"),
         ({"risk_free_rate": "2%"}, "risk_free_rate is '2%'; it must be a number"),
         ({"history_days": 0}, "history_days is 0"),

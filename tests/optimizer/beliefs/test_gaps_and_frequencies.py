@@ -186,9 +186,8 @@ def test_pairs_use_their_own_dates():
             assert found.mean[i] == pytest.approx(pair.pct_change().mean().iloc[0] * periods)
     whole = walk(pd.bdate_range("2020-01-01", periods=253))
     pairs, plain = estimate(whole, replace(PLAIN, missing="pairwise")), estimate(whole, PLAIN)
-    np.testing.assert_allclose(
-        pairs.mean, plain.mean, rtol=1e-12
-    )  # two ways of summing: the last bits are a kernel's
+    # Two ways of summing: the last bits are a kernel's.
+    np.testing.assert_allclose(pairs.mean, plain.mean, rtol=1e-12)
     np.testing.assert_allclose(pairs.covariance, plain.covariance, rtol=1e-10, atol=1e-16)
 
 
@@ -201,9 +200,8 @@ def test_returns_are_taken_in_place_of_prices():
         estimate(table, capm, market="S1"),
         estimate(returns=returns, recipe=capm, market="S1"),
     )
-    np.testing.assert_allclose(
-        told.mean, priced.mean, rtol=1e-12
-    )  # the last bits are those of places in memory
+    # The last bits are those of places in memory.
+    np.testing.assert_allclose(told.mean, priced.mean, rtol=1e-12)
     assert told.scenarios.tobytes() == priced.scenarios.tobytes()
     returns.iloc[5, 0] = np.nan
     found = estimate(returns=returns)

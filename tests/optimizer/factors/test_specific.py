@@ -26,9 +26,8 @@ def test_moments_of_a_whole_history_are_the_decayed_newey_west():
     for lag in (1, 2):
         expected += 2 * (1 - lag / 3) * (scaled[lag:] * scaled[:-lag]).sum(axis=0)
     assert moments.long_run == pytest.approx(expected)
-    centred = np.vstack(
-        [residuals[:, :1], -residuals[:, :1]]
-    )  # a mean of 0 exactly, for the factors' own function
+    # A mean of 0 exactly, for the factors' own function.
+    centred = np.vstack([residuals[:, :1], -residuals[:, :1]])
     assert newey_west(centred, np.inf, 0)[0, 0] == pytest.approx((residuals[:, 0] ** 2).mean())
 
 

@@ -17,9 +17,8 @@ from optimizer.model.sessions import (
 )
 
 DAYS = pd.bdate_range("2018-01-01", periods=1300)
-NEW_YORK = DAYS[
-    ~((DAYS.month == 12) & (DAYS.day == 25)) & (DAYS.dayofyear % 29 != 1)
-]  # about 9 holidays a year
+# About 9 holidays a year.
+NEW_YORK = DAYS[~((DAYS.month == 12) & (DAYS.day == 25)) & (DAYS.dayofyear % 29 != 1)]
 ALL = pd.date_range("2018-01-01", periods=1300)
 SUNDAYS = ALL[(ALL.weekday < 4) | (ALL.weekday == 6)][4:]
 

@@ -151,9 +151,8 @@ def test_no_scenarios_as_near_as_the_radius_lose_more_than_the_robust_answer_say
     policy = Policy(method="robust_cvar", tail_level=LEVEL, wasserstein_radius=radius)
     found = solve(it, policy, Universe(it.symbols))
     w = found.weights
-    bad = np.argsort(it.scenarios @ w)[
-        :15
-    ]  # the tail: a tenth of the days, moved by ten times the mean distance
+    # The tail: a tenth of the days, moved by ten times the mean distance.
+    bad = np.argsort(it.scenarios @ w)[:15]
     moved = it.scenarios.copy()
     moved[bad] -= radius / (1 - LEVEL) * w / np.linalg.norm(w)
     assert np.linalg.norm(moved - it.scenarios, axis=1).mean() == pytest.approx(radius)

@@ -89,10 +89,11 @@ def test_black_scholes_against_a_published_value_and_parity() -> None:
     rate = exp(0.1) - 1  # Hull's example states 10% continuously compounded
     call = black_scholes("CALL", 42, 40, 0.5, 0.2, rate)
     put = black_scholes("PUT", 42, 40, 0.5, 0.2, rate)
+    # Hull, Options, Futures, and Other Derivatives, 15.6.
     assert (round(call, 2), round(put, 2)) == (
         4.76,
         0.81,
-    )  # Hull, Options, Futures, and Other Derivatives, 15.6
+    )
     assert call - put == pytest.approx(42 - 40 * exp(-0.05))
     assert black_scholes("PUT", 30, 40, 0.0, 0.2, rate) == 10
     assert log(1 + rate) == pytest.approx(0.1)

@@ -62,9 +62,8 @@ def test_each_phase_is_recognised(figures: tuple[float, float, float, float], ex
     z_scores = {driver.series: driver.z_score for driver in found.drivers}
     for name, wanted in zip(("T10Y2Y", "UNRATE", "CPIAUCSL", "BAA10Y"), figures, strict=True):
         assert z_scores[name] == pytest.approx(wanted, abs=0.1)
-    assert all(
-        driver.points > 100 for driver in found.drivers
-    )  # the monthly series count like the daily ones
+    # The monthly series count like the daily ones.
+    assert all(driver.points > 100 for driver in found.drivers)
 
 
 @given(st.integers(1, 120), st.floats(-5, 5))
@@ -81,10 +80,11 @@ def test_a_series_that_cannot_be_read_says_why_and_nothing_is_detected() -> None
         "no value is on record": {**full, "UNRATE": []},
         "100 is the most": {**full, "UNRATE": full["UNRATE"][:-6]},
         "30 are needed": {**full, "UNRATE": full["UNRATE"][-20:]},
+        # Whose deviation is no exact 0.
         "has not moved": {
             **full,
             "BAA10Y": series(DAYS, [0.1] * len(DAYS), 1),
-        },  # whose deviation is no exact 0
+        },
         "usable values": {**full, "CPIAUCSL": full["CPIAUCSL"][::-7][::-1]},  # no value has one a year before
     }
     for said, known in cases.items():

@@ -124,9 +124,8 @@ def test_wrong_sales_are_named():
         sell(LOTS, 221, 25, DAY)
     with pytest.raises(PolicyError, match="use one of fifo"):
         sell(LOTS, 1, 25, DAY, "best")
-    with pytest.raises(
-        PolicyError, match="two lots of one id"
-    ):  # of the first it would sell what it took of both
+    # Of the first it would sell what it took of both.
+    with pytest.raises(PolicyError, match="two lots of one id"):
         sell((*LOTS, Lot("1", "X", 5, 1, DAY)), 110, 1, DAY)
     with pytest.raises(PolicyError, match="one symbol at a time"):
         sell([*LOTS, Lot("4", "Y", 1, 1, DAY)], 1, 25, DAY)

@@ -4,13 +4,12 @@ import json
 import shutil
 from pathlib import Path
 
-import dagster as dg
 import pytest
+from sensors import look, resources_of
 from terminal import terminal
 from typed_desk import BOOK, REVISED, THURSDAY, WEDNESDAY, Typed, read_published
 
 from pipeline.schedules import restatements
-from resources.dagster_resources import DeskResource, WarehouseResource
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -47,9 +46,8 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
     shutil.copytree(typed.at.folder, tmp_path / "desk")
     (tmp_path / "desk" / "inbox" / "again.csv").write_text("symbol,date,close\nAAA,2024-02-27,100\n")
     none = typed.at("packs", "restatements")
-    assert (
-        none.status == 0 and len(none.lines) == 2
-    )  # Wednesday was revised after Thursday's paper day was computed
+    # Wednesday was revised after Thursday's paper day was computed.
+    assert none.status == 0 and len(none.lines) == 2
     assert f"paper: its day under {THURSDAY} rests on an older version of {REVISED}" in none.lines[0]
     with terminal(tmp_path / "desk") as at:
         at.read("ingest")
@@ -67,14 +65,12 @@ def test_a_restatement_that_moves_weights_is_proposed_and_not_acted_on(typed: Ty
             )
             if line
         ]
-        resources = {
-            "warehouse": WarehouseResource(home=str(at.home)), "desk": DeskResource(folder=str(at.config)),
-        }  # fmt: skip
-        looked = restatements(context := dg.build_sensor_context(resources=resources))
+        resources = resources_of(at.home, at.config)
+        looked, cursor = look(restatements, resources)
         assert looked.skip_message == "; ".join(
             one["reason"] if one["portfolio"] == "paper" else f"proposed: {one['command']}" for one in found
         )
-        again = restatements(dg.build_sensor_context(cursor=context.cursor, resources=resources))
+        again, _ = look(restatements, resources, cursor=cursor)
         assert again.skip_message == "nothing was ingested since the last look"
         notes = [one["found"] for one in at.read("doctor") if one["check"] == "restatement"]
         assert notes == [f"{one['pack_id']}: {one['reason']}" for one in found]

@@ -214,9 +214,8 @@ def test_an_anchor_that_is_gone_or_remembers_more_is_a_fault(desk: Environment) 
     with Warehouse(desk.home).write(STAMP) as tx:
         ingest(tx, "prices", price_rows(close=103.0))
     ahead = desk.anchor.read_text()
-    shutil.copy(
-        desk.config.parent / "home" / "published.duckdb", desk.home / "warehouse.duckdb"
-    )  # an older copy
+    # An older copy.
+    shutil.copy(desk.config.parent / "home" / "published.duckdb", desk.home / "warehouse.duckdb")
     (desk.home / "warehouse.duckdb.wal").unlink(missing_ok=True)
     assert len(ahead.splitlines()) > len(lines)
     assert "the anchor remembers" in found(desk, "fault", database=True)["verification"]

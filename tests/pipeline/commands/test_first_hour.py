@@ -145,9 +145,8 @@ def test_the_example_and_a_paper_book_are_desks_too(at: Terminal, tmp_path: Path
         == 0
     )
     desk = load_configuration(at.config)
-    assert [book.name for book in desk.portfolios.files] == [
-        "main"
-    ]  # the example's are where one asks for it
+    # The example's are where one asks for it.
+    assert [book.name for book in desk.portfolios.files] == ["main"]
     paper = desk.portfolios.find("main")
     assert (paper.mode, paper.universe, paper.holdings[0].cash) == ("paper", ["KO", "XOM"], 5000)
     assert paper.policy.max_turnover_pct is None  # which would keep it in cash

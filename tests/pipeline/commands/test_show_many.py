@@ -44,9 +44,8 @@ def test_many_portfolios_are_told_by_outcome_by_spread_and_by_the_worst() -> Non
         "b solved 50.0% 12.50",
         "one of them: packfolio trades --portfolio NAME", "note two are new",
     ]  # fmt: skip
-    assert "turnover cost bps" in said(
-        printed(show_summary, shown | {"worst": shown["worst"][1:]})
-    )  # no "why"
+    # No "why".
+    assert "turnover cost bps" in said(printed(show_summary, shown | {"worst": shown["worst"][1:]}))
 
 
 @pytest.mark.parametrize(("days", "told"), [(1, "1 session"), (5, "5 sessions")])

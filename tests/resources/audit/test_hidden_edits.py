@@ -46,10 +46,11 @@ PLANTED = {
     "comment on a column": "comment on column trades.price is 'planted'",
     "comment on a view": "comment on view latest_trades is 'planted'",
 }
+# Macros that verification might call.
 LOOKED_AT_WHOLE = (
     "trigger",
     *(kind for kind in PLANTED if "macro" in kind or "in the place" in kind),
-)  # macros that verification might call
+)
 
 
 @pytest.mark.parametrize("kind", LOOKED_AT_WHOLE)
@@ -153,7 +154,8 @@ def test_rows_of_portfolios_that_change_on_their_way_are_not_written(tmp_path: P
     """One reading hashes content and cells before the rows are moved: what lies there then is held against it."""
     warehouse = new_warehouse(tmp_path)
     frames = {
-        "optimal_weights": pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]}),
+        # two rows alike, whose hashes would cancel each other in an exclusive or
+        "optimal_weights": pd.DataFrame({"symbol": ["AAA", "AAA"], "weight": [0.25, 0.25]}),
         "optimization_results": pd.DataFrame({"method": ["m"], "status": ["ok"]}),
     }
     with pytest.raises(DataError, match="optimal_weights has other rows"), warehouse.write(STAMP) as tx:

@@ -105,7 +105,7 @@ def one_edit(original: Path, home: Path, seed: int) -> None:
 
 
 def test_any_single_edit_is_named(original: Path, tmp_path: Path) -> None:
-    for seed in range(6):
+    for seed in range(2):  # a cell of each column is edited above, beside others
         one_edit(original, tmp_path, seed)
 
 

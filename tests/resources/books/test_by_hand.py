@@ -37,9 +37,8 @@ def test_pence_beside_pounds_are_worth_what_the_freshest_way_says(tmp_path: Path
         with book.warehouse.live() as con:
             seen = read_inputs(con, newest_fresh(con, day), found, FundExposureMap([]))
         assert seen.prices == pytest.approx({"AAA": 12.5 * POUND[day], "BBB": 20 * POUND[day]}, rel=1e-12)
-    pounds = (
-        40 * 0.25 + 10 * 12.5 + 5 * 20
-    )  # the dividend of who held on its eve, and the sales, at the new rate
+    # The dividend of who held on its eve, and the sales, at the new rate.
+    pounds = 40 * 0.25 + 10 * 12.5 + 5 * 20
     assert float(cash(found)) == pytest.approx(1000 + pounds * POUND[D3], abs=1e-4)
     assert shares(found) == {"AAA": 30, "BBB": 25}
 

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from bench import close_kept
 from book_chain import DAYS, Chain, book_file, flat, shares
 
 from resources.books.day_before import skipped_before
@@ -13,39 +14,50 @@ from resources.packs.packs import newest_fresh
 D1, D2, D3, D4 = DAYS[20:24]
 
 
+FILE = book_file("cash: 1000, positions: {AAA: 300}")
+
+
 @pytest.fixture
 def book(tmp_path: Path) -> Chain:
-    return Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"), AAA=50.0, BBB=50.0)
+    return Chain(tmp_path, FILE, AAA=50.0, BBB=50.0)
 
 
-def test_a_day_waits_for_the_trades_of_the_day_before(book: Chain) -> None:
-    book.day(D1)
-    book.snapshot(D2)  # its trades are still to come
-    waiting = book.snapshot(D3)
+@pytest.fixture
+def begun(tmp_path: Path) -> Chain:
+    """The book after its first day."""
+    return Chain(tmp_path, FILE, _first_day)
+
+
+def _first_day(folder: Path) -> None:
+    Chain(folder, FILE, AAA=50.0, BBB=50.0).day(D1)
+    close_kept()
+
+
+def test_a_day_waits_for_the_trades_of_the_day_before(begun: Chain) -> None:
+    begun.snapshot(D2)  # its trades are still to come
+    waiting = begun.snapshot(D3)
     assert waiting.waits_for == f"PP_{D2}"
     assert waiting.problem is not None
     assert waiting.problem.startswith(f"compute PP_{D2} first") and "--portfolio book" in waiting.problem
     assert (waiting.holdings.as_of, dict(waiting.holdings.quantities)) == (None, {})
-    book.order(D2, {"AAA": 200})
-    assert shares(book.snapshot(D3)) == {"AAA": 200}
-    assert book.out_of_date() == []
+    begun.order(D2, {"AAA": 200})
+    assert shares(begun.snapshot(D3)) == {"AAA": 200}
+    assert begun.out_of_date() == []
 
 
-def test_a_day_waits_for_a_day_that_waits_and_for_a_pack_that_the_book_has_not_seen(book: Chain) -> None:
-    book.day(D1)
-    book.snapshot(D2)
-    book.snapshot(D3)
-    assert book.snapshot(D4).waits_for == f"PP_{D2}"  # the earliest
-    book.order(D2, {})
-    assert book.snapshot(D4).waits_for == f"PP_{D3}"
-    book.day(D3)
-    assert book.snapshot(D4).problem is None
+def test_a_day_waits_for_a_day_that_waits_and_for_a_pack_that_the_book_has_not_seen(begun: Chain) -> None:
+    begun.snapshot(D2)
+    begun.snapshot(D3)
+    assert begun.snapshot(D4).waits_for == f"PP_{D2}"  # the earliest
+    begun.order(D2, {})
+    assert begun.snapshot(D4).waits_for == f"PP_{D3}"
+    begun.day(D3)
+    assert begun.snapshot(D4).problem is None
 
 
-def test_a_pack_without_the_book_is_computed_first(book: Chain) -> None:
-    book.day(D1)
-    book.cut(D2)
-    assert book.snapshot(D3).waits_for == f"PP_{D2}"
+def test_a_pack_without_the_book_is_computed_first(begun: Chain) -> None:
+    begun.cut(D2)
+    assert begun.snapshot(D3).waits_for == f"PP_{D2}"
 
 
 def test_a_new_book_waits_for_nothing(book: Chain) -> None:
@@ -92,9 +104,8 @@ def test_of_a_day_only_what_was_computed_before_it_and_must_follow_it_is_told(bo
     book.day(D3)
     assert skipped(D1) == skipped(D3) == []
     book.day(D2)
-    book.order(
-        D1, {"AAA": 100}
-    )  # an earlier day is out of date too: of D2, what follows it is told all the same
+    # An earlier day is out of date too: of D2, what follows it is told all the same.
+    book.order(D1, {"AAA": 100})
     assert [late.pack_id for late in book.out_of_date()] == [f"PP_{D2}"]
     assert (skipped(D1), skipped(D2), skipped(D3)) == ([], [f"PP_{D3}"], [])
 
@@ -107,13 +118,12 @@ def test_a_day_that_began_with_the_file_before_an_earlier_one_was_there_is_named
     assert "was computed from its file" in str(found)
 
 
-def test_a_revised_day_leaves_the_next_one_on_an_older_version(book: Chain) -> None:
-    book.day(D1)
-    book.day(D2)
-    book.cut(D1, revise="a correction")
-    assert book.snapshot(D2).waits_for == f"PP_{D1}.2"
-    book.day(D1)
-    assert book.snapshot(D2).problem is None
+def test_a_revised_day_leaves_the_next_one_on_an_older_version(begun: Chain) -> None:
+    begun.day(D2)
+    begun.cut(D1, revise="a correction")
+    assert begun.snapshot(D2).waits_for == f"PP_{D1}.2"
+    begun.day(D1)
+    assert begun.snapshot(D2).problem is None
 
 
 def test_a_computed_day_that_is_computed_again_alike_changes_nothing(book: Chain) -> None:

@@ -101,9 +101,8 @@ def test_a_paper_book(tmp_path: Path, late: bool) -> None:
 def test_a_paper_book_trades_on_with_what_it_became(tmp_path: Path) -> None:
     desk = book(tmp_path, "paper")
     state(desk)
-    desk.day(
-        D2, {"PAY": 90, "CUT": 50}
-    )  # the orders go through the actions too: 200 of the 400 are sold at 12.50
+    # The orders go through the actions too: 200 of the 400 are sold at 12.50.
+    desk.day(D2, {"PAY": 90, "CUT": 50})
     found = desk.day(D3, {"NEW": 60, "PAY": 0})
     assert (shares(found)["PAY"], shares(found)["CUT"]) == (90, 200)
     assert cash(found) == 1000 + MERGED + PAID + 10 * 48 + 200 * 12.5
@@ -111,9 +110,8 @@ def test_a_paper_book_trades_on_with_what_it_became(tmp_path: Path) -> None:
     assert shares(after)["NEW"] == 60 and "PAY" not in shares(after)
     assert cash(after) == cash(found) + 30 * 100 + 90 * 48
     left = costs(dict(after.holdings.lots))["NEW"]  # type: ignore[arg-type]
-    assert left == pytest.approx(
-        10 * 100 + 50 * 80
-    )  # 30 of the 40 that were BOTH, 100 each, the first by name
+    # 30 of the 40 that were BOTH, 100 each, the first by name.
+    assert left == pytest.approx(10 * 100 + 50 * 80)
     value = sum(float(count) * price(symbol) for symbol, count in shares(after).items())
     assert float(cash(after)) + value == pytest.approx(61_000)
 

@@ -89,9 +89,8 @@ def test_restated_adjusted_closes_change_the_unit_not_the_value(
     book = chain(tmp_path)
     book.prices("AAA", upto(flat(100.0), D2), basis=basis)
     book.day(D2)
-    book.prices(
-        "AAA", upto(flat(round(100.0 / parts, 4)), D3), basis=basis
-    )  # all of history, on the evening of the split
+    # All of history, on the evening of the split.
+    book.prices("AAA", upto(flat(round(100.0 / parts, 4)), D3), basis=basis)
     found = book.day(D3)
     assert shares(found)["AAA"] == pytest.approx(300 * parts, rel=1e-5)
     assert shares(found)["AAA"] * round(100.0 / parts, 4) == pytest.approx(30_000, rel=1e-5)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from optimizer import DataError
-from resources.brokers.reading import read_statement
+from resources.brokers.export_lines import read_statement
 from resources.brokers.statement import Answers, Statement
 
 HEADER = (

@@ -8,9 +8,9 @@ import pytest
 from brokers_exports import FIDELITY, GENERIC, INTERACTIVE_BROKERS, LAYOUTS, SCHWAB, VANGUARD
 
 from optimizer import DataError
+from resources.brokers.export_lines import read_statement
 from resources.brokers.files import export_text
 from resources.brokers.holdings import holdings, last_weekday
-from resources.brokers.reading import read_statement
 from resources.brokers.statement import Answers, Statement
 
 DAY = date(2022, 12, 23)

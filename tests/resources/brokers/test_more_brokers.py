@@ -9,8 +9,8 @@ from brokers_exports import HARGREAVES_LANSDOWN, THINKORSWIM
 
 from optimizer import DataError, PolicyError
 from pipeline.commands.broker_file import choices
+from resources.brokers.export_lines import read_statement
 from resources.brokers.holdings import holdings
-from resources.brokers.reading import read_statement
 from resources.brokers.statement import Answers, Statement
 
 DAY = date(2022, 12, 23)

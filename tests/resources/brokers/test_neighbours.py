@@ -7,8 +7,8 @@ import pytest
 
 from optimizer import DataError
 from resources.brokers.amounts import day
+from resources.brokers.export_lines import read_statement
 from resources.brokers.holdings import holdings
-from resources.brokers.reading import read_statement
 from resources.brokers.statement import Answers, Statement
 
 DAY = date(2022, 12, 23)

@@ -70,9 +70,8 @@ def test_a_panel_is_what_the_pack_saw_then(seen: Seen) -> None:
     con, pack = seen
     panel = read_panel(con, pack, ["CCC", "AAA", "ZZZ"])
     assert panel.dates == DAYS
-    np.testing.assert_array_equal(
-        panel.close[:, 1], [100.0, 101.0, 102.0, 103.0]
-    )  # not the 77 that came later
+    # Not the 77 that came later.
+    np.testing.assert_array_equal(panel.close[:, 1], [100.0, 101.0, 102.0, 103.0])
     np.testing.assert_array_equal(panel.close[:, 0], [500.25, 501.25, 502.25, 503.25])
     assert np.isnan(panel.close[:, 2]).all()
     assert panel.last_close(1) == (DAYS[-1], 103.0)

@@ -137,11 +137,12 @@ def test_a_symbol_that_stops_is_named_and_too_many_reject_the_pack(warehouse: Wa
     assert [item.symbol for item in found.findings if item.code == "STALE_SYMBOL"] == ["CCC", "DDD"]
     with warehouse.live() as con:
         kept = con.execute("select code, count(*) from check_findings group by 1 order by 1").fetchall()
+    # One row aside, told by both packs.
     assert kept == [
         ("COVERAGE", 1),
         ("SET_ASIDE", 2),
         ("STALE_SYMBOL", 2),
-    ]  # one row aside, told by both packs
+    ]
 
 
 def test_who_was_delisted_merged_or_renamed_is_not_missed(warehouse: Warehouse) -> None:

@@ -88,9 +88,8 @@ def test_what_the_vendor_tells_as_a_dividend_is_the_spin_off_and_is_not_paid_in_
     told = prices("OLD", PARENT, [0, 0, 0, 21.5, 0, 0])
     cash = {"symbol": "OLD", "date": EX, "kind": "dividend", "value": 1.0}
     panel = desk.seen([*told, *prices("NEW", CHILD)], [spin_off(), cash], ["NEW", "OLD"])
-    assert panel.total_return()["OLD"].iloc[2] == pytest.approx(
-        80 / ((80 + 21.5) / 100)
-    )  # as the vendor has it
+    # As the vendor has it.
+    assert panel.total_return()["OLD"].iloc[2] == pytest.approx(80 / ((80 + 21.5) / 100))
     assert panel.dividend[3, 1] == 1.0
     assert panel.in_kind is not None
     assert panel.in_kind[3, 1] == pytest.approx(20.5)

@@ -231,9 +231,8 @@ def test_a_name_that_cannot_be_printed_is_refused_spelled_out_and_the_others_go_
     for name in NAMES:
         with open(os.path.join(os.fsencode(tmp_path), name), "w") as file:  # noqa: PTH118, PTH123  bytes
             file.write(GOOD)
-    (tmp_path / "<script>alert(1)<script>.csv").write_text(
-        GOOD
-    )  # ugly, but it can be shown: escaped where it is
+    # Ugly, but it can be shown: escaped where it is.
+    (tmp_path / "<script>alert(1)<script>.csv").write_text(GOOD)
     (tmp_path / "good.csv").write_text(GOOD)
     (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
     found = source(tmp_path)

@@ -85,12 +85,13 @@ def test_five_hundred_uncleaned_stocks(calendar: Calendar) -> None:
     (one,) = deliveries("scale")
     result = screen(one, Context(TODAY, calendar.days))
     assert result.rows.num_rows == 1_213_492 - 4
+    # Dividends of no fall.
     assert sorted(result.quarantined["symbol"].to_pylist()) == [
         "FMC",
         "LYB",
         "MET",
         "TEL",
-    ]  # dividends of no fall
+    ]
     assert {"HBI", "ROST", "RTX"} == set(symbols(result, "ADJ_INCONSISTENT"))
     assert {"HLT", "LDOS", "TMUS"} == set(symbols(result, "SPLIT_FROM_ADJUSTED"))
     assert found(result) == {

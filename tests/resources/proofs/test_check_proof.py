@@ -224,9 +224,8 @@ def test_a_key_that_was_handed_over_or_revoked_is_followed(
     assert "no signature of this key" in refused(before | {"keys": after["keys"]}, two)
     assert "no signature of this key" in refused(after | {"keys": []}, one)
     stolen = {name: value for name, value in after["checkpoint"].items() if name != "signature"}
-    stolen = json.loads(
-        json.dumps(signed(stolen, tmp_path / "one"))
-    )  # with the lost key, after it was handed over
+    # With the lost key, after it was handed over.
+    stolen = json.loads(json.dumps(signed(stolen, tmp_path / "one")))
     assert "no signature of this key" in refused(after | {"checkpoint": stolen}, one)
     for name, value in {"number": 2, "new_key": names[0], "countersignature": "AA==", "at": "then"}.items():
         turned = [after["keys"][0] | {name: value}, *after["keys"][1:]]

@@ -79,9 +79,8 @@ def test_two_histories_shown_to_two_witnesses_are_found(tmp_path: Path, made: Ma
     check(desk.proof, read_key(made.public), [own_view])
     with pytest.raises(Refused, match="of 7 rows is of another history"):
         check(desk.proof, read_key(made.public), [own_view, seen["two"][1]])
-    with pytest.raises(
-        Refused, match="another history"
-    ):  # the second history is not signed by the first witness
+    # The second history is not signed by the first witness.
+    with pytest.raises(Refused, match="another history"):
         cosign(tmp_path / "proof two", made.public, tmp_path / "one", tmp_path / "seen one", STAMP.at)
     assert json.loads((tmp_path / "seen one").read_text()) == own_view
 

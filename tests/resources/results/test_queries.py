@@ -18,7 +18,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import OF_PORTFOLIOS
 from resources.packs.packs import find_pack
 from resources.results import queries as reading
-from resources.results.attribution.told import attribution_of
+from resources.results.attribution.summary import attribution_of
 from resources.results.explanations.explanation import explanation
 from resources.store.warehouse import Warehouse
 

@@ -26,9 +26,9 @@ from resources.packs.packs import Pack, cut_pack
 from resources.results.sensitivities.span import Span
 from resources.results.stage_inputs import Inputs, inputs_of, read_inputs
 from resources.results.tails.backtests import judged
-from resources.results.tails.before import HeldBefore
-from resources.results.tails.held import held_columns
-from resources.results.tails.told import live_of
+from resources.results.tails.held_before import HeldBefore
+from resources.results.tails.held_returns import held_columns
+from resources.results.tails.summary import live_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import load_configuration
 from resources.settings.portfolios import PortfolioFile
@@ -137,9 +137,8 @@ def test_what_was_held_earned_by_hand_and_trades_and_deposits_are_told_apart(des
     assert {(row["previous_pack"], row["sessions"]) for row in rows} == {(desk.first.id, 3)}
     money = {row["part"]: row["money"] for row in rows}
     assert money["AAA"] == pytest.approx(30) and money["BBB"] == pytest.approx(10)
-    assert money["CCC"] == pytest.approx(
-        CCC_EARNED
-    )  # its dividend lies in CCC again from the day that it is paid
+    # Its dividend lies in CCC again from the day that it is paid.
+    assert money["CCC"] == pytest.approx(CCC_EARNED)
     assert money["HELD"] == pytest.approx(40 + CCC_EARNED)
     assert money["VALUE"] == pytest.approx(6 * 103 + 10 * 41 + 100 * 20.4 + 1957 - 3900)
     # Deposit, cost, what the shares sold at 102 made no more, and the dividend as cash instead of in CCC.

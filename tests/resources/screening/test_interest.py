@@ -72,13 +72,14 @@ def test_too_few_years_tell_nothing_and_neither_do_rates_below_zero_or_at_it(tmp
 
 
 def test_rates_of_another_unit_than_the_one_before_are_doubted(tmp_path: Path) -> None:
+    # A day, a month, …
     doubted = [
         (0.0525, 0.0002),
         (0.0525, 0.0042),
         (0.0042, 0.0525),
         (0.0525, 0.525),
         (0.05, 0.0),
-    ]  # a day, a month, …
+    ]
     believed = [
         (0.011, 0.0025),  # March 2020
         (0.0, 0.0025),  # a first rise

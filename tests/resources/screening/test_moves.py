@@ -157,9 +157,8 @@ def test_a_leveraged_fund_that_halves_with_the_market_is_believed_at_once() -> N
         row for column in range(30) for row in series(f"S{column:02d}", closes[:, column].round(4).tolist())
     ]
     assert checked([*rows, *series("FUND", fund.round(4).tolist())]).quarantined.num_rows == 0
-    alone = checked(
-        series("FUND", fund.round(4).tolist())
-    )  # without the market it looks like a forgotten split
+    # Without the market it looks like a forgotten split.
+    alone = checked(series("FUND", fund.round(4).tolist()))
     assert aside(alone) == [("SPLIT_UNEXPLAINED", 41)]
 
 

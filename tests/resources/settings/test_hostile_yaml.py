@@ -67,9 +67,8 @@ def test_aliases_are_refused_before_anything_is_built() -> None:
     )
     assert "aliases are not read" in refused("names: [a]\nshares: {<<: *x}\n")
     assert "aliases are not read" in refused("names: &self [*self]\n")
-    assert (
-        parse_yaml("name: &kept a\n", Example, "").name == "a"
-    )  # an anchor that nobody follows harms nobody
+    # An anchor that nobody follows harms nobody.
+    assert parse_yaml("name: &kept a\n", Example, "").name == "a"
 
 
 def test_what_is_nested_too_deep_is_refused() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import DataError, PolicyError
+from resources.brokers.export_lines import read_statement
 from resources.brokers.holdings import Holdings, Position, holdings, holdings_yaml, with_block
-from resources.brokers.reading import read_statement
 from resources.settings.portfolio_edit import add_holdings, portfolio_path
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml

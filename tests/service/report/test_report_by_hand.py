@@ -46,9 +46,8 @@ def test_a_history_in_sentences() -> None:
         f"year more than its benchmark, at a volatility of {100 * shown['volatility']:.1f}%."
     )
     assert fall == "Its deepest fall was 2.0%, from 2023-01-02 to 2023-01-03, made good by 2023-01-12."
-    assert (
-        tail == "One day in twenty lost more than 0.5%; on those days it lost 0.6% on average."
-    )  # (2 + 12 / 2) / 13
+    # (2 + 12 / 2) / 13.
+    assert tail == "One day in twenty lost more than 0.5%; on those days it lost 0.6% on average."
     assert sharpe.startswith(
         f"Its Sharpe ratio is {shown['sharpe']:.2f}, between {shown['sharpe_low']:.2f} and "
     )
@@ -204,9 +203,8 @@ def test_what_began_on_another_day_is_measured_on_the_policys_days() -> None:
     told = performance._measured(returns, "equal_weight", 0.0)
     assert told["total_return"] == pytest.approx(1.01**11 - 1)  # not what it earned before the policy began
     assert performance._measured(returns.iloc[:20], "equal_weight", 0.0) == {}
-    late = returns.assign(
-        benchmark=[*[np.nan] * 9, *[0.01] * 13]
-    )  # there is nothing to measure against before
+    # There is nothing to measure against before.
+    late = returns.assign(benchmark=[*[np.nan] * 9, *[0.01] * 13])
     assert performance._measured(late, "equal_weight", 0.0) == pytest.approx(told, nan_ok=True)
 
 

@@ -131,11 +131,12 @@ def test_a_workbook_has_numbers_with_formats_frozen_headings_and_no_formula(repo
 
 
 def test_signs_that_turn_a_line_are_spelled_out_and_what_no_page_holds_is_cut(report: Contents) -> None:
-    first, *others = report.sections
+    first = report.sections[0]
     hostile = "\u202elive\ufffe " + "A" * 40_000
     trades = [{**trade, "rationale": hostile} for trade in first.facts["trades"]]
-    made = replace(report, sections=[replace(first, facts={**first.facts, "trades": trades}), *others])
-    assert r"\u202elive\ufffe AAA" in render(made) and "\u202e" not in render(made)
+    made = replace(report, sections=[replace(first, facts={**first.facts, "trades": trades})])
+    page = render(made)
+    assert r"\u202elive\ufffe AAA" in page and "\u202e" not in page
     book = openpyxl.load_workbook(BytesIO(workbook(made)))
     cells = [str(cell) for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row]
     assert any(cell.startswith(r"\u202elive\ufffe AAA") for cell in cells)

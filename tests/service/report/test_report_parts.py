@@ -45,10 +45,11 @@ def test_bars_are_the_thirty_largest_the_largest_on_top(drawn: list[tuple[Any, s
     assert figures.bars(pairs, "here") == "here"
     [(figure, place, height)] = drawn
     target, now = figure["data"]
+    # A tie is broken by name, the first on top.
     names = [f"S{number:02d}" for number in range(4, 32)] + [
         "S32",
         "A",
-    ]  # a tie is broken by name, the first on top
+    ]
     assert list(now["y"]) == list(target["y"]) == names
     assert (now["name"], target["name"], place, height) == ("now", "target", "here", 110 + 22 * 30)
     assert (now["x"][0], target["x"][0], now["x"][-1], target["x"][-1]) == (0.04, -0.08, 0.64, 0.0)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from service.performance import _values
 from service.report.stored import stored
 
 DAYS = [date(2024, 1, day) for day in (2, 3, 4, 5, 8, 9)]
@@ -91,7 +92,27 @@ def test_what_flowed_into_an_account_is_no_return_of_it(con: Any) -> None:
     con.execute("update account_flows set currency = 'EUR' where account = 'live'")
     found = told(con, "live").book
     assert found.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 0.1, 0.0])
-    assert found.left_out["some days"] == "1 return: money in another currency was paid in or out"
+    why = "1 return: money in another currency was paid in or out, or more in than was there afterwards"
+    assert found.left_out["some days"] == why
+    # of a day on which most was paid in, the value before says nothing: it was told as a loss of more than all
+    con.execute("update account_flows set currency = null, amount = 151 where account = 'live'")
+    found = told(con, "live").book
+    assert found.returns["policy"].tolist() == pytest.approx([0.1, -0.1, 0.1, 0.0])
+    assert found.left_out["some days"] == why
+
+
+@pytest.mark.parametrize(("flow", "currency"), [(51, None), (151, None), (9, "EUR")])
+def test_falls_of_an_account_are_without_what_flowed_and_count_an_unknown_growth_as_none(
+    con: Any, flow: float, currency: str | None
+) -> None:
+    con.execute("alter table latest_portfolio_snapshots add column benchmark varchar default '{}'")
+    con.execute("insert into account_flows values ('live', '2024-01-05', ?, ?, 1)", [flow, currency])
+    snapshot: Any = SimpleNamespace(portfolio_id="live", base_currency="USD")
+    found = _values(con, SimpleNamespace(as_of=DAYS[-1]), snapshot)  # type: ignore[arg-type]
+    assert [row["drawdown"] for row in found] == pytest.approx([0.0, 0.0, -0.1, -0.1, -0.01, -0.01])
+    assert [row["value"] for row in found] == NAVS
+    paid = np.array([row["paid_in"] for row in found])
+    np.testing.assert_equal(paid, [0, 0, 0, np.nan if currency else flow, 0, 0])
 
 
 def test_the_newest_revision_of_a_day_counts_and_later_days_do_not(con: Any) -> None:

@@ -31,9 +31,8 @@ from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.general import solve_general
 from optimizer.solvers.solver_choice import LANES, certified
 
-SPECIAL = [
-    method for method in METHODS if method not in SCENARIO_COSTS
-]  # those with an algorithm of their own
+# Those with an algorithm of their own.
+SPECIAL = [method for method in METHODS if method not in SCENARIO_COSTS]
 
 
 class Instance:

@@ -1,4 +1,4 @@
-"""Rows on record that an action explains which came later than they did, where no file tells them any more."""
+"""Rows judged again: those on record that an action explains which came later, where no file tells them any more."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -68,19 +68,25 @@ def told_on_record(
     if not told:  # all of it stands under other names, or was taken back: that was looked at is on record
         yield Delivery(source, key + ON_RECORD, name, sha, Path(path), PRICE_ROWS.empty_table()), path
     for (known_at, currency, basis, simulated), its in sorted(told.items(), key=str):
-        rows = pa.Table.from_pylist(
-            [{name: row[name] for name in PRICE_ROWS.names} for row in sorted(its, key=_place)],
-            schema=PRICE_ROWS,
-        )
-        said = (
-            f"{name} does not tell {how_many(len(its), 'row')} of {some_of(symbols, 10)} any more that an action "
-            "explains which was stated since: judged by what is on record of them"
-        )
+        rows, withdrawn, finding = _told_again(name, symbols, its)
         yield Delivery(
             source, key + ON_RECORD, name, sha, Path(path), rows, basis, simulated, currency, known_at, until,
-            withdrawn=pa.Table.from_pylist([row["was"] for row in its if "was" in row], schema=PRICE_ROWS),
-            warnings=(Finding("JUDGED_ON_RECORD", "WARN", said, len(its), symbols[0]),),
+            withdrawn=withdrawn, warnings=(finding,),
         ), path  # fmt: skip
+
+
+def _told_again(name: str, symbols: list[str], its: list[Row]) -> tuple[pa.Table, pa.Table, Finding]:
+    """The rows as they are told now, those that they take the place of, and what is said of them."""
+    rows = [{name: row[name] for name in PRICE_ROWS.names} for row in sorted(its, key=_place)]
+    said = (
+        f"{name} does not tell {how_many(len(its), 'row')} of {some_of(symbols, 10)} any more that an action "
+        "explains which was stated since: judged by what is on record of them"
+    )
+    return (
+        pa.Table.from_pylist(rows, schema=PRICE_ROWS),
+        pa.Table.from_pylist([row["was"] for row in its if "was" in row], schema=PRICE_ROWS),
+        Finding("JUDGED_ON_RECORD", "WARN", said, len(its), symbols[0]),
+    )
 
 
 def _place(row: Row) -> Any:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from optimizer import PolicyError
-from resources.ledger import timestamps, whole_file
+from resources.ledger import atomic_file, timestamps
+from resources.ledger.atomic_file import copy_whole, write_whole
 from resources.ledger.signatures import make_keys
-from resources.ledger.whole_file import copy_whole, write_whole
 from resources.settings import new_desk
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -35,7 +35,7 @@ def test_what_stood_before_stands_whatever_ends_the_writer(
     write_whole(place, b"before")
     source.write_bytes(b"after")
     with monkeypatch.context() as patch, pytest.raises(type(how)):
-        patch.setattr(whole_file.os if step == "fsync" else Path, step, ended(how))
+        patch.setattr(atomic_file.os if step == "fsync" else Path, step, ended(how))
         copy_whole(source, place)
     assert place.read_bytes() == b"before"
     assert {one.name for one in tmp_path.iterdir()} == {"kept.json", "source"}
@@ -49,7 +49,7 @@ def test_half_a_pair_of_keys_does_not_stand_in_the_way_of_the_next(
     key, home = tmp_path / "keys" / "desk", tmp_path / "home"
     for step in ("fsync", "replace"):
         with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-            patch.setattr(whole_file.os if step == "fsync" else Path, step, ended(FULL))
+            patch.setattr(atomic_file.os if step == "fsync" else Path, step, ended(FULL))
             make_keys(key, home)
         assert list(key.parent.iterdir()) == []
     assert make_keys(key, home).exists()

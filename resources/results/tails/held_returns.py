@@ -9,7 +9,7 @@ from optimizer import DataError, FactorModel
 from optimizer.factors.attribution import OTHER, SPECIFIC
 from resources.results.sensitivities.span import Span
 from resources.results.stage_outputs import Columns
-from resources.results.tails.before import HeldBefore
+from resources.results.tails.held_before import HeldBefore
 
 HELD, VALUE = "HELD", "VALUE"
 COLUMNS = (

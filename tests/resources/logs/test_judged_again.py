@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from bench import close_kept
+from draws import each_once
 from inbox_desk import ACTIONS, Desk, newest
 
 from resources.logs.ingest import Inbox
@@ -105,8 +106,9 @@ def test_a_rolling_file_tells_a_renamed_company_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("then", ["true", "CCC", "earlier", "and back"])
-@pytest.mark.parametrize("fate", [gone, rolled_on])
+@pytest.mark.parametrize(
+    ("fate", "then"), each_once([gone, rolled_on], ["true", "CCC", "earlier", "and back"])
+)
 def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
     tmp_path: Path, fate: Callable[[Desk, int, int | None], None], then: str
 ) -> None:
@@ -178,8 +180,7 @@ STATED = {
 }
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)])
-@pytest.mark.parametrize("stated", STATED)
+@pytest.mark.parametrize(("stated", "order"), each_once(STATED, [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0)]))
 def test_rows_that_another_file_released_are_renamed(
     tmp_path: Path, stated: str, order: tuple[int, ...]
 ) -> None:

@@ -11,7 +11,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.queries import Row, missing_factors, pack_of_backtest, rows
 from resources.results.risk_outputs import NO_MODEL
-from resources.results.tails.told import live_of, tail_of
+from resources.results.tails.summary import live_of, tail_of
 
 ASK = "covariance_method: factor_model in its policy, or factor_model: on in pipeline.yaml"
 NO_TRADES = "the daily run told no impact of trades of it"
