@@ -279,8 +279,8 @@ def test_a_stamp_is_told_with_its_line_and_its_time(
         asked.append((line, url, roots, beside))
         return SimpleNamespace(place=4, at="2024-03-05T12:00:00")
 
-    monkeypatch.setattr(anchor_keys, "opened_store", lambda: SimpleNamespace(anchor=tmp_path))
-    monkeypatch.setattr("resources.proofs.checkpoints.rooted_lines", lambda store, now: lines)
+    store = SimpleNamespace(anchor=tmp_path)
+    monkeypatch.setattr(anchor_keys, "newest_checkpoint", lambda: (store, lines[1]))
     monkeypatch.setattr("resources.ledger.timestamps.stamp", stamped)
     monkeypatch.setattr("resources.ledger.timestamps.read_roots", lambda file: [str(file)])
     monkeypatch.setattr("resources.ledger.timestamps.stamps_beside", lambda anchor: anchor / "stamps")
