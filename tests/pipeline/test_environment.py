@@ -15,6 +15,7 @@ from source_tree import ROOT
 import pipeline.commands.terminal
 from pipeline.commands.terminal import finish, print_json, working
 from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment, keep_private
+from service.settings import Settings
 
 NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
 
@@ -46,6 +47,17 @@ def test_each_variable_moves_one_thing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PACKFOLIO_ANCHOR", str(tmp_path / "c"))
     monkeypatch.setenv("PACKFOLIO_DECISIONS", str(tmp_path / "d"))
     assert Environment.of_process() == Environment(*(tmp_path / name for name in "abcd"))
+
+
+def test_a_link_that_leads_back_to_itself_is_left_for_those_who_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "round").symlink_to("round")
+    for name in NAMES:
+        monkeypatch.setenv(name, str(tmp_path / "round"))
+    assert Environment.of_process() == Environment(*[tmp_path / "round"] * 4)
+    found = Settings.of_process()
+    assert {found.home, found.config, found.anchor, found.decisions} == {tmp_path / "round"}
 
 
 def test_what_is_prepared_is_what_child_processes_find(tmp_path: Path) -> None:
