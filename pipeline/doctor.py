@@ -22,7 +22,7 @@ from resources.audit.verification import check_published, verify_home
 from resources.ledger import ledger
 from resources.ledger.anchors import read_anchors, refuse_disputed
 from resources.ledger.ledger import Connection
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file, refuse_no_folder
 from resources.logs.open_questions import open_questions, said_once, set_aside_since
 from resources.logs.refused_files import refused_files
 from resources.results.queries import missing_factors, newest_pack
@@ -31,6 +31,7 @@ from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
 from resources.store.continuity import refuse_lost
 from resources.store.duckdb_engine import logs_of
+from resources.store.last_run import FILE as LAST_RUN
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -72,6 +73,16 @@ def _program(environment: Environment) -> Iterator[Finding]:
 
 def _home(environment: Environment) -> Iterator[Finding]:
     home = environment.home
+    try:
+        refuse_no_folder(home)
+    except RecordError as error:
+        yield Finding("home", FAULT, str(error), "or set PACKFOLIO_HOME")
+        return
+    for place in (environment.decisions, home / "ledger.tree", home / LAST_RUN):
+        try:
+            refuse_no_file(place, "move that away, or put the true file there")
+        except RecordError as error:
+            yield Finding("home", FAULT, str(error), "until then what needs it is refused")
     if not home.exists():
         yield Finding("home", NOTE, f"{home} does not exist yet", "the first `packfolio run` makes it")
         return
@@ -245,7 +256,7 @@ def _anchor(environment: Environment) -> Iterator[Finding]:
     except RecordError as error:
         yield Finding("anchor", FAULT, str(error), "see `packfolio packs verify`")
         return
-    if _same_disk(path, environment.home):
+    if environment.home.is_dir() and _same_disk(path, environment.home):
         said = f"{path} lies on the same storage as the warehouse: who can replace one can replace both"
         yield Finding(
             "anchor", NOTE, said, "set PACKFOLIO_ANCHOR to a file on storage that can only be appended to"

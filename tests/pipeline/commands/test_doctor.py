@@ -1,6 +1,7 @@
 """What the doctor finds: each thing that can be wrong with a desk is a line with what to do, and never a traceback."""
 
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +106,20 @@ def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch
     assert found(desk, "fault")["home"] == (
         f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
     )
+
+
+def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
+    desk: Environment, tmp_path: Path
+) -> None:
+    desk.decisions.mkdir()
+    assert found(desk, "fault")["home"].startswith(f"{desk.decisions} is a folder, a pipe")
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "round").symlink_to("round")
+    for place in (tmp_path / "file", tmp_path / "round"):
+        told = found(replace(desk, home=place), "fault")["home"]
+        assert told.startswith(f"{place} is no folder: move that away") and "PACKFOLIO_HOME" in told
+    unmounted = found(replace(desk, home=tmp_path / "none"), "fault")["warehouse"]
+    assert "is gone, and the anchor remembers" in unmounted
 
 
 def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:

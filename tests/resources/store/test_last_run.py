@@ -8,7 +8,9 @@ import pytest
 
 from resources.store.last_run import FILE, Ground, LastRun, forget_last_run, keep_last_run, read_last_run
 
-LAST = LastRun({"as_of": None}, ("../inbox",), "a" * 64, (9, "b" * 64), "2024-01-01", "2024-01-02", "PP", 0, "")
+LAST = LastRun(
+    {"as_of": None}, ("../inbox",), "a" * 64, (9, "b" * 64), "2024-01-01", "2024-01-02", "PP", 0, ""
+)
 
 
 def test_what_was_kept_is_read_again_until_it_is_forgotten(tmp_path: Path) -> None:
