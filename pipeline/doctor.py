@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from optimizer import DataError, PackfolioError
+from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.errors import how_many
 from pipeline.environment import Environment
 from resources.alerts.settings import load_notify
@@ -278,7 +278,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     try:
         with made_history(environment) as instance:
             found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()
-    except RecordError as error:
+    except (PolicyError, RecordError) as error:
         yield Finding("runs", FAULT, str(error), "move the file away; the record of the desk is not in it")
         return
     if found:

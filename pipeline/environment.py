@@ -47,12 +47,12 @@ class Environment:
     @classmethod
     def of_process(cls) -> "Environment":
         """From PACKFOLIO_HOME, PACKFOLIO_CONFIG, PACKFOLIO_ANCHOR and PACKFOLIO_DECISIONS."""
-        home = _place(os.environ.get("PACKFOLIO_HOME", ".packfolio"))
+        home = _place(os.environ.get("PACKFOLIO_HOME") or ".packfolio")
         anchor = os.environ.get("PACKFOLIO_ANCHOR")
         decisions = os.environ.get("PACKFOLIO_DECISIONS")
         return cls(
             home,
-            _place(os.environ.get("PACKFOLIO_CONFIG", "config")),
+            _place(os.environ.get("PACKFOLIO_CONFIG") or "config"),
             _place(anchor) if anchor else home / "anchors.jsonl",
             _place(decisions) if decisions else home / "decisions.jsonl",
         )

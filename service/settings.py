@@ -40,11 +40,11 @@ class Settings:
 
         Raises PolicyError for a key that is not the SHA-256 of one.
         """
-        home = _place(environment.get("PACKFOLIO_HOME", ".packfolio"))
+        home = _place(environment.get("PACKFOLIO_HOME") or ".packfolio")
         anchor, decisions = environment.get("PACKFOLIO_ANCHOR"), environment.get("PACKFOLIO_DECISIONS")
         return cls(
             home,
-            _place(environment.get("PACKFOLIO_CONFIG", "config")),
+            _place(environment.get("PACKFOLIO_CONFIG") or "config"),
             _place(decisions) if decisions else home / "decisions.jsonl",
             _keys(environment),
             per_second=float(environment.get("PACKFOLIO_REQUESTS_PER_SECOND", "1000")),

@@ -32,9 +32,13 @@ def test_without_a_word_all_lies_in_the_working_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / ".packfolio"
-    assert Environment.of_process() == Environment(
-        home, tmp_path / "config", home / "anchors.jsonl", home / "decisions.jsonl"
-    )
+    there = Environment(home, tmp_path / "config", home / "anchors.jsonl", home / "decisions.jsonl")
+    assert Environment.of_process() == there
+    for name in NAMES:
+        monkeypatch.setenv(name, "")  # as `docker run -e PACKFOLIO_HOME=` has it
+    assert Environment.of_process() == there
+    found = Settings.of_process()
+    assert (found.home, found.config, found.anchor) == (there.home, there.config, None)
 
 
 def test_each_variable_moves_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

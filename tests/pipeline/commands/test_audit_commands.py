@@ -185,16 +185,17 @@ def test_who_needs_warehouse_and_anchor_is_told_where_one_is_lost_or_cut(
         ("prove", "trades", THURSDAY, "AAA", "book"),
         ("anchor", "checkpoint"),
         ("backup", str(tmp_path / "copy")),
+        ("ui",),
     )
     with terminal(tmp_path / "desk") as at:
         anchor.write_text("".join(whole.splitlines(keepends=True)[:20]))
         cut = [at(*words) for words in asked]
-        assert [said.status for said in cut] == [3, 3, 3], cut
+        assert [said.status for said in cut] == [3] * 4, cut
         assert all("lines were cut off the anchor" in said.err for said in cut)
         anchor.write_text(whole)
         warehouse.unlink()
         lost = [at(*words) for words in asked]
-        assert [said.status for said in lost] == [3, 3, 3], lost
+        assert [said.status for said in lost] == [3] * 4, lost
         assert all("is gone, and the anchor remembers" in said.err for said in lost)
     assert anchor.read_text() == whole and not (tmp_path / "copy").exists()
 

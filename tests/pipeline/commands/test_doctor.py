@@ -1,17 +1,18 @@
 """What the doctor finds: each thing that can be wrong with a desk is a line with what to do, and never a traceback."""
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
-import dagster as dg
 import duckdb
 import pytest
 from bench import STAMP, fill, ingest, price_rows
 from small_desk import make_desk
 
+import dagster as dg
 from pipeline import doctor
 from pipeline.doctor import examine
 from pipeline.environment import Environment
@@ -20,6 +21,7 @@ from resources.logs.ingest import Inbox
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
 
+NAMES = ("DAGSTER_HOME", "PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS")
 BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
 
 
@@ -122,14 +124,24 @@ def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
     assert "is gone, and the anchor remembers" in unmounted
 
 
+@pytest.mark.parametrize(
+    "told", [b"run_storage: {", b"hello", b"\tx: 1", b"telemetry: 5", b"\xff", b"[" * 5000, None]
+)
+def test_settings_that_dagster_cannot_use_are_a_fault_in_words(
+    desk: Environment, monkeypatch: pytest.MonkeyPatch, told: bytes | None
+) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")
+    desk.prepare()
+    settings = desk.dagster_home / "dagster.yaml"
+    settings.unlink()
+    settings.write_bytes(told) if told else os.mkfifo(settings)
+    said = found(desk, "fault")["runs"]
+    assert str(settings) in said and "move the file away" in said and "\n" not in said
+
+
 def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "DAGSTER_HOME",
-        "PACKFOLIO_HOME",
-        "PACKFOLIO_CONFIG",
-        "PACKFOLIO_ANCHOR",
-        "PACKFOLIO_DECISIONS",
-    ):
+    for name in NAMES:
         monkeypatch.setenv(name, "")
     desk.prepare()
     assert found(desk, "ok")["runs"] == "no run is stuck; "

@@ -20,7 +20,7 @@ def test_what_was_kept_is_read_again_until_it_is_forgotten(tmp_path: Path) -> No
     assert read_last_run(tmp_path) is None
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda place: os.symlink(place, place)])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda place: place.symlink_to(place)])
 def test_what_is_no_file_is_nothing_that_a_run_left_and_no_ground(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
