@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -58,7 +59,16 @@ def examine(environment: Environment, *, database: bool = False) -> list[dict[st
     checks: list[Callable[[Environment], Iterator[Finding]]] = [
         _program, _home, _configuration, _alerts, _warehouse, _anchor, _runs, _database if database else _continuity,
     ]  # fmt: skip
-    return [asdict(finding) for check in checks for finding in check(environment)]
+    return [asdict(finding) for check in checks for finding in _looked(check, environment)]
+
+
+def _looked(check: Callable[[Environment], Iterator[Finding]], environment: Environment) -> Iterator[Finding]:
+    """What a check finds, up to what the machine refused it; the checks after it are made all the same."""
+    try:
+        yield from check(environment)
+    except (OSError, duckdb.Error, sqlite3.Error) as error:
+        do = "see that it is what it should be, and that this user can read and write it"
+        yield Finding(check.__name__.strip("_"), FAULT, str(error).splitlines()[0], do)
 
 
 def _program(environment: Environment) -> Iterator[Finding]:

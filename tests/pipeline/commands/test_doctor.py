@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 
+import dagster as dg
 import duckdb
 import pytest
 from bench import STAMP, fill, ingest, price_rows
 from small_desk import make_desk
 
-import dagster as dg
 from pipeline import doctor
 from pipeline.doctor import examine
 from pipeline.environment import Environment
@@ -114,7 +114,14 @@ def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
     desk: Environment, tmp_path: Path
 ) -> None:
     desk.decisions.mkdir()
-    assert found(desk, "fault")["home"].startswith(f"{desk.decisions} is a folder, a pipe")
+    lock = desk.home / "warehouse.lock"
+    lock.unlink()
+    lock.mkdir()
+    told = states(desk)
+    assert told["fault"]["home"].startswith(f"{desk.decisions} is a folder, a pipe")
+    assert f"Is a directory: '{lock}'; see that" in told["fault"]["warehouse"]
+    assert "configuration" in told["ok"]  # one that is refused does not end the others
+    lock.rmdir()
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "round").symlink_to("round")
     for place in (tmp_path / "file", tmp_path / "round"):
