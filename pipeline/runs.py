@@ -1,11 +1,9 @@
 """Running the jobs in this process: what the CLI, the backfill and the tests share."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -13,6 +11,7 @@ import dagster as dg
 from assets.shared.partitions import PACKS
 from optimizer import DataError, PolicyError
 from optimizer.solvers.names.cardinality import wanted
+from pipeline.failed_steps import is_record_fault, why
 from pipeline.history import on_the_timeline
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
@@ -29,9 +28,6 @@ from resources.settings.sources import wanted_sources
 from resources.store.warehouse import Warehouse
 
 DONE = 0
-OURS = re.compile(
-    r"^(?:optimizer|resources)\.[\w.]+: "
-)  # the kind of an error that has said all in its own words
 SHORT = 10_000  # names in the universes of all portfolios together whose chain takes a few seconds
 COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
 
@@ -286,34 +282,6 @@ def run_backtest(
 
 def _given(**settings: str | None) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def is_record_fault(result: dg.ExecuteInProcessResult) -> bool:
-    """Whether a step ended because what is stored is not what was recorded."""
-    return any(_of_record(error) for _, errors in _failed(result) for error in errors)
-
-
-def why(result: dg.ExecuteInProcessResult) -> str:
-    """Of each failed step what is wrong with the record, and what to do; else its innermost error message."""
-    said = []
-    for step, errors in _failed(result):
-        told = next(filter(_of_record, errors), errors[-1] if errors else None)
-        said.append(f"{step}: {OURS.sub('', told.message.strip()) if told else 'failed'}")
-    return "; ".join(said) or "the run failed; see packfolio ui"
-
-
-def _failed(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, list[Any]]]:
-    """Each failed step, and its error with what that came from, the first cause last."""
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        errors, error = [], event.step_failure_data.error
-        while error is not None:
-            errors.append(error)
-            error = error.cause
-        yield event.step_key, errors
-
-
-def _of_record(error: Any) -> bool:
-    return bool(error.cls_name == RecordError.__name__)
 
 
 def _said(checks: list[dg.AssetCheckEvaluation]) -> str:

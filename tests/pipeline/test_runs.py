@@ -1,5 +1,6 @@
 """Which as-of date a run may have, which sessions a range has, what is told of a failed step, which runs are short."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -12,7 +13,8 @@ import pytest
 
 from optimizer import DataError
 from pipeline import runs
-from pipeline.runs import choose_as_of, is_record_fault, why
+from pipeline.failed_steps import is_record_fault, why
+from pipeline.runs import choose_as_of
 from resources.logs.calendars import Calendar
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.store.file_lock import held
@@ -124,13 +126,17 @@ def test_the_innermost_error_of_each_failed_step_is_told_or_what_is_wrong_with_t
             "_duckdb.IOException: what it says",
         ),
         failed("weights", "the step failed", "optimizer.errors.DataError: no prices"),
+        failed("impact", "the step failed", "PermissionError: [Errno 13] Permission denied: 'a'"),
     ]
 
     def of(*kept: SimpleNamespace) -> Any:
         return SimpleNamespace(filter_events=lambda wanted: [event for event in kept if wanted(event)])
 
     told = "prices: there is no file; trades: failed; hedges: restore it; weights: no prices"
-    assert why(of(*events)) == told
+    assert why(of(*events[:-1])) == told
+    assert re.fullmatch(
+        r"impact: .*'a'; see that .* can be read and written .*: run it again", why(of(events[-1]))
+    )
     assert (is_record_fault(of(*events)), is_record_fault(of(events[1], events[2], events[4]))) == (
         True,
         False,
