@@ -9,8 +9,8 @@ import dagster as dg
 import assets
 from optimizer import DataError
 from pipeline.environment import Environment
-from pipeline.failed_steps import is_record_fault, why
 from pipeline.jobs import CHAIN, RESEARCH
+from pipeline.run_history.failed_steps import is_record_fault, why
 from resources.audit.replay import compare, prepare_scratch, recorded_configuration, was_backtested
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.record_error import RecordError

@@ -11,8 +11,8 @@ import dagster as dg
 from assets.shared.partitions import PACKS
 from optimizer import DataError, PolicyError
 from optimizer.solvers.names.cardinality import wanted
-from pipeline.failed_steps import is_record_fault, why
 from pipeline.history import on_the_timeline
+from pipeline.run_history.failed_steps import is_record_fault, why
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
 from resources.accounts.keys import key_of

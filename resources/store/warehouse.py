@@ -132,10 +132,7 @@ class Warehouse:
                 _UNTOUCHED[self.path] = _state(self.path)
 
     def refuse_none(self, anchors: Anchors | None = None) -> None:
-        """Raises RecordError for a warehouse that is lost, DataError where there never was one.
-
-        anchors  where they have been read already
-        """
+        """Raises RecordError for a warehouse that is lost, DataError where there never was one."""
         refuse_lost(self.path, self.published, read_anchors(self.anchor) if anchors is None else anchors)
         if not self.path.exists():
             raise DataError(f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME")

@@ -13,7 +13,7 @@ import pytest
 
 from optimizer import DataError
 from pipeline import runs
-from pipeline.failed_steps import is_record_fault, why
+from pipeline.run_history.failed_steps import is_record_fault, why
 from pipeline.runs import choose_as_of
 from resources.logs.calendars import Calendar
 from resources.settings.policies.policy_schema import PolicyFile
