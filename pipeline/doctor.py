@@ -163,6 +163,11 @@ def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]
             yield Finding(
                 name, FAULT, f"{folder} is no folder", "create it, or correct `path` in sources.yaml"
             )
+        elif isinstance(source, FolderSettings) and not os.access(
+            environment.config / source.path, os.R_OK | os.X_OK
+        ):
+            folder = (environment.config / source.path).resolve()
+            yield Finding(name, FAULT, f"{folder} cannot be read by this user", "correct its permissions")
         else:
             yield Finding(name, OK, f"{source.kind}, {'live' if source.live else 'not live'}")
 

@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 
 from pipeline.commands.printed.machine_faults import SAFE
-from pipeline.stages import environment
 from resources.ledger.record_error import RecordError
 
 REFUSED = re.compile(r"\w+: \[Errno |_duckdb\.IO|sqlite3\.Operational")  # by the machine, not by the program
@@ -27,7 +26,7 @@ def why(result: dg.ExecuteInProcessResult) -> str:
         told = next(filter(_of_record, errors), errors[-1] if errors else None)
         text = OURS.sub("", told.message.strip()) if told else "failed"
         if REFUSED.match(text):
-            text += f"; see that {environment.home} can be read and written (`packfolio doctor`); {SAFE}"
+            text += f"; see that there is room, and that this user can read and write it (`packfolio doctor`); {SAFE}"
         said.append(f"{step}: {text}")
     return "; ".join(said) or "the run failed; see packfolio ui"
 

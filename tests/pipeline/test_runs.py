@@ -135,7 +135,7 @@ def test_the_innermost_error_of_each_failed_step_is_told_or_what_is_wrong_with_t
     told = "prices: there is no file; trades: failed; hedges: restore it; weights: no prices"
     assert why(of(*events[:-1])) == told
     assert re.fullmatch(
-        r"impact: .*'a'; see that .* can be read and written .*: run it again", why(of(events[-1]))
+        r"impact: .*'a'; see that .* can read and write it .*: run it again", why(of(events[-1]))
     )
     assert (is_record_fault(of(*events)), is_record_fault(of(events[1], events[2], events[4]))) == (
         True,

@@ -105,9 +105,10 @@ def test_the_anchor_is_on_another_disk_or_on_the_same(
 
 def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.os, "access", lambda place, how: False)
-    assert found(desk, "fault")["home"] == (
-        f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
-    )
+    told = found(desk, "fault")
+    assert told["home"] == f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
+    inbox = desk.config.with_name("inbox")
+    assert told["source inbox"] == f"{inbox} cannot be read by this user; correct its permissions"
 
 
 def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
