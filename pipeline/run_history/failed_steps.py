@@ -31,7 +31,7 @@ def why(result: dg.ExecuteInProcessResult) -> str:
     return "; ".join(said) or "the run failed; see packfolio ui"
 
 
-def _failed(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str, list[Any]]]:
+def _failed(result: dg.ExecuteInProcessResult) -> Iterator[tuple[str | None, list[Any]]]:
     """Each failed step, and its error with what that came from, the first cause last."""
     for event in result.filter_events(lambda event: event.is_step_failure):
         errors, error = [], event.step_failure_data.error
