@@ -85,6 +85,7 @@ def _home(environment: Environment) -> Iterator[Finding]:
     home = environment.home
     try:
         refuse_no_folder(home)
+        refuse_no_folder(environment.dagster_home)
     except RecordError as error:
         yield Finding("home", FAULT, str(error), "or set PACKFOLIO_HOME")
         return

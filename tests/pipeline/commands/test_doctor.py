@@ -124,6 +124,8 @@ def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
     assert "configuration" in told["ok"]  # one that is refused does not end the others
     lock.rmdir()
     (tmp_path / "file").write_text("no folder")
+    desk.dagster_home.touch()
+    assert found(desk, "fault")["home"].startswith(f"{desk.dagster_home} is no folder: move that away")
     (tmp_path / "round").symlink_to("round")
     for place in (tmp_path / "file", tmp_path / "round"):
         told = found(replace(desk, home=place), "fault")["home"]
