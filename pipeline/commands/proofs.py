@@ -62,9 +62,9 @@ def prove(
             "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
         )
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
-    lines = rooted_lines(store, now())
-    on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
     with reader() as con, store.tree.read(con) as tree:
+        lines = rooted_lines(store, now())  # after the copy: a run may publish meanwhile
+        on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
         document = prove(con, tree, table, key, on, days)
         if signer is not None and form is Form.in_toto:
             document = envelope(con, document, signer, read_anchors(store.anchor))
@@ -150,8 +150,7 @@ def newest_checkpoint() -> tuple[Any, Any]:
     from resources.proofs.checkpoints import rooted_lines
 
     store = opened_store()
-    with (
-        store.live()
-    ):  # what was put back or cut off has an older line, which nobody should keep as the newest
+    # What was put back or cut off has an older line, which nobody should keep as the newest.
+    with store.live():
         pass
     return store, rooted_lines(store, now())[-1]
