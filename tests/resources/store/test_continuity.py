@@ -337,18 +337,21 @@ def test_publishes_that_are_killed_one_after_the_other_are_never_told_as_put_bac
     assert (verify_home(warehouse).faults, verify_home(warehouse).notes) == ([], [])
 
 
-@pytest.mark.parametrize("end", ["wal", "wal.checkpoint"])
-@pytest.mark.parametrize("name", ["published", "warehouse"])
 def test_what_is_no_file_in_the_place_of_unfinished_writes_is_told_and_not_waited_for(
-    warehouse: Warehouse, name: str, end: str
+    warehouse: Warehouse,
 ) -> None:
     write(warehouse, 101.0)
-    place = warehouse.home / f"{name}.duckdb.{end}"
-    for make in (place.mkdir, lambda: os.mkfifo(place), lambda: place.symlink_to(place)):
-        make()
-        with pytest.raises(RecordError, match=f"{name}.duckdb.{end} is a folder, a pipe.*move that away"):
-            warehouse.publish()
-        place.rmdir() if place.is_dir() else place.unlink()
+    for name in ("published.duckdb.wal", "published.duckdb.wal.checkpoint", "warehouse.duckdb.wal.recovery"):
+        place = warehouse.home / name
+        for make in (
+            place.mkdir,
+            lambda place=place: os.mkfifo(place),
+            lambda place=place: place.symlink_to(place),
+        ):
+            make()
+            with pytest.raises(RecordError, match=f"{name} is a folder, a pipe.*move that away"):
+                warehouse.publish()
+            place.rmdir() if place.is_dir() else place.unlink()
     warehouse.publish()
     assert verify_home(warehouse).faults == []
 
