@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from optimizer import DataError, PackfolioError
+from optimizer import DataError, PackfolioError, PolicyError
 from optimizer.errors import how_many
 from pipeline.environment import Environment
 from resources.alerts.settings import load_notify
@@ -22,7 +23,7 @@ from resources.audit.verification import check_published, verify_home
 from resources.ledger import ledger
 from resources.ledger.anchors import read_anchors, refuse_disputed
 from resources.ledger.ledger import Connection
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file, refuse_no_folder
 from resources.logs.open_questions import open_questions, said_once, set_aside_since
 from resources.logs.refused_files import refused_files
 from resources.results.queries import missing_factors, newest_pack
@@ -31,6 +32,7 @@ from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
 from resources.store.continuity import refuse_lost
 from resources.store.duckdb_engine import logs_of
+from resources.store.last_run import FILE as LAST_RUN
 from resources.store.warehouse import Warehouse
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -57,7 +59,16 @@ def examine(environment: Environment, *, database: bool = False) -> list[dict[st
     checks: list[Callable[[Environment], Iterator[Finding]]] = [
         _program, _home, _configuration, _alerts, _warehouse, _anchor, _runs, _database if database else _continuity,
     ]  # fmt: skip
-    return [asdict(finding) for check in checks for finding in check(environment)]
+    return [asdict(finding) for check in checks for finding in _looked(check, environment)]
+
+
+def _looked(check: Callable[[Environment], Iterator[Finding]], environment: Environment) -> Iterator[Finding]:
+    """What a check finds, up to what the machine refused it; the checks after it are made all the same."""
+    try:
+        yield from check(environment)
+    except (OSError, duckdb.Error, sqlite3.Error) as error:
+        do = "see that it is what it should be, and that this user can read and write it"
+        yield Finding(check.__name__.strip("_"), FAULT, str(error).splitlines()[0], do)
 
 
 def _program(environment: Environment) -> Iterator[Finding]:
@@ -72,6 +83,17 @@ def _program(environment: Environment) -> Iterator[Finding]:
 
 def _home(environment: Environment) -> Iterator[Finding]:
     home = environment.home
+    try:
+        refuse_no_folder(home)
+        refuse_no_folder(environment.dagster_home)
+    except RecordError as error:
+        yield Finding("home", FAULT, str(error), "or set PACKFOLIO_HOME")
+        return
+    for place in (environment.decisions, home / "ledger.tree", home / LAST_RUN):
+        try:
+            refuse_no_file(place, "move that away, or put the true file there")
+        except RecordError as error:
+            yield Finding("home", FAULT, str(error), "until then what needs it is refused")
     if not home.exists():
         yield Finding("home", NOTE, f"{home} does not exist yet", "the first `packfolio run` makes it")
         return
@@ -142,6 +164,11 @@ def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]
             yield Finding(
                 name, FAULT, f"{folder} is no folder", "create it, or correct `path` in sources.yaml"
             )
+        elif isinstance(source, FolderSettings) and not os.access(
+            environment.config / source.path, os.R_OK | os.X_OK
+        ):
+            folder = (environment.config / source.path).resolve()
+            yield Finding(name, FAULT, f"{folder} cannot be read by this user", "correct its permissions")
         else:
             yield Finding(name, OK, f"{source.kind}, {'live' if source.live else 'not live'}")
 
@@ -245,7 +272,7 @@ def _anchor(environment: Environment) -> Iterator[Finding]:
     except RecordError as error:
         yield Finding("anchor", FAULT, str(error), "see `packfolio packs verify`")
         return
-    if _same_disk(path, environment.home):
+    if environment.home.is_dir() and _same_disk(path, environment.home):
         said = f"{path} lies on the same storage as the warehouse: who can replace one can replace both"
         yield Finding(
             "anchor", NOTE, said, "set PACKFOLIO_ANCHOR to a file on storage that can only be appended to"
@@ -267,7 +294,7 @@ def _runs(environment: Environment) -> Iterator[Finding]:
     try:
         with made_history(environment) as instance:
             found, silent, runs = stuck(instance), quiet(instance), instance.get_runs_count()
-    except RecordError as error:
+    except (PolicyError, RecordError) as error:
         yield Finding("runs", FAULT, str(error), "move the file away; the record of the desk is not in it")
         return
     if found:

@@ -30,6 +30,11 @@ def keep_private() -> None:
     os.umask(0o077)
 
 
+def _place(named: str) -> Path:
+    """Where a path leads; a link that leads back to itself is left for those who open it, who say so."""
+    return Path(os.path.realpath(named))
+
+
 @dataclass(frozen=True)
 class Environment:
     """Home (warehouse, published copy, Dagster's history, caches), configuration, anchor, the service's decisions."""
@@ -42,15 +47,14 @@ class Environment:
     @classmethod
     def of_process(cls) -> "Environment":
         """From PACKFOLIO_HOME, PACKFOLIO_CONFIG, PACKFOLIO_ANCHOR and PACKFOLIO_DECISIONS."""
-        home = Path(os.environ.get("PACKFOLIO_HOME", ".packfolio")).resolve()
-        config = Path(os.environ.get("PACKFOLIO_CONFIG", "config")).resolve()
+        home = _place(os.environ.get("PACKFOLIO_HOME") or ".packfolio")
         anchor = os.environ.get("PACKFOLIO_ANCHOR")
         decisions = os.environ.get("PACKFOLIO_DECISIONS")
         return cls(
             home,
-            config,
-            Path(anchor).resolve() if anchor else home / "anchors.jsonl",
-            Path(decisions).resolve() if decisions else home / "decisions.jsonl",
+            _place(os.environ.get("PACKFOLIO_CONFIG") or "config"),
+            _place(anchor) if anchor else home / "anchors.jsonl",
+            _place(decisions) if decisions else home / "decisions.jsonl",
         )
 
     @property

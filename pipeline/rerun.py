@@ -10,9 +10,10 @@ import assets
 from optimizer import DataError
 from pipeline.environment import Environment
 from pipeline.jobs import CHAIN, RESEARCH
-from pipeline.runs import why
+from pipeline.run_history.failed_steps import is_record_fault, why
 from resources.audit.replay import compare, prepare_scratch, recorded_configuration, was_backtested
 from resources.dagster_resources import DeskResource, WarehouseResource
+from resources.ledger.record_error import RecordError
 from resources.packs.packs import Pack, find_pack, pack_id
 from resources.store.warehouse import Warehouse
 
@@ -55,4 +56,5 @@ def _run(chain: dg.AssetSelection, pack: Pack, home: Path, config: Path) -> None
             raise_on_error=False,
         )
     if not result.success:
-        raise DataError(f"the replay of {pack.id} failed: {why(result)}")
+        kind = RecordError if is_record_fault(result) else DataError
+        raise kind(f"the replay of {pack.id} failed: {why(result)}")

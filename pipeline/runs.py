@@ -12,6 +12,7 @@ from assets.shared.partitions import PACKS
 from optimizer import DataError, PolicyError
 from optimizer.solvers.names.cardinality import wanted
 from pipeline.history import on_the_timeline
+from pipeline.run_history.failed_steps import is_record_fault, why
 from pipeline.run_history.interrupted_runs import process_tag
 from pipeline.stages import environment, stages
 from resources.accounts.keys import key_of
@@ -281,28 +282,6 @@ def run_backtest(
 
 def _given(**settings: str | None) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value is not None}
-
-
-def is_record_fault(result: dg.ExecuteInProcessResult) -> bool:
-    """Whether a step ended because what is stored is not what was recorded."""
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        error = event.step_failure_data.error
-        while error is not None:
-            if error.cls_name == RecordError.__name__:
-                return True
-            error = error.cause
-    return False
-
-
-def why(result: dg.ExecuteInProcessResult) -> str:
-    """The innermost error message of each failed step."""
-    said = []
-    for event in result.filter_events(lambda event: event.is_step_failure):
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
-        said.append(f"{event.step_key}: {error.message.strip() if error else 'failed'}")
-    return "; ".join(said) or "the run failed; see packfolio ui"
 
 
 def _said(checks: list[dg.AssetCheckEvaluation]) -> str:

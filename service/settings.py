@@ -40,17 +40,22 @@ class Settings:
 
         Raises PolicyError for a key that is not the SHA-256 of one.
         """
-        home = Path(environment.get("PACKFOLIO_HOME", ".packfolio")).resolve()
+        home = _place(environment.get("PACKFOLIO_HOME") or ".packfolio")
         anchor, decisions = environment.get("PACKFOLIO_ANCHOR"), environment.get("PACKFOLIO_DECISIONS")
         return cls(
             home,
-            Path(environment.get("PACKFOLIO_CONFIG", "config")).resolve(),
-            Path(decisions).resolve() if decisions else home / "decisions.jsonl",
+            _place(environment.get("PACKFOLIO_CONFIG") or "config"),
+            _place(decisions) if decisions else home / "decisions.jsonl",
             _keys(environment),
             per_second=float(environment.get("PACKFOLIO_REQUESTS_PER_SECOND", "1000")),
             solvers=os.cpu_count() or 1,
-            anchor=Path(anchor).resolve() if anchor else None,
+            anchor=_place(anchor) if anchor else None,
         )
+
+
+def _place(named: str) -> Path:
+    """Where a path leads; a link that leads back to itself is left for those who open it, who say so."""
+    return Path(os.path.realpath(named))
 
 
 def _keys(environment: Mapping[str, str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from optimizer import PolicyError
-from pipeline.commands.proofs import checkpoint, now, opened_store
+from pipeline.commands.proofs import checkpoint, newest_checkpoint
 from pipeline.commands.terminal import Json, finish
 from pipeline.environment import Environment
 
@@ -89,9 +89,7 @@ def stamp(
 ) -> None:
     """Have the newest checkpoint stamped by a service's clock; `packs verify --stamp-roots` checks it from then on."""
     from resources.ledger import timestamps
-    from resources.proofs.checkpoints import rooted_lines
 
-    store = opened_store()
-    line = rooted_lines(store, now())[-1]
+    store, line = newest_checkpoint()
     made = timestamps.stamp(line, url, timestamps.read_roots(roots), timestamps.stamps_beside(store.anchor))
     finish({"line": made.place, "rows": line.count, "stamped at": made.at}, 0, as_json)

@@ -1,6 +1,5 @@
 """The auditor's commands: verify, trace, diff, replay, doctor, backup, restore."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -261,10 +260,6 @@ def backup(
         place, manifest, gone = backup_into(warehouse, to.resolve(), _now(), here.decisions, keep)
         _finish_backup({"folder": str(place), **vars(manifest), "taken away": ", ".join(gone)}, as_json)
     assert target is not None  # noqa: S101  one of both is given
-    if not os.path.lexists(warehouse.path):
-        raise PolicyError(
-            f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
-        )
     manifest = copy_all(warehouse, target.resolve(), _now(), here.decisions)
     _finish_backup({"folder": str(target), **vars(manifest)}, as_json)
 

@@ -1,7 +1,6 @@
 """The commands of proofs that leave the house: prove, check, and the checkpoints that others keep."""
 
 import json
-import os
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optimizer import DataError, PolicyError
+from optimizer import PolicyError
 from pipeline.commands.terminal import Json, err, print_json, reader
 from pipeline.environment import Environment
 from resources.ledger.record_error import FAULT
@@ -63,9 +62,9 @@ def prove(
             "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
         )
     sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
-    lines = rooted_lines(store, now())
-    on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
     with reader() as con, store.tree.read(con) as tree:
+        lines = rooted_lines(store, now())  # after the copy: a run may publish meanwhile
+        on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))
         document = prove(con, tree, table, key, on, days)
         if signer is not None and form is Form.in_toto:
             document = envelope(con, document, signer, read_anchors(store.anchor))
@@ -128,9 +127,7 @@ def witness(
 
 def checkpoint() -> None:
     """Print the newest checkpoint, for an auditor or a witness to keep; one is written where no line has a root yet."""
-    from resources.proofs.checkpoints import rooted_lines
-
-    print_json(dict(rooted_lines(opened_store(), now())[-1].told))
+    print_json(dict(newest_checkpoint()[1].told))
 
 
 def now() -> datetime:
@@ -139,11 +136,21 @@ def now() -> datetime:
 
 
 def opened_store() -> Any:
-    """The warehouse of the home; raises DataError where nothing was recorded."""
+    """The warehouse of the home; raises RecordError where it is lost, DataError where nothing was recorded."""
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
     store = Warehouse(here.home, here.anchor)
-    if not os.path.lexists(store.path):
-        raise DataError(f"there is no {store.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME")
+    store.refuse_none()
     return store
+
+
+def newest_checkpoint() -> tuple[Any, Any]:
+    """The warehouse, and the newest line of its anchor with a root; raises RecordError where the two do not fit."""
+    from resources.proofs.checkpoints import rooted_lines
+
+    store = opened_store()
+    # What was put back or cut off has an older line, which nobody should keep as the newest.
+    with store.live():
+        pass
+    return store, rooted_lines(store, now())[-1]

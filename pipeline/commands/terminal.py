@@ -135,6 +135,8 @@ def readable_or_none(*, live: bool = False) -> None:
 
     live  whether the server writes: then the warehouse itself must be one that may be written
     """
+    from resources.ledger.anchors import read_anchors
+    from resources.store.continuity import refuse_lost
     from resources.store.warehouse import Warehouse
 
     here = Environment.of_process()
@@ -142,6 +144,8 @@ def readable_or_none(*, live: bool = False) -> None:
     if store.published.exists():
         with store.read():
             pass
+    if live:
+        refuse_lost(store.path, store.published, read_anchors(store.anchor))
     if live and store.path.exists():
         with store.live():
             pass

@@ -1,1 +1,2 @@
-"""Dagster's record of runs: how it is stored, which runs died, and how often a day was tried; not what they do."""
+"""Dagster's record of runs: how it is stored, which died or failed and why, and how often a day was tried; not what
+they do."""

@@ -7,10 +7,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from resources.ledger.record_error import RecordError
+from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.store.file_lock import held
 
 START_SECONDS = 120.0
+ANEW = (
+    "move it away, and Dagster's history begins anew; it is no part of the record, `packfolio packs verify` says "
+    "whether that is whole"
+)
 # Path in Dagster's folder -> what makes a database in a folder, and the table of its records.
 Databases: TypeAlias = Mapping[str, tuple[Callable[[str], Any], str]]
 LAST_MADE = "secondary_indexes"  # what Dagster writes after all else
@@ -41,16 +45,14 @@ def _is_begun(place: Path, table: str) -> bool:
     """Whether a database was made to its end, or holds a record."""
     if not place.exists():
         return False
+    refuse_no_file(place, ANEW)
     try:
         with closing(sqlite3.connect(f"file:{place}?mode=rw", uri=True)) as con:
             return any(_has_row(con, one) for one in (LAST_MADE, table))
     except sqlite3.OperationalError:  # held or not to be written: no word on what it holds
         raise
     except sqlite3.DatabaseError as error:
-        raise RecordError(
-            f"{place} is damaged ({error}): move it away, and Dagster's history begins anew; it is no part of the "
-            f"record, `packfolio packs verify` says whether that is whole"
-        ) from error
+        raise RecordError(f"{place} is damaged ({error}): {ANEW}") from error
 
 
 def _has_row(con: sqlite3.Connection, table: str) -> bool:

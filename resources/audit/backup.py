@@ -54,8 +54,9 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
 
     decisions  the service's log of proposals
     What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
-    the folder exists, for a backup is never written over another, and for a warehouse with faults.
+    the folder exists, for a backup is never written over another, for a warehouse with faults, and where there is none.
     """
+    warehouse.refuse_none()
     if target.exists():
         raise DataError(f"{target} exists already; name a folder that does not")
     half = target.with_name(target.name + PART)

@@ -19,13 +19,9 @@ def backup_into(
 ) -> tuple[Path, Manifest, list[str]]:
     """A new backup in the folder, then only the newest `keep` stay; gives its place, manifest, and what was taken away.
 
-    Only whole backups with a name of ours count, and only these are taken away. Raises DataError for a home without
-    a warehouse, and what `backup` raises; then nothing is taken away.
+    Only whole backups with a name of ours count, and only these are taken away. Raises what `backup` raises; then none
+    is taken away.
     """
-    if not warehouse.path.exists():
-        raise DataError(
-            f"there is no {warehouse.path} to back up: run `packfolio run` first, or set PACKFOLIO_HOME"
-        )
     if folder.resolve().is_relative_to(warehouse.home.resolve()):
         raise DataError(f"{folder} lies in the home that it would save; name a folder on other storage")
     target = folder / at.astimezone(UTC).strftime(NAME)

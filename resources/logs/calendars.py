@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from optimizer import DataError, PolicyError
 from optimizer.errors import meant
 from resources.ledger.atomic_file import write_whole
+from resources.ledger.record_error import refuse_no_file
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
 from resources.settings.sources import load_overrides
@@ -172,7 +173,11 @@ def calendar_ends(calendar: Calendar, delivery: Delivery) -> list[Finding]:
 
 
 def read_hashed(file: Path) -> npt.NDArray[np.int64] | None:
-    """The array that `save_atomically` wrote; None where there is none, or where it is not what was written."""
+    """The array that `save_atomically` wrote; None where there is none, or where it is not what was written.
+
+    Raises RecordError for what is no file.
+    """
+    refuse_no_file(file, "move that away, it is made again")
     raw = file.read_bytes() if file.exists() else b""
     body, digest = raw[:-DIGEST], raw[-DIGEST:]
     if not body or sha256(body).digest() != digest:

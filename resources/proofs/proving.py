@@ -11,6 +11,7 @@ from resources.ledger.anchor_lines import Anchor
 from resources.ledger.ledger import LEDGER_FIELDS, Connection, chain_text, columns, head
 from resources.ledger.ledger_tree import entries_from, tree_of
 from resources.ledger.merkle import Tree
+from resources.ledger.record_error import RecordError
 from resources.ledger.tables import LOGS, OUTPUTS, UNITS
 from resources.lineage.tracing import row_key
 from resources.logs.appending import visible_leaves
@@ -123,8 +124,8 @@ class Proving:
         self.line = self._newest_checkpoint()
         if claim.ledger_row > self.line.count:
             raise DataError(
-                f"ledger row {claim.ledger_row} is not anchored yet: the anchor ends at {self.line.count}; "
-                f"run `packfolio packs verify`"
+                f"ledger row {claim.ledger_row} is not co-signed yet: the newest checkpoint that a witness signed ends "
+                f"at {self.line.count}; `packfolio witness` signs a newer one"
             )
         if late := [size for size in on.since if not 0 < size <= self.line.count]:
             raise PolicyError(f"--since: a proof of {self.line.count} rows cannot continue {late[0]}")
@@ -132,7 +133,12 @@ class Proving:
         self.units: dict[int, Unit] = {}
 
     def _newest_checkpoint(self) -> Anchor:
-        length = head(self.con)[0]
+        length, newest = head(self.con)[0], self.on.lines[-1].count if self.on.lines else 0
+        if newest and newest < length:  # what readers see is published after the anchor was told of it
+            raise RecordError(
+                f"the ledger that readers see ends at row {length}, the anchor at {newest}: lines were cut off the "
+                f"anchor; see `packfolio packs verify`"
+            )
         signed = {one.get("root") for one in self.on.cosigned}
         for line in reversed(self.on.lines):
             if line.root and line.count <= length and (not self.on.only or line.root in signed):

@@ -9,6 +9,7 @@ from resources.ledger.anchors import Anchors
 from resources.ledger.ledger import Connection, Stamp
 from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.store.catalog import unlike_release
+from resources.store.duckdb_engine import logs_of
 from resources.store.schema import VERSION, schema_version
 
 CLOCK_SLACK = timedelta(hours=1)
@@ -24,7 +25,7 @@ def refuse_lost(path: Path, published: Path, anchors: Anchors | None) -> None:
 
     anchors  None where only what stands in the file's place and is none is refused
     """
-    for place in (path, path.with_name(f"{path.name}.wal")):
+    for place in (path, *logs_of(path)):
         refuse_no_file(place, "mount its disk, or move that away and `packfolio restore` a backup")
     if anchors is None or path.exists():
         return

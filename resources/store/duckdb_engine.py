@@ -35,9 +35,9 @@ def quoted(path: Path) -> str:
 
 
 def logs_of(path: Path) -> list[Path]:
-    """The files there are beside a database file from which DuckDB reads unfinished writes."""
+    """What stands beside a database file in the places from which DuckDB reads unfinished writes."""
     places = [path.with_name(f"{path.name}.wal{more}") for more in ("", ".checkpoint", ".recovery")]
-    return [place for place in places if place.exists()]
+    return [place for place in places if os.path.lexists(place)]
 
 
 def refuse_foreign_log(path: Path) -> None:

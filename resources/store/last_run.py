@@ -58,11 +58,11 @@ class Ground:
         try:
             seen = [
                 {
-                    path.relative_to(self.config).as_posix(): told(path)
+                    path.relative_to(self.config).as_posix(): told(_file(path))
                     for path in self.config.rglob("*.yaml")
                 },
                 [self._inbox(folder, told) for folder in self.inboxes],
-                [told(path) if path.exists() else None for path in self.files],
+                [told(_file(path)) if os.path.lexists(path) else None for path in self.files],
             ]
         except OSError:
             return None
@@ -82,6 +82,13 @@ class Ground:
         return found
 
 
+def _file(path: Path) -> Path:
+    """The path; raises OSError for what is no file: a pipe would be waited for."""
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    return path
+
+
 def _raised(error: OSError) -> None:
     raise error
 
@@ -95,7 +102,7 @@ def touched(path: Path) -> list[int]:
 def read_last_run(home: Path) -> LastRun | None:
     """What the last run left; None where it was interrupted, had more to do, or what is there cannot be read."""
     try:
-        told = json.loads((home / FILE).read_text("utf-8"))
+        told = json.loads(_file(home / FILE).read_text("utf-8"))
         return LastRun(**told | {name: tuple(told[name]) for name in ("inboxes", "head")})
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -131,6 +131,12 @@ class Warehouse:
             if ours:
                 _UNTOUCHED[self.path] = _state(self.path)
 
+    def refuse_none(self, anchors: Anchors | None = None) -> None:
+        """Raises RecordError for a warehouse that is lost, DataError where there never was one."""
+        refuse_lost(self.path, self.published, read_anchors(self.anchor) if anchors is None else anchors)
+        if not self.path.exists():
+            raise DataError(f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME")
+
     def _locked(self) -> AbstractContextManager[None]:
         """Keeps other processes and threads out of the live database; waits for the one before."""
         self.home.mkdir(parents=True, exist_ok=True)
@@ -192,7 +198,8 @@ class Warehouse:
         fresh = self.home / "published.tmp"
         if self.path in _KEPT.open:
             _KEPT.open[self.path].until.close()  # a file is copied when it is closed
-        refuse_no_file(self.published, LOST_COPY)
+        for place in (self.published, *logs_of(self.published)):
+            refuse_no_file(place, LOST_COPY)
         refuse_no_file(fresh, "move that away, it is made again")
         with self._locked():
             self._end_cut(fresh)
@@ -304,11 +311,7 @@ class Warehouse:
                 else shared_lock(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
             ):
                 anchors = read_anchors(self.anchor)
-                refuse_lost(self.path, self.published, anchors)
-                if not self.path.exists():
-                    raise DataError(
-                        f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME"
-                    )
+                self.refuse_none(anchors)
                 for suffix in ("", ".wal"):
                     part = self.path.with_name(self.path.name + suffix)
                     if part.exists():

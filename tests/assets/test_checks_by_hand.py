@@ -198,6 +198,9 @@ def test_proposals_on_record_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(decisions, "table_schema", lambda con, table: table)
     run = body(decisions.decisions)
     assert run(None, warehouse, None).metadata == {"written": 0}
+    warehouse.decision_log.symlink_to("log")  # which leads nowhere: it is looked at, and not taken for none
+    assert run(None, warehouse, None).metadata["written"] == 2
+    warehouse.decision_log.unlink()
     warehouse.decision_log.touch()
     found = run(None, warehouse, None)
     assert (found.metadata["written"], found.metadata["rows"], found.data_version.value) == (2, 3, "3")

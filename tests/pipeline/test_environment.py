@@ -15,6 +15,7 @@ from source_tree import ROOT
 import pipeline.commands.terminal
 from pipeline.commands.terminal import finish, print_json, working
 from pipeline.environment import DAGSTER_YAML, WORKSPACE_YAML, Environment, keep_private
+from service.settings import Settings
 
 NAMES = ("PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS", "DAGSTER_HOME")
 
@@ -31,9 +32,13 @@ def test_without_a_word_all_lies_in_the_working_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / ".packfolio"
-    assert Environment.of_process() == Environment(
-        home, tmp_path / "config", home / "anchors.jsonl", home / "decisions.jsonl"
-    )
+    there = Environment(home, tmp_path / "config", home / "anchors.jsonl", home / "decisions.jsonl")
+    assert Environment.of_process() == there
+    for name in NAMES:
+        monkeypatch.setenv(name, "")  # as `docker run -e PACKFOLIO_HOME=` has it
+    assert Environment.of_process() == there
+    found = Settings.of_process()
+    assert (found.home, found.config, found.anchor) == (there.home, there.config, None)
 
 
 def test_each_variable_moves_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +51,17 @@ def test_each_variable_moves_one_thing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PACKFOLIO_ANCHOR", str(tmp_path / "c"))
     monkeypatch.setenv("PACKFOLIO_DECISIONS", str(tmp_path / "d"))
     assert Environment.of_process() == Environment(*(tmp_path / name for name in "abcd"))
+
+
+def test_a_link_that_leads_back_to_itself_is_left_for_those_who_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "round").symlink_to("round")
+    for name in NAMES:
+        monkeypatch.setenv(name, str(tmp_path / "round"))
+    assert Environment.of_process() == Environment(*[tmp_path / "round"] * 4)
+    found = Settings.of_process()
+    assert {found.home, found.config, found.anchor, found.decisions} == {tmp_path / "round"}
 
 
 def test_what_is_prepared_is_what_child_processes_find(tmp_path: Path) -> None:

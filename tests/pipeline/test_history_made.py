@@ -1,5 +1,6 @@
 """Dagster's databases on a first start: whole or not there, whatever ends the start, and mended where they were not."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -121,3 +122,9 @@ def test_a_damaged_history_is_told_with_a_remedy_that_works(here: Environment) -
     assert any(one["check"] == "runs" and str(place) in one["found"] for one in examine(here))
     place.rename(place.with_suffix(".old"))
     assert tells(here) == 2
+    place.unlink()
+    for make in (place.mkdir, lambda: os.mkfifo(place)):
+        make()
+        with pytest.raises(RecordError, match=f"{place} is a folder, a pipe.*: move it away"):
+            tells(here)
+        place.rmdir() if place.is_dir() else place.unlink()

@@ -1,5 +1,6 @@
 """Which as-of date a run may have, which sessions a range has, what is told of a failed step, which runs are short."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -12,7 +13,8 @@ import pytest
 
 from optimizer import DataError
 from pipeline import runs
-from pipeline.runs import choose_as_of, why
+from pipeline.run_history.failed_steps import is_record_fault, why
+from pipeline.runs import choose_as_of
 from resources.logs.calendars import Calendar
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.store.file_lock import held
@@ -103,11 +105,12 @@ def test_without_a_live_source_only_the_future_is_refused(
         choose_as_of(date(2026, 7, 3), july(2))
 
 
-def test_the_innermost_error_of_each_failed_step_is_told() -> None:
+def test_the_innermost_error_of_each_failed_step_is_told_or_what_is_wrong_with_the_record() -> None:
     def failed(key: str, *messages: str) -> SimpleNamespace:
         error = None
         for message in reversed(messages):
-            error = SimpleNamespace(message=message, cause=error)
+            kind = message.partition(":")[0].rpartition(".")[2]
+            error = SimpleNamespace(message=message, cls_name=kind, cause=error)
         return SimpleNamespace(
             step_key=key, is_step_failure=True, step_failure_data=SimpleNamespace(error=error)
         )
@@ -116,12 +119,28 @@ def test_the_innermost_error_of_each_failed_step_is_told() -> None:
         SimpleNamespace(is_step_failure=False),
         failed("prices", "the step failed", "a layer\n", " there is no file\n"),
         failed("trades"),
+        failed(
+            "hedges",
+            "the step failed",
+            "resources.x.RecordError: restore it",
+            "_duckdb.IOException: what it says",
+        ),
+        failed("weights", "the step failed", "optimizer.errors.DataError: no prices"),
+        failed("impact", "the step failed", "PermissionError: [Errno 13] Permission denied: 'a'"),
     ]
 
     def of(*kept: SimpleNamespace) -> Any:
         return SimpleNamespace(filter_events=lambda wanted: [event for event in kept if wanted(event)])
 
-    assert why(of(*events)) == "prices: there is no file; trades: failed"
+    told = "prices: there is no file; trades: failed; hedges: restore it; weights: no prices"
+    assert why(of(*events[:-1])) == told
+    assert re.fullmatch(
+        r"impact: .*'a'; see that .* can read and write it .*: run it again", why(of(events[-1]))
+    )
+    assert (is_record_fault(of(*events)), is_record_fault(of(events[1], events[2], events[4]))) == (
+        True,
+        False,
+    )
     assert why(of(events[0])) == "the run failed; see packfolio ui"
 
 

@@ -223,9 +223,11 @@ def test_a_proof_is_put_into_a_signed_statement_only_where_that_is_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: proofs.Form, key: str | None, signed: bool
 ) -> None:
     printed: list[Any] = []
+    looked: list[str] = []
 
     @contextmanager
     def opened(*rest: Any) -> Iterator[Any]:
+        looked.append("copy")
         yield None
 
     store = SimpleNamespace(anchor=tmp_path, tree=SimpleNamespace(read=opened))
@@ -235,7 +237,9 @@ def test_a_proof_is_put_into_a_signed_statement_only_where_that_is_asked(
     monkeypatch.setattr("resources.ledger.signatures.signing_key", lambda: key)
     for name in ("cosignatures", "lines_about_keys"):
         monkeypatch.setattr(f"resources.proofs.checkpoints.{name}", lambda anchor: [])
-    monkeypatch.setattr("resources.proofs.checkpoints.rooted_lines", lambda store, now: [])
+    monkeypatch.setattr(
+        "resources.proofs.checkpoints.rooted_lines", lambda store, now: looked.append("lines") or []
+    )
     monkeypatch.setattr("resources.proofs.proving.prove", lambda con, tree, table, key, on, days: {
         "table": table, "key": key, "days": days, "sizes": on.sizes if hasattr(on, "sizes") else None,
     })  # fmt: skip
@@ -245,6 +249,9 @@ def test_a_proof_is_put_into_a_signed_statement_only_where_that_is_asked(
     )
     monkeypatch.setattr("resources.ledger.anchors.read_anchors", lambda anchor: [str(anchor)])
     proofs.prove("trades", ["PP", "AAA"], since=["7"], days=3, form=form)
+    assert (
+        looked[-1] == "lines"
+    )  # after the copy: of a run that publishes meanwhile the lines would be too few
     [told] = printed
     inner = told["of"] if signed else told
     assert (inner["table"], inner["key"], inner["days"]) == ("trades", ["PP", "AAA"], 3)
@@ -279,8 +286,8 @@ def test_a_stamp_is_told_with_its_line_and_its_time(
         asked.append((line, url, roots, beside))
         return SimpleNamespace(place=4, at="2024-03-05T12:00:00")
 
-    monkeypatch.setattr(anchor_keys, "opened_store", lambda: SimpleNamespace(anchor=tmp_path))
-    monkeypatch.setattr("resources.proofs.checkpoints.rooted_lines", lambda store, now: lines)
+    store = SimpleNamespace(anchor=tmp_path)
+    monkeypatch.setattr(anchor_keys, "newest_checkpoint", lambda: (store, lines[1]))
     monkeypatch.setattr("resources.ledger.timestamps.stamp", stamped)
     monkeypatch.setattr("resources.ledger.timestamps.read_roots", lambda file: [str(file)])
     monkeypatch.setattr("resources.ledger.timestamps.stamps_beside", lambda anchor: anchor / "stamps")

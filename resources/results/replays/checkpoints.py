@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from resources.ledger.record_error import refuse_no_file
+
 DIGEST = 64  # characters of a SHA-256
 
 
@@ -22,6 +24,7 @@ class Checkpoint(dict[pd.Timestamp, Mapping[str, float]]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        refuse_no_file(path, "move that away, its decisions are made again")
         if not path.exists():
             return
         lines = path.read_bytes().splitlines(keepends=True)

@@ -171,6 +171,31 @@ def test_a_damaged_file_is_told_as_that_by_every_command(typed: Typed, tmp_path:
         assert any("restore" in one["found"] for one in found if one["state"] == "fault")
 
 
+def test_who_needs_warehouse_and_anchor_is_told_where_one_is_lost_or_cut(
+    typed: Typed, tmp_path: Path
+) -> None:
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    anchor, warehouse = (tmp_path / "desk" / "home" / name for name in ("anchors.jsonl", "warehouse.duckdb"))
+    whole = anchor.read_text()
+    asked = (
+        ("prove", "trades", THURSDAY, "AAA", "book"),
+        ("anchor", "checkpoint"),
+        ("backup", str(tmp_path / "copy")),
+        ("ui",),
+    )
+    with terminal(tmp_path / "desk") as at:
+        anchor.write_text("".join(whole.splitlines(keepends=True)[:20]))
+        cut = [at(*words) for words in asked]
+        assert [said.status for said in cut] == [3] * 4, cut
+        assert all("lines were cut off the anchor" in said.err for said in cut)
+        anchor.write_text(whole)
+        warehouse.unlink()
+        lost = [at(*words) for words in asked]
+        assert [said.status for said in lost] == [3] * 4, lost
+        assert all("is gone, and the anchor remembers" in said.err for said in lost)
+    assert anchor.read_text() == whole and not (tmp_path / "copy").exists()
+
+
 def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tmp_path: Path) -> None:
     made = typed.at.read("backup", str(tmp_path / "copy"))
     assert made["folder"] == str(tmp_path / "copy") and made["count"] > 20
@@ -181,7 +206,7 @@ def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tm
     shutil.copytree(typed.at.config, tmp_path / "desk" / "config")
     with terminal(tmp_path / "desk") as at:
         missing = at("backup", str(tmp_path / "other"))
-        assert missing.status == 2 and "run `packfolio run` first" in missing.err
+        assert missing.status == 1 and "run `packfolio run` first" in missing.err
         put = at.read("restore", str(tmp_path / "copy"))
         assert put == {"restored": str(tmp_path / "copy"), "set aside": ""}
         again = at.read("restore", str(tmp_path / "copy"), "--reason", "to try it once more")

@@ -1,6 +1,8 @@
 """What the doctor finds: each thing that can be wrong with a desk is a line with what to do, and never a traceback."""
 
+import os
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +21,7 @@ from resources.logs.ingest import Inbox
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
 
+NAMES = ("DAGSTER_HOME", "PACKFOLIO_HOME", "PACKFOLIO_CONFIG", "PACKFOLIO_ANCHOR", "PACKFOLIO_DECISIONS")
 BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
 
 
@@ -102,19 +105,52 @@ def test_the_anchor_is_on_another_disk_or_on_the_same(
 
 def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.os, "access", lambda place, how: False)
-    assert found(desk, "fault")["home"] == (
-        f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
-    )
+    told = found(desk, "fault")
+    assert told["home"] == f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
+    inbox = desk.config.with_name("inbox")
+    assert told["source inbox"] == f"{inbox} cannot be read by this user; correct its permissions"
+
+
+def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
+    desk: Environment, tmp_path: Path
+) -> None:
+    desk.decisions.mkdir()
+    lock = desk.home / "warehouse.lock"
+    lock.unlink()
+    lock.mkdir()
+    told = states(desk)
+    assert told["fault"]["home"].startswith(f"{desk.decisions} is a folder, a pipe")
+    assert f"Is a directory: '{lock}'; see that" in told["fault"]["warehouse"]
+    assert "configuration" in told["ok"]  # one that is refused does not end the others
+    lock.rmdir()
+    (tmp_path / "file").write_text("no folder")
+    desk.dagster_home.touch()
+    assert found(desk, "fault")["home"].startswith(f"{desk.dagster_home} is no folder: move that away")
+    (tmp_path / "round").symlink_to("round")
+    for place in (tmp_path / "file", tmp_path / "round"):
+        told = found(replace(desk, home=place), "fault")["home"]
+        assert told.startswith(f"{place} is no folder: move that away") and "PACKFOLIO_HOME" in told
+    unmounted = found(replace(desk, home=tmp_path / "none"), "fault")["warehouse"]
+    assert "is gone, and the anchor remembers" in unmounted
+
+
+@pytest.mark.parametrize("told", [b"run_storage: {", b"hello", b"\tx: 1", b"telemetry: 5", b"\xff", None])
+def test_settings_that_dagster_cannot_use_are_a_fault_in_words(
+    desk: Environment, monkeypatch: pytest.MonkeyPatch, told: bytes | None
+) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")
+    desk.prepare()
+    settings = desk.dagster_home / "dagster.yaml"
+    settings.unlink()
+    settings.write_bytes(told) if told else os.mkfifo(settings)
+    (told_of,) = doctor._runs(desk)
+    assert (told_of.state, str(settings) in told_of.found, "\n" in told_of.found) == ("fault", True, False)
+    assert told_of.do.startswith("move the file away")
 
 
 def test_a_run_whose_process_is_gone_is_a_note(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "DAGSTER_HOME",
-        "PACKFOLIO_HOME",
-        "PACKFOLIO_CONFIG",
-        "PACKFOLIO_ANCHOR",
-        "PACKFOLIO_DECISIONS",
-    ):
+    for name in NAMES:
         monkeypatch.setenv(name, "")
     desk.prepare()
     assert found(desk, "ok")["runs"] == "no run is stuck; "

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from optimizer import DataError, PolicyError
+from resources.ledger.record_error import RecordError
 from resources.logs import calendars
 from resources.logs.calendars import Calendar, calendar_ends, load_calendar
 from resources.prices.source import Delivery
@@ -71,6 +73,11 @@ def test_a_file_that_somebody_edited_is_built_again(tmp_path: Path) -> None:
     file.write_bytes(raw)
     again = load_calendar("24/7", TODAY, tmp_path)
     assert np.array_equal(again.closes, whole.closes) and file.read_bytes() != raw
+    for make in (file.mkdir, lambda: os.mkfifo(file)):
+        file.unlink() if file.is_file() else file.rmdir()
+        make()
+        with pytest.raises(RecordError, match=r"is a folder, a pipe.*: move that away, it is made again"):
+            load_calendar("24/7", TODAY, tmp_path)
 
 
 def test_an_exchange_with_a_short_record_still_loads(tmp_path: Path) -> None:

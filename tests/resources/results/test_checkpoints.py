@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from optimizer import OptimizationBacktest
 from optimizer.backtests.walk_forward import BacktestSettings
+from resources.ledger.record_error import RecordError
 from resources.results.replays.checkpoints import Checkpoint
 
 DAYS = pd.bdate_range("2024-01-31", periods=3, freq="BME")
@@ -87,3 +89,10 @@ def test_a_line_of_another_replay_is_not_believed(tmp_path: Path) -> None:
     other.write_bytes(one.read_bytes())
     assert Checkpoint(other) == {}
     assert list(Checkpoint(one)) == [DAYS[0]]
+
+
+def test_what_is_no_file_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(RecordError, match=r"is a folder, a pipe.*: move that away"):
+        Checkpoint(path)

@@ -337,6 +337,25 @@ def test_publishes_that_are_killed_one_after_the_other_are_never_told_as_put_bac
     assert (verify_home(warehouse).faults, verify_home(warehouse).notes) == ([], [])
 
 
+def test_what_is_no_file_in_the_place_of_unfinished_writes_is_told_and_not_waited_for(
+    warehouse: Warehouse,
+) -> None:
+    write(warehouse, 101.0)
+    for name in ("published.duckdb.wal", "published.duckdb.wal.checkpoint", "warehouse.duckdb.wal.recovery"):
+        place = warehouse.home / name
+        for make in (
+            place.mkdir,
+            lambda place=place: os.mkfifo(place),
+            lambda place=place: place.symlink_to(place),
+        ):
+            make()
+            with pytest.raises(RecordError, match=f"{name} is a folder, a pipe.*move that away"):
+                warehouse.publish()
+            place.rmdir() if place.is_dir() else place.unlink()
+    warehouse.publish()
+    assert verify_home(warehouse).faults == []
+
+
 def test_what_stands_where_a_copy_is_made_is_told_and_never_written_through(warehouse: Warehouse) -> None:
     write(warehouse, 101.0)
     place, other = warehouse.home / "published.tmp", warehouse.home / "somebodys"
