@@ -49,7 +49,7 @@ OF_PRICES = (
     DataCheck("splits", "Every split is explained, and the price answers it.",
               ("SPLIT_UNEXPLAINED", "SPLIT_DOUBTED", "SPLIT_FROM_ACTION", "SPLIT_FROM_ADJUSTED", "CARRIED")),
     DataCheck("dividends", "The price answers every dividend.",
-              ("DIVIDEND_DOUBTED", "DIVIDEND_CONTRADICTED", "DIVIDEND_FROM_ACTION")),
+              ("DIVIDEND_DOUBTED", "DIVIDEND_CONTRADICTED", "DIVIDEND_FROM_ACTION", "DIVIDEND_FROM_ADJUSTED")),
     DataCheck("adjusted_closes", "Adjusted closes tell every dividend and split.",
               ("ADJ_INCONSISTENT", "ACTION_UNKNOWN"), ("adjustment",)),
     DataCheck("tickers", "No symbol passed to another company.", ("TICKER_REUSE", "RENAMED", "SYMBOL_FROM_NAME"),
