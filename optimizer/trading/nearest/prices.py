@@ -35,7 +35,7 @@ class Prices:
         p = self.problem
         trades = lots * p.step
         after = p.held + trades
-        costs = (1 + self.cash) * p.curve.costs(trades)
+        costs = p.charged(self.cash) * p.curve.costs(trades)
         return np.asarray(
             np.abs(after - p.wanted)
             + costs
