@@ -170,7 +170,7 @@ class _Columns:
         rate = np.where(up, p.curve.buy, p.curve.sell)
         rows = self._rows(self.side)
         limits = self._limits(rows)
-        limits[0] -= p.cost_in_cash * float(p.curve.fixed @ self.whole) if self.reserved else 0.0
+        limits[0] -= p.cost_in_cash * float(p.curve.fixed @ self.whole) * self.reserved
         kept = np.isfinite(limits)
         duals, x = np.zeros(len(limits)), self.base.copy()
         if len(names):
@@ -249,10 +249,9 @@ class Priced:
 
     def rate(self, side: Array) -> Array:
         """(n,) what a unit of trade to a side costs, cash and turnover priced in."""
-        curve = self.problem.curve
-        return np.asarray(
-            np.where(side > 0, curve.buy, curve.sell) * self.problem.charged(self.cash) + self.turnover
-        )
+        p = self.problem
+        rate = np.where(side > 0, p.curve.buy, p.curve.sell)
+        return np.asarray(rate * p.charged(self.cash) + self.turnover)
 
     def slope(self, side: Array) -> Array:
         """(n,) derivative of the envelope for the first unit of trade to a side."""
