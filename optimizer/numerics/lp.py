@@ -22,6 +22,7 @@ PARALLEL_COLUMNS = 1 << 13  # the rule's bit in HiGHS's presolve_rule_off
 MIXED: dict[str, float | int] = {
     "mip_rel_gap": 0.0,
     "mip_feasibility_tolerance": 1e-9,
+    "mip_allow_restart": False,  # a model presolved again to a few binaries may branch on them without end
     "random_seed": 0,
 }
 

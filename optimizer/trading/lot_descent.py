@@ -50,7 +50,7 @@ class Walk:
     def missing(self) -> float:
         """What the hard limits are broken by, or else the others."""
         p = self.problem
-        short = max(p.cash_min - self.cash, self.traded - p.max_traded)
+        short = max(-self.room, self.traded - p.max_traded)
         return short if short > TOLERANCE else self.penalty
 
     def _settle(self) -> None:
@@ -58,7 +58,7 @@ class Walk:
         trades = self.lots * p.step
         self.weights = p.held + trades
         self.costs = p.curve.costs(trades)
-        self.cash = float(p.cash - trades.sum() - self.costs.sum())
+        self.room = float(p.cash - p.cash_min - trades.sum() - p.cost_in_cash * self.costs.sum())
         self.traded = float(np.abs(trades).sum())
         self.row_values = p.rows @ self.weights
         self.box = _outside(p, self.weights)
@@ -67,7 +67,7 @@ class Walk:
     def _penalty(self) -> float:
         """What limits are broken by, as `weigh` counts it, where the walk stands."""
         p = self.problem
-        hard = sum(it for it in (p.cash_min - self.cash, self.traded - p.max_traded) if it > TOLERANCE)
+        hard = sum(it for it in (-self.room, self.traded - p.max_traded) if it > TOLERANCE)
         soft = float(self.box.sum())
         if len(p.bounds):
             soft += float(_over(self.row_values - p.bounds).sum())
@@ -80,7 +80,7 @@ class Walk:
         move = (to - self.lots) * p.step
         dearer = p.curve.costs(to * p.step) - self.costs
         gain = self.gradient * move + p.aversion * self.diagonal * move * move + dearer
-        hard = _over(move + dearer + (p.cash_min - self.cash))
+        hard = _over(move + p.cost_in_cash * dearer - self.room)
         if p.max_traded < np.inf:
             hard += _over((np.abs(to) - np.abs(self.lots)) * p.step + (self.traded - p.max_traded))
         soft = self.box.sum() - self.box + _outside(p, self.weights + move)
@@ -239,9 +239,9 @@ def _affordable(walk: Walk, steps: Array, ups: Index, downs: Index) -> NDArray[n
     p, trades = walk.problem, walk.lots * walk.problem.step
     dearer = p.curve.costs(trades + steps) - walk.costs
     longer = np.abs(trades + steps) - np.abs(trades)
-    spent, turned, inside = steps + dearer, longer, _outside(p, walk.weights + steps) <= 0
+    spent, turned, inside = steps + p.cost_in_cash * dearer, longer, _outside(p, walk.weights + steps) <= 0
     fits = inside[0, ups][:, None] & inside[1, downs]
-    fits &= spent[0, ups][:, None] + spent[1, downs] <= walk.cash - p.cash_min + TOLERANCE
+    fits &= spent[0, ups][:, None] + spent[1, downs] <= walk.room + TOLERANCE
     fits &= turned[0, ups][:, None] + turned[1, downs] <= p.max_traded - walk.traded + TOLERANCE
     for row, room in zip(p.rows, p.bounds - walk.row_values, strict=True):
         fits &= (row * steps[0])[ups][:, None] + (row * steps[1])[downs] <= room + TOLERANCE

@@ -31,7 +31,7 @@ class RoundingProblem:
     lower, upper  (n,) bounds of x
     rows, bounds  (m, n) and (m,): rows @ x <= bounds
     absolute, norms  convex limits that the descent keeps and the relaxation leaves out
-    cash, cash_min  before the trades, and the least after them
+    cash, cash_min  before the trades, and the least after them, of the NAV that the costs leave
     max_traded    limit of sum |x - held|, two-way
     min_trade     a trade is nothing or at least this
     """
@@ -52,6 +52,15 @@ class RoundingProblem:
     min_trade: float = 0.0
     absolute: tuple[Absolute | Largest, ...] = ()
     norms: tuple[Norm, ...] = ()
+
+    @property
+    def cost_in_cash(self) -> float:
+        """What a unit of costs takes of the cash above `cash_min`: this is a part of the NAV that costs lower."""
+        return 1 - self.cash_min
+
+    def charged(self, cash: float) -> float:
+        """What a unit of costs weighs beside the objective's own terms, at a price of cash."""
+        return 1 + self.cost_in_cash * cash
 
     @cached_property
     def own(self) -> Array:

@@ -170,7 +170,7 @@ class _Columns:
         rate = np.where(up, p.curve.buy, p.curve.sell)
         rows = self._rows(self.side)
         limits = self._limits(rows)
-        limits[0] -= float(p.curve.fixed @ self.whole) if self.reserved else 0.0
+        limits[0] -= p.cost_in_cash * float(p.curve.fixed @ self.whole) * self.reserved
         kept = np.isfinite(limits)
         duals, x = np.zeros(len(limits)), self.base.copy()
         if len(names):
@@ -191,7 +191,7 @@ class _Columns:
         p = self.problem
         rate = np.where(side > 0, p.curve.buy, p.curve.sell)
         rows = np.empty((2 + len(p.rows), len(side)))
-        rows[0], rows[1], rows[2:] = 1 + side * rate, side, p.rows
+        rows[0], rows[1], rows[2:] = 1 + p.cost_in_cash * side * rate, side, p.rows
         return rows
 
     def _limits(self, rows: Array) -> Array:
@@ -233,7 +233,8 @@ class Priced:
     @cached_property
     def reach(self) -> Array:
         """(n,) the size t* up to which the envelope is a line."""
-        return np.asarray(np.sqrt(self.problem.curve.fixed * (1 + self.cash) / self.problem.own))
+        p = self.problem
+        return np.asarray(np.sqrt(p.curve.fixed * p.charged(self.cash) / p.own))
 
     @cached_property
     def shared(self) -> Array:
@@ -248,8 +249,9 @@ class Priced:
 
     def rate(self, side: Array) -> Array:
         """(n,) what a unit of trade to a side costs, cash and turnover priced in."""
-        curve = self.problem.curve
-        return np.asarray(np.where(side > 0, curve.buy, curve.sell) * (1 + self.cash) + self.turnover)
+        p = self.problem
+        rate = np.where(side > 0, p.curve.buy, p.curve.sell)
+        return np.asarray(rate * p.charged(self.cash) + self.turnover)
 
     def slope(self, side: Array) -> Array:
         """(n,) derivative of the envelope for the first unit of trade to a side."""
@@ -266,7 +268,7 @@ class Priced:
         """(n,) holdings without the trades that do not earn their commission."""
         p, side = self.problem, np.sign(self.x - self.problem.held)
         slope = self.cash + self.rows @ p.rows + side * self.rate(side)
-        return thinned(p, self.x, slope, p.curve.fixed * (1 + self.cash))
+        return thinned(p, self.x, slope, p.curve.fixed * p.charged(self.cash))
 
     def bound(self) -> float:
         """No permitted list within the limits has a lower objective, for any x and any prices >= 0."""
@@ -280,7 +282,8 @@ class Priced:
         """(n,) the least of: the own penalty, costs, and pull of any permitted trade of each name."""
         p, least = self.problem, self.problem.min_lots
         pull, target = self.pull, p.wanted - p.held
-        buy, sell = (each * (1 + self.cash) + self.turnover for each in (p.curve.buy, p.curve.sell))
+        paid = p.charged(self.cash)
+        buy, sell = (each * paid + self.turnover for each in (p.curve.buy, p.curve.sell))
         options = [np.zeros(len(p.held)), -p.held]
         rates = np.array([buy, np.where(p.held > 0, sell, buy), buy, buy, sell, sell])
         for side, rate in ((1.0, buy), (-1.0, sell)):
@@ -291,7 +294,7 @@ class Priced:
             near = (np.floor(best), np.ceil(best))
             options += [side * np.maximum(np.minimum(lots, most), needed) * p.step for lots in near]
         trades = np.array(options)
-        fixed = p.curve.fixed * (1 + self.cash) * (trades != 0)
+        fixed = p.curve.fixed * paid * (trades != 0)
         prices = p.own * (trades - target) ** 2 + rates * np.abs(trades) + fixed + pull * trades
         reached = p.held + trades
         allowed = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)

@@ -71,7 +71,8 @@ def build_trades(
     sell_rates symbol -> tax on the gain per unit of value sold, >= 0: weighed as a cost, and kept in cash
     gap        a list proven this near to the best is taken, fraction of NAV; 0 searches to the end
     risk       that of the estimates, where it is made once for many lists: TrackingRisk.of(estimates.risk)
-    Cash >= cash_min and turnover are hard; each other limit holds where lots allow, else its check says not.
+    Cash >= cash_min, of the NAV after costs, and turnover are hard; each other limit holds where lots allow, else its
+    check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
 
     >>> found = build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe)
@@ -193,7 +194,7 @@ def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> 
         rows=rows,
         bounds=bounds,
         cash=float(book.cash) / nav + cash,
-        cash_min=policy.cash_min * (shrink if policy.cash_min < 0 else 1.0),
+        cash_min=policy.cash_min,
         max_traded=turnover + traded,
         min_trade=min_trade,
         absolute=absolute,

@@ -48,7 +48,7 @@ class Choices:
 def choices_of(problem: RoundingProblem) -> Choices:
     """All that the bounds of the holdings and the turnover allow; NoAnswerError where a name has none."""
     p = problem
-    far = np.abs(p.wanted) + FARTHEST
+    far = np.maximum(np.abs(p.wanted), np.abs(p.held)) + FARTHEST
     low = np.maximum(p.lower, -far) - p.held
     high = np.minimum(p.upper, far) - p.held
     most = max(p.max_traded, 0.0) + TOLERANCE

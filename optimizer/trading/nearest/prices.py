@@ -35,7 +35,7 @@ class Prices:
         p = self.problem
         trades = lots * p.step
         after = p.held + trades
-        costs = (1 + self.cash) * p.curve.costs(trades)
+        costs = p.charged(self.cash) * p.curve.costs(trades)
         return np.asarray(
             np.abs(after - p.wanted)
             + costs
@@ -94,7 +94,8 @@ class Prices:
     def within(self, room: float) -> Choices:
         """The trades of lists that may cost up to `room` more than the bound; all others cost more."""
         most = self._best + room + LEAST
-        buying, selling, idle, closing = (worth <= most for worth in self._worth)
+        # What may not be had is worth infinity, which is within a room without end.
+        buying, selling, idle, closing = (np.isfinite(worth) & (worth <= most) for worth in self._worth)
         bought, sold = self._least
         sides = [
             np.where(some, _level(value, least, side[0], side[1], most), 0.0)

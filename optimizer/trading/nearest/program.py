@@ -183,10 +183,10 @@ class Program:
         """Rows, their least and their most: cash and turnover."""
         p, names, decided = self.problem, self.names, self._decided
         step, held, none = p.step[names], p.held[names], np.array([-INF])
-        spent = self._costs()
+        spent = {kind: p.cost_in_cash * price for kind, price in self._costs().items()}
         spent = spent | {BOUGHT: spent[BOUGHT] + step, SOLD: spent[SOLD] - step, CLOSED: spent[CLOSED] - held}
         traded: dict[int, float | Array] = {BOUGHT: step, SOLD: step, CLOSED: np.abs(held)}
-        gone = float((decided + p.curve.costs(decided)).sum())
+        gone = float((decided + p.cost_in_cash * p.curve.costs(decided)).sum())
         turned = float(np.abs(decided).sum())
         return [
             (self._rows(prices).sum(axis=0, keepdims=True), none, np.array([most + TOLERANCE]))

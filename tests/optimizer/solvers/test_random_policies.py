@@ -1,10 +1,13 @@
 """Random policies over all methods and limits; 10,000 of them under two BLAS kernels: `make test-policies`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from draws import some
-from random_policies import FINE, outcome
+from random_policies import FINE, case_of, outcome
+
+from optimizer import InfeasibleError, solve
 
 # Once these ended as an error that was ours: doubted means after costs, a band wider than the limit on trades, forced
 # cash beside a priority of the least cash; violations under curved limits, exposures that a choice of names left out.
@@ -25,6 +28,18 @@ def test_a_thousand_random_policies_are_certified_or_refused_by_name(start: int)
     found = {seed: outcome(seed) for seed in range(start, start + 200)}
     wrong = {seed: told for seed, told in found.items() if told not in FINE}
     assert len(wrong) <= 1 and all("leave next to no room" in told for told in wrong.values()), wrong
+
+
+@pytest.mark.slow
+def test_a_report_of_a_conflict_among_choices_of_names_ends_and_its_way_is_enough() -> None:
+    """One of its mixed programs, presolved again to two binaries, was branched on for minutes."""
+    case = case_of(30271)
+    asked = replace(case.policy, method="min_volatility")
+    with pytest.raises(InfeasibleError) as stop:
+        solve(case.estimates, asked, case.universe, case.held)
+    (way,) = stop.value.ways
+    wider = replace(asked, **{one.limit: one.bound + one.stated for one in way})
+    assert solve(case.estimates, wider, case.universe, case.held).certificate.ok
 
 
 def test_nothing_is_printed_beside_the_answer(capfd: pytest.CaptureFixture[str]) -> None:

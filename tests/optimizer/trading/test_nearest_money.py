@@ -167,6 +167,30 @@ def test_under_limits_of_every_kind_no_list_is_nearer_and_none_is_below_the_boun
         assert found.bound == pytest.approx(found.objective, abs=1e-8) and found.penalty <= 1e-9
 
 
+@pytest.mark.parametrize(
+    ("held", "step", "wanted", "most", "turnover", "lots"),
+    [
+        ([-4.0, 3.0], [0.6334, 0.2431], [-0.5, -0.3], [0.0, 0.73], 0.31, [0, -1]),
+        ([-2.75, -3.0], [0.1768, 0.286], [0.0, -0.69], [9.0, 0.0], 0.9408, [2, 2]),
+    ],
+    ids=["farther than is back in a day", "one kept below its floor"],
+)
+def test_of_a_book_far_below_its_floor_the_nearest_list_is_proven_too(
+    held: list[float], step: list[float], wanted: list[float], most: list[float], turnover: float, lots: list[int]
+):  # fmt: skip
+    """Found by brute force: such lists were those nearest in risk, and their bound was 0."""
+    weights = np.array(held) * step
+    found = nearest_money(
+        RoundingProblem(
+            weights, np.array(wanted), np.array(step), TrackingRisk.of(0.04 * np.eye(2)), 100.0,
+            CostModel(8e-3, 15.0).curve(("A", "B")), np.full(2, -0.5), np.array(most), np.zeros((0, 2)), np.zeros(0),
+            1.0 - float(weights.sum()), 0.0, turnover,
+        ), 0.0,
+    )  # fmt: skip
+    assert found.lots.tolist() == lots
+    assert found.bound == pytest.approx(found.objective, abs=1e-8)
+
+
 @examples(10)
 @given(seed=st.integers(0, 1_000_000), room=st.sampled_from([0.0, 0.01, 0.1]))
 def test_whatever_the_prices_they_prove_a_true_bound_and_leave_out_dearer_lists_alone(seed: int, room: float):

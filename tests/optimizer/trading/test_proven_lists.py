@@ -91,14 +91,15 @@ def test_the_bound_holds_at_any_holdings_and_prices_for_names_that_must_be_trade
         risk=TrackingRisk.of(np.diag(rng.uniform(0.02, 0.1, 2)) + 0.01), aversion=100.0,
         curve=CostModel(commission=1e-3, impact_bps=20).curve(("A", "B"), np.ones(2), 1.0),
         lower=lower, upper=lower + rng.uniform(0.02, 0.3, 2), rows=np.zeros((0, 2)), bounds=np.zeros(0),
-        cash=0.05, cash_min=0.0, max_traded=float(rng.uniform(0.05, 0.8)),
+        cash=0.05, cash_min=float(rng.choice([-0.2, 0.0, 0.03])), max_traded=float(rng.uniform(0.05, 0.8)),
     )  # fmt: skip
     best = np.inf
     for pair in product(lots, lots):
         trades = np.array(pair) * step
         x = held + trades
         allowed = (x >= p.lower - 1e-12).all() and (x <= p.upper + 1e-12).all() and (x >= -1e-12).all()
-        paid = p.cash - trades.sum() - p.curve.costs(trades).sum() >= p.cash_min
+        costs = float(p.curve.costs(trades).sum())
+        paid = p.cash - trades.sum() - costs >= p.cash_min * (1 - costs)
         if allowed and paid and np.abs(trades).sum() <= p.max_traded:
             best = min(best, p.objective(np.array(pair, dtype=float)))
     x = rng.uniform(0.0, 0.5, 2)
