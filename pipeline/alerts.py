@@ -35,9 +35,8 @@ def alerts(
         sessions = closed_sessions(desk.load(), warehouse, now - LATE)
         with warehouse.open().read() as con:
             found += conditions(con, now.date(), sessions)
-    except (
-        PackfolioError
-    ) as error:  # before the first run; or a configuration with mistakes, which a desk must know
+    # Before the first run; or a configuration with mistakes, which a desk must know.
+    except PackfolioError as error:
         if not isinstance(error, DataError):
             found.append(Alert("configuration", "configuration", f"the configuration has mistakes: {error}"))
     told = json.loads(context.cursor) if context.cursor else {}

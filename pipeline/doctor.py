@@ -68,7 +68,7 @@ def _looked(check: Callable[[Environment], Iterator[Finding]], environment: Envi
         yield from check(environment)
     except (OSError, duckdb.Error, sqlite3.Error) as error:
         do = "see that it is what it should be, and that this user can read and write it"
-        yield Finding(check.__name__.strip("_"), FAULT, str(error).splitlines()[0], do)
+        yield Finding(check.__name__.strip("_"), FAULT, str(error).partition("\n")[0], do)
 
 
 def _program(environment: Environment) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.day_before import CURRENT
 from resources.books.lot_book import LotBook
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of
+from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of, merged_by
 from resources.books.restated_units import NEAR
 from resources.books.reversals import Actions, Key, Restated, came_since
 from resources.books.tax_lots import read_lots
@@ -59,8 +59,13 @@ class News:
             for pack, panel in zip((self.previous, self.pack), panels, strict=True)
         )
         changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
-        for (day, symbol), keys in groupby(sorted(changed, key=_of_day), key=_of_day):
-            book = self._changed(book, symbol, day, list(keys), was, now, market)
+        for day, of_day in groupby(sorted(changed, key=_of_day), key=lambda key: key[1]):
+            keys = list(of_day)
+            for symbol, own in groupby(keys, key=lambda key: key[0]):
+                book = self._changed(book, symbol, day, list(own), was, now, market)
+            # What is renamed on one day is renamed at once.
+            renames = [now[key] for key in keys if key[2] == "rename" and key in now and key not in was]
+            book = self._ended(book, renames, was, now)
         return self._corrected_fills(book, panels[0], panels[1], market)
 
     def _ever_held(self) -> list[str]:
@@ -86,10 +91,12 @@ class News:
 
     def _known(self, actions: list[CorporateAction]) -> dict[Key, CorporateAction]:
         """The actions of the time up to the newest close that the day before saw; `fill` takes those after it."""
+        merged = merged_by(actions, self.previous.as_of)
         return {
             (action.symbol, action.day, action.kind): action
             for action in actions
-            if action.day <= self.since.get(action.symbol, self.previous.as_of)
+            if action.day
+            <= max(self.since.get(action.symbol, self.previous.as_of), merged.get(action.symbol, date.min))
         }
 
     def _changed(
@@ -125,19 +132,18 @@ class News:
             book = Restated(sides[0], sides[1], eve, since).apply(
                 book, self._market(*sides[0], *sides[1], *since)
             )
-        return self._ended(book, symbol, late, was, now)
+        return self._ended(book, [one for one in late if one.kind != "rename"], was, now)
 
-    def _ended(
-        self, book: Carried, symbol: str, late: Sequence[CorporateAction], was: Actions, now: Actions
-    ) -> Carried:
-        """The book after the end of a share, or of its name, that is told late, and after what befell what it gave."""
-        given = {one.new_symbol for one in late if one.new_symbol}
+    def _ended(self, book: Carried, late: Sequence[CorporateAction], was: Actions, now: Actions) -> Carried:
+        """The book after ends of shares, or of names, that are told late, and after what befell what they gave."""
         if not late:
             return book
+        gone, given = {one.symbol for one in late}, {one.new_symbol for one in late if one.new_symbol}
         acted = [*late, *came_since(late[0].day, given, was, now)]
-        own = tuple(item for item in book.items if item.symbol == symbol)
+        own, others = (
+            tuple(item for item in book.items if (item.symbol in gone) == its) for its in (True, False)
+        )
         after = carry(Carried(own), acted, self._market(*acted), lambda _: True)
-        others = tuple(item for item in book.items if item.symbol != symbol)
         return book.then(named_apart((*others, *after.items)), after.cash, after.adjustments)
 
     def _market(self, *actions: CorporateAction | None) -> Market:

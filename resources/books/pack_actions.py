@@ -136,6 +136,11 @@ def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[Corporat
     return [a for a in actions if a.kind in NO_MORE or a.day <= come.get(a.symbol, date.min)]
 
 
+def merged_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:
+    """Symbol -> when its company was merged, of those up to a day; up to then it was acted on, priced or not."""
+    return {action.symbol: action.day for action in actions if action.kind == "merger" and action.day <= day}
+
+
 def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:
     """Whether the closes carry an action, so that nothing is left of it for a holder to receive."""
     if basis == "total_return" and action.kind in CASH_KINDS:

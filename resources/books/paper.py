@@ -14,7 +14,14 @@ from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News
 from resources.books.lot_book import Fill, LotBook, read_lot_book
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, in_effect, market_of
+from resources.books.pack_actions import (
+    RATIOS,
+    actions_on_record,
+    actions_seen,
+    in_effect,
+    market_of,
+    merged_by,
+)
 from resources.books.restated_units import apply_units, unit_changes
 from resources.books.tax_lots import Lots, average_costs
 from resources.ledger.ledger import Connection
@@ -102,7 +109,14 @@ class Step:
 
     def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
         """The actions of this step; the end of a share counts whenever it is told."""
-        own = [a for a in actions if a.kind == "delisting" or a.day > self.acted.get(a.symbol, self.before)]
+        told = list(actions)
+        merged = merged_by(told, self.before)
+        acted = {symbol: max(self.acted.get(symbol, day), day) for symbol, day in merged.items()}
+        own = [
+            a
+            for a in told
+            if a.kind == "delisting" or a.day > acted.get(a.symbol, self.acted.get(a.symbol, self.before))
+        ]
         return in_effect(own, self.panel)
 
     def close(self, symbol: str) -> Decimal | None:

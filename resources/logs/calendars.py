@@ -114,10 +114,8 @@ def _built(exchange: str, last_year: int) -> npt.NDArray[np.int64]:
         return build_sessions(exchange, last_year)
     except PolicyError:
         raise
-    except (
-        ValueError,
-        NotImplementedError,
-    ) as error:  # Athens, Bucharest and Tel Aviv in 4.13, with pandas 3
+    # Athens, Bucharest and Tel Aviv in 4.13, with pandas 3.
+    except (ValueError, NotImplementedError) as error:
         raise PolicyError(
             f"exchange_calendars {version('exchange_calendars')} fails to work out the sessions of {exchange} "
             f"({str(error)[:60]}); state an exchange with the same week, and the days it differs as closures in "

@@ -9,9 +9,10 @@ SMALL = [above / below for below in range(2, 6) for above in range(below + 1, 4 
 SPLITS = np.unique([1.1, *SMALL, *range(2, 201)])
 SPLIT_RATIOS = np.unique(np.concatenate([SPLITS, 1 / SPLITS, 1 / np.arange(201.0, 1001.0)]))
 SPLIT_TOLERANCE = 2e-4
-# Splits that a factor may be of beside a dividend of the same day, up to 4% of the price.
-WHOLE = np.array([1.5, 2.5, *range(2, 51)])
-WHOLE = np.unique(np.concatenate([WHOLE, 1 / WHOLE]))
+# Splits that a factor may be of beside a dividend of the same day, up to 4% of the price. Near 3:2, 2:1 and 5:2 it is a
+# spin-off far more often (Mondelez 1.52, Johnson Controls 2.01, HP 2.06); near a reverse split it cannot be one.
+REVERSE = np.array([1.5, 2.5, *range(2, 51)])
+WHOLE = np.unique(np.concatenate([np.arange(3.0, 51.0), 1 / REVERSE]))
 BESIDE = 1.04
 LARGE = float(np.log(1.45))  # no dividend is likely to be a third of the price, and a simple ratio of it
 # Vendors print six decimals, or a 32-bit number: a factor closer to 1 than this says nothing.
@@ -25,8 +26,8 @@ def actions(
 
     The factor of a day is (adjusted/close) / (previous adjusted/previous close). Near a simple ratio it is a
     split (shares after per share before), else a dividend D = previous close x (1 - 1/factor), as vendors
-    define it (adjusted_t-1 = close_t-1 x (1 - D/close_t-1)); a spin-off is a dividend. A little above one it is both,
-    the dividend per share before the split. NaN in, NaN out.
+    define it (adjusted_t-1 = close_t-1 x (1 - D/close_t-1)); a spin-off is a dividend. A little above a split of
+    `WHOLE` it is both, the dividend per share before the split. NaN in, NaN out.
 
     splits  whether the closes are as traded; False: they are split-adjusted, so every factor is a dividend
     """

@@ -230,10 +230,13 @@ def _odd(
     for place in np.flatnonzero(both | large):
         when = np.datetime64(int(days[place]), "D").item()
         taken = f"a split of {split[place]:g} and " * bool(both[place])
+        other = (
+            "not one dividend or spin-off" if both[place] else "not a spin-off, or a split beside a dividend"
+        )
         symbol = symbols[codes[place]]
         said = (
-            f"{symbol} is taken to have {taken}a dividend of {dividend[place]:g} a share on {when}, by its adjusted "
-            "closes alone: deliver dividends and splits where that is not so"
+            f"{symbol} is taken to have {taken}a dividend of {dividend[place]:g} a share on {when}, {other}, by its "
+            "adjusted closes alone: deliver dividends and splits where that is not so"
         )
         yield Finding("DIVIDEND_FROM_ADJUSTED", "WARN", said, 1, symbol, when)
 

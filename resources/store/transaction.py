@@ -136,7 +136,7 @@ class Transaction:
         return int(mark or 0)
 
     def _refuse_others(self, entry_id: int, marks: Mapping[str, int]) -> None:
-        """Raises DataError where other rows lie under a ledger row than as many that were hashed and moved."""
+        """Raises DataError where other rows, or more or fewer, lie under a ledger row than were hashed and moved."""
         for table, mark in marks.items():
             if self._mark(table, f"{table} where materialization = ?", [entry_id]) != mark:
                 raise DataError(

@@ -178,21 +178,24 @@ def test_nor_under_a_name_that_its_shares_had_when_they_ended(tmp_path: Path, re
         assert (found.problem, shares(found)) == (None, {"NEW": 100})
 
 
-@pytest.mark.parametrize("mode", ["live", "paper"])
-def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "late"), [("live", False), ("paper", False), ("paper", True)])
+def test_two_companies_exchange_their_tickers(tmp_path: Path, mode: str, late: bool) -> None:
     """Rows are kept under present names: each company's past is seen whole, and nobody is gone on the day itself."""
     desk = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 10, BBB: 7}", mode=mode))
     desk.prices("AAA", dict.fromkeys(DAYS, 50.0))  # called BBB before
     desk.prices("BBB", dict.fromkeys(DAYS, 80.0))
+    for day in (D2, EX) if late else ():
+        desk.day(day)
     desk.actions(
         {"symbol": old, "date": EX, "kind": "rename", "new_symbol": new}
         for old, new in (("AAA", "BBB"), ("BBB", "AAA"))
     )
-    found = desk.snapshot(EX)
+    seen = D4 if late else EX
+    found = desk.snapshot(seen)
     assert (found.problem, shares(found)) == (None, {"AAA": 7, "BBB": 10})
     with desk.warehouse.live() as con:
-        panel = read_panel(con, newest_fresh(con, EX), ["AAA", "BBB"])
-    assert panel.dates == tuple(day for day in DAYS if day <= EX)
+        panel = read_panel(con, newest_fresh(con, seen), ["AAA", "BBB"])
+    assert panel.dates == tuple(day for day in DAYS if day <= seen)
     assert (panel.close == [50.0, 80.0]).all()
 
 

@@ -179,12 +179,15 @@ LATE: dict[str, tuple[dict[str, Any], list[dict[str, Any]], dict[str, float], fl
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LATE)
-def test_what_is_told_late_goes_through_what_befell_since(tmp_path: Path, case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "priced"), [*((case, True) for case in LATE), ("a merger before a split and a dividend", False)]
+)
+def test_what_is_told_late_goes_through_what_befell_since(tmp_path: Path, case: str, priced: bool) -> None:
+    """Whether AAA has closes after D1, as until a merger is told, or as after one none."""
     late, on_time, held, paid = LATE[case]
     held_in = f"AAA: {LOTS}, BBB: {LOTS.replace('300', '10')}"
-    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{held_in}}}"), AAA=50.0, BBB=50.0)
-    book.prices("CCC", flat(50.0))
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{held_in}}}"), BBB=50.0, CCC=50.0)
+    book.prices("AAA", flat(50.0, [day for day in DAYS if day < D1 or priced]))
     book.day(DAYS[19])
     book.actions(on_time)
     for day in (D1, D2, D3, D4):
