@@ -1,6 +1,7 @@
 """The process's DuckDB: a database file is attached to it for a moment, which costs a tenth of opening one anew."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,7 +24,9 @@ def damage_told(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if not is_damage(error):
             raise
-        said = str(error).splitlines()[0]
+        said = re.sub(
+            r' from file ".*?"', "", str(error).splitlines()[0]
+        )  # it may be a copy that is gone by now
         raise RecordError(
             f"{path} is damaged ({said}): `packfolio restore` a backup; a damaged copy for readers alone is made again "
             f"by `packfolio ingest`"
