@@ -23,7 +23,7 @@ from resources.ledger.atomic_file import copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
 from resources.store.code_version import code_version
-from resources.store.duckdb_engine import attached
+from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
@@ -54,7 +54,8 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
 
     decisions  the service's log of proposals
     What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
-    the folder exists, for a backup is never written over another, for a warehouse with faults, and where there is none.
+    the folder exists, for a backup is never written over another, for a warehouse with faults, and where there is none;
+    RecordError for a damaged one.
     """
     warehouse.refuse_none()
     if target.exists():
@@ -84,7 +85,8 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
         shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
-    _refuse_faulty(half)
+    with damage_told(warehouse.path):
+        _refuse_faulty(half)
     manifest = Manifest(rows, head, file_sha256(half / DATABASE), at.isoformat(), _digests(half))
     told = asdict(manifest)
     told["digest"] = _digest(told)

@@ -1,5 +1,6 @@
 """A folder of price files: tidy long files, one file a symbol, or a feed of one file an evening."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ class FolderSource:
     def deliveries(
         self, since: date | None, until: date | None, seen: Seen
     ) -> Iterator[Delivery | FileRejected]:
-        """One delivery a file, in date order; raises DataError when the folder is missing."""
+        """One delivery a file, in date order; raises DataError for a folder that is missing or cannot be read."""
         for file in self._files():
             name = file.relative_to(self.path).as_posix()
             told = name_date(name)
@@ -82,10 +83,7 @@ class FolderSource:
         return delivery
 
     def _files(self) -> list[Path]:
-        if not self.path.is_dir():
-            raise DataError(
-                f"source {self.name}: {self.path} is no folder; create it or correct sources.yaml"
-            )
+        refuse_unreadable(self.path, f"source {self.name}")
         found = [
             file
             for file in self.path.glob(self.pattern)
@@ -96,6 +94,19 @@ class FolderSource:
         if self.only:
             found = [file for file in found if self.only in (file, *file.parents)]
         return sorted(found, key=lambda file: (str(name_date(file.name) or ""), file.as_posix()))
+
+
+def can_be_read(folder: Path) -> bool:
+    """Whether this user may list the folder and look at its files."""
+    return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()
+
+
+def refuse_unreadable(folder: Path, whose: str) -> None:
+    """Raises DataError for no folder, and for one that this user cannot read: it would pass for an empty one."""
+    if not os.access(folder, os.F_OK) or not folder.is_dir():
+        raise DataError(f"{whose}: {folder} is no folder; create it or correct sources.yaml")
+    if not can_be_read(folder):
+        raise DataError(f"{whose}: {folder} cannot be read by this user; correct its permissions")
 
 
 def is_delivery(file: Path) -> bool:

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from optimizer import DataError
 from optimizer.errors import asked
 from optimizer.model.action_kinds import action_faults
 from optimizer.model.exchange_rates import CURRENCY
@@ -18,7 +17,7 @@ from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
-from resources.prices.folder import is_delivery, refuse_elsewhere, still_there
+from resources.prices.folder import is_delivery, refuse_elsewhere, refuse_unreadable, still_there
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
 from resources.prices.source import (
@@ -113,8 +112,7 @@ class ReferenceFolder:
         self, since: date | None, until: date | None, seen: Seen
     ) -> Iterator[Delivery | FileRejected]:
         """One delivery a file that exists, whole; the days asked for do not matter."""
-        if not self.path.is_dir():
-            raise DataError(f"reference data: {self.path} is no folder; create it or correct sources.yaml")
+        refuse_unreadable(self.path, "reference data")
         if len(self.logs) == len(TABLES):
             yield from self._unknown()
         for log in self.logs:

@@ -13,7 +13,7 @@ from optimizer.model.exchange_rates import CURRENCY
 from resources.prices.columns import SYMBOL
 from resources.prices.embedded import EmbeddedSource, SimulatedFund
 from resources.prices.files import Reading
-from resources.prices.folder import FolderSource
+from resources.prices.folder import FolderSource, can_be_read
 from resources.prices.reference import SOURCE, ReferenceFolder
 from resources.prices.series import Days, Record
 from resources.prices.source import PriceSource
@@ -294,7 +294,7 @@ def inbox_paths(file: SourcesFile) -> tuple[str, ...]:
 def open_reference(file: SourcesFile, config: Path) -> list[ReferenceFolder]:
     """The folder of reference data, if the desk has one; and those of prices, where characteristics may lie too."""
     stated = [config / file.reference_folder] if file.reference_folder else []
-    inboxes = [path for path in inbox_folders(file, config) if path not in stated and path.is_dir()]
+    inboxes = [path for path in inbox_folders(file, config) if path not in stated and can_be_read(path)]
     beside = [ReferenceFolder(path, logs=("characteristics",)) for path in dict.fromkeys(inboxes)]
     return [*map(ReferenceFolder, stated), *beside]
 

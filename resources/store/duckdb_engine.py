@@ -1,6 +1,7 @@
 """The process's DuckDB: a database file is attached to it for a moment, which costs a tenth of opening one anew."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,6 +13,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError, is_damage
 
 NAME = "warehouse"
+HEADERS = 3 * 4096  # bytes of a database file before its first block
 
 
 @contextmanager
@@ -22,7 +24,9 @@ def damage_told(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if not is_damage(error):
             raise
-        said = str(error).splitlines()[0]
+        said = re.sub(
+            r' from file ".*?"', "", str(error).splitlines()[0]
+        )  # it may be a copy that is gone by now
         raise RecordError(
             f"{path} is damaged ({said}): `packfolio restore` a backup; a damaged copy for readers alone is made again "
             f"by `packfolio ingest`"
@@ -47,6 +51,34 @@ def refuse_foreign_log(path: Path) -> None:
             f"{logs[0]} is not of this program, and would change what readers see: `packfolio ingest` sets it aside "
             f"as evidence"
         )
+
+
+def refuse_cut(con: Connection, path: Path) -> None:
+    """Raises RecordError for a file whose end was cut off: DuckDB opens it, and misses a block when it is read.
+
+    Only blocks that tables are in are missed: DuckDB itself takes free ones off the end.
+    """
+    there = path.stat().st_size
+    size, blocks = con.execute(
+        "select block_size, total_blocks from pragma_database_size() where database_name = current_database()"
+    ).fetchall()[0]
+    if there < HEADERS + size * blocks and there < (whole := HEADERS + size * (_last_block(con) + 1)):
+        raise RecordError(
+            f"{path} is damaged (it has {there} bytes, its tables need {whole}: the end was cut off): "
+            f"`packfolio restore` a backup"
+        )
+
+
+def _last_block(con: Connection) -> int:
+    """The number of the last block that a table or the catalogue is in; nothing of the tables is read."""
+    tables = con.execute(
+        """select '"' || replace(table_name, '"', '""') || '"' from duckdb_tables()
+        where database_name = current_database() and schema_name = current_schema()"""
+    ).fetchall()
+    sql = "select max(greatest(block_id, list_max(additional_block_ids))) from pragma_storage_info(?)"
+    found = [con.execute(sql, list(table)).fetchall()[0][0] for table in tables]
+    found += con.execute("select max(block_id) from pragma_metadata_info(current_database())").fetchall()[0]
+    return max((block for block in found if block is not None), default=-1)
 
 
 def connected(path: Path | None = None) -> Connection:
@@ -96,14 +128,19 @@ def cursor_of(con: Connection) -> Connection:
 def attached(path: Path) -> Iterator[Connection]:
     """A connection to the database file `path`, which is closed, and free for others, at the end of the block.
 
+    Its log of unfinished writes is folded in then, but where the block refused the file: that would fill its gaps.
     Raises duckdb.IOException for a file that another process has open.
     """
     engine = _engine(path.parent.absolute())
     engine.execute(f"attach '{quoted(path.absolute())}' as {NAME}")
+    engine.execute("set checkpoint_on_detach = 'default'")
     con = engine.cursor()
     try:
         con.execute(f"use {NAME}")
         yield con
+    except RecordError:
+        engine.execute("set checkpoint_on_detach = 'disabled'")
+        raise
     finally:
         con.close()
         engine.execute(f"detach {NAME}")

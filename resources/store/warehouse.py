@@ -31,7 +31,7 @@ from resources.store.continuity import (
     refuse_planted,
     unlike_anchor,
 )
-from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told, logs_of
+from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told, logs_of, refuse_cut
 from resources.store.file_lock import held, shared_lock
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
@@ -119,11 +119,13 @@ class Warehouse:
             with damage_told(self.path), self._connect(self.path) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
+                if not ours:  # nobody but this process has written since it looked
+                    refuse_cut(con, self.path)
                 if anchors is not None and not self.scratch:
                     refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), _now())
-                if not ours:  # nobody but this process has written since it looked
+                if not ours:
                     refuse_planted(con, self.path)
                 ours = True
                 yield con

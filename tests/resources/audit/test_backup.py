@@ -15,7 +15,9 @@ from resources.audit.rotation import backups
 from resources.audit.verification import verify, verify_home
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import bytes_sha256, head
+from resources.ledger.record_error import RecordError
 from resources.ledger.timestamps import stamped_text
+from resources.store.duckdb_engine import HEADERS
 from resources.store.warehouse import Warehouse
 
 AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
@@ -57,6 +59,19 @@ def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> No
         restore(warehouse, tmp_path / "kept", AT)
     with pytest.raises(DataError, match="is no backup"):
         restore(warehouse, tmp_path, AT)
+
+
+def test_a_damaged_warehouse_is_told_by_its_own_name_and_gives_no_backup(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    with warehouse.live() as con:
+        block = con.execute("select max(block_id) from pragma_storage_info('prices')").fetchall()[0][0]
+    with warehouse.path.open("r+b") as file:
+        file.seek(HEADERS + block * 262144 + 1000)
+        file.write(b"\x5a" * 8)
+    with pytest.raises(RecordError, match=r"home/warehouse\.duckdb is damaged \(.*checksum.*restore"):
+        backup(warehouse, tmp_path / "kept", AT)
+    assert not list(tmp_path.glob("kept*"))
 
 
 def test_a_manifest_that_somebody_made_is_refused_in_a_sentence(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -1,7 +1,11 @@
 """Files that are refused: each by its name and reason, until it comes right, and the others go on."""
 
 import gzip
+import os
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -166,23 +170,42 @@ def test_a_refusal_that_two_ingests_find_is_on_record_once(desk: Desk) -> None:
     assert desk.rows("select count(*) from ingests") == [(1,)]
 
 
-def test_a_source_whose_folder_is_missing_is_refused_and_the_others_go_on(desk: Desk) -> None:
-    settings = desk.folder / "config" / "sources.yaml"
+@pytest.mark.parametrize("shut", [False, True])
+def test_a_source_whose_folder_is_missing_or_shut_is_refused_and_the_others_go_on(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, shut: bool
+) -> None:
+    settings, gone = desk.folder / "config" / "sources.yaml", desk.folder / "gone"
     settings.write_text(
         settings.read_text().replace(
             "sources:\n", "sources:\n  - {name: gone, kind: folder, path: ../gone}\n"
         )
     )
-    done = desk.ingest(prices=FIRST)
-    assert [(item.source, item.status, item.new) for item in done] == [
-        ("gone", "rejected", 0),
-        ("inbox", "ingested", 4),
-    ]
+    with monkeypatch.context() as patch:
+        if shut:  # to a user who is not root, as the test may be
+            gone.mkdir()
+            patch.setattr(os, "access", lambda place, how: how == os.F_OK or Path(place).name != "gone")
+            patch.setattr(os, "listdir", partial(_listed, os.listdir))
+        done = desk.ingest(prices=FIRST)
+        assert [(item.source, item.status, item.new) for item in done] == [
+            ("gone", "rejected", 0),
+            ("inbox", "ingested", 4),
+        ]
+        assert desk.ingest()[0].status == "rejected"
     with desk.warehouse.live() as con:
         (refused,) = refused_files(con)
-    assert refused.name == "gone" and "is no folder; create it or correct sources.yaml" in refused.reason
-    assert desk.ingest()[0].status == "rejected"
-    (desk.folder / "gone").mkdir()
+    said = (
+        "cannot be read by this user; correct its permissions"
+        if shut
+        else "is no folder; create it or correct"
+    )
+    assert refused.name == "gone" and said in refused.reason
+    gone.mkdir(exist_ok=True)
     assert desk.ingest() == []
     with desk.warehouse.live() as con:
         assert refused_files(con) == []
+
+
+def _listed(real: Callable[[Path], list[str]], place: Path) -> list[str]:
+    if Path(place).name == "gone":
+        raise PermissionError(13, "Permission denied", str(place))
+    return real(place)

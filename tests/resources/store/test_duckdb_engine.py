@@ -1,11 +1,13 @@
 """The process's DuckDB: what it may touch, and that a file is free again when the block ends."""
 
+import os
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from resources.store.duckdb_engine import attached
+from resources.ledger.record_error import RecordError
+from resources.store.duckdb_engine import attached, refuse_cut
 
 
 def test_a_connection_touches_the_files_of_its_folder_and_no_others(tmp_path: Path) -> None:
@@ -43,3 +45,29 @@ def test_a_block_that_raises_rolls_back_and_frees_the_file(tmp_path: Path, name:
             pass
     with attached(path) as con:
         assert con.execute("select i from t").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "row", ["range, md5(range::text)", "1, [range, 0.5]", "1, repeat(md5(range::text), 10)"]
+)
+def test_a_file_is_cut_where_a_block_of_rows_is_missing_and_not_where_a_free_one_is(
+    tmp_path: Path, row: str
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    for made in ("kept", 'it\'s "odd"', "dropped"):
+        with attached(path) as con:
+            name = made.replace('"', '""')
+            con.execute(f'create table "{name}" as select {row} from range(15000)')
+            con.execute("checkpoint")
+            con.execute("drop table if exists dropped")
+    with attached(path) as con:
+        blocks = con.execute("select max(block_size * total_blocks) from pragma_database_size()").fetchall()
+        refuse_cut(con, path)
+    whole = path.stat().st_size
+    assert whole < blocks[0][0]  # DuckDB took off what was dropped
+    os.truncate(path, whole - 1)
+    with (
+        pytest.raises(RecordError, match=f"{whole - 1} bytes, its tables need {whole}:.*restore"),
+        attached(path) as con,
+    ):
+        refuse_cut(con, path)
