@@ -33,14 +33,9 @@ YAHOO_BASIS = (
 )
 # Columns that one vendor has whose layout is not read -> whose it is, and what makes a file of it that is.
 NOT_READ = {
-    (
-        "latest",
-        "%change",
-    ): "Barchart's layout: name Time date and Latest close, take out the changes and the last line",
-    ("datum", "schlusskurs"): "ariva.de's layout: name the columns date, open, high, low, close and volume",
-    (
-        "historical_data",
-    ): "Euronext's layout: take out the lines above its header, write dates such as 2024-01-31",
+    "latest %change": "Barchart's layout: name Time date and Latest close, take out the changes and the last line",
+    "datum schlusskurs": "ariva.de's layout: name the columns date, open, high, low, close and volume",
+    "historical_data": "Euronext's layout: take out the lines above its header, write dates such as 2024-01-31",
 }
 YAHOO = "stock_splits"  # Yahoo's own name for a column beside closes that are adjusted for it already
 
@@ -85,7 +80,9 @@ def recognise(
         findings.append(_fail("EXTRA_COLUMN", said, line))
     if extra := [given for given in extra if given]:
         given_names = {plain(name) for name in header}
-        vendors = (f"this is {told}" for marks, told in NOT_READ.items() if given_names.issuperset(marks))
+        vendors = (
+            f"this is {told}" for marks, told in NOT_READ.items() if given_names.issuperset(marks.split())
+        )
         remedy = next(vendors, "remove them, or name them under ignore_columns of the source")
         findings.append(_fail("EXTRA_COLUMN", f"columns {shown(str(extra))} are unknown; {remedy}", line))
     if "date" not in names:
