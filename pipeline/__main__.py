@@ -70,8 +70,10 @@ def _signals() -> list[int]:
 @at_once
 def main() -> None:
     """The command line as a whole process."""
-    from pipeline.cli import command
-
+    try:
+        from pipeline.cli import command
+    except ModuleNotFoundError as error:  # the library alone is installed, without what its pipeline needs
+        sys.exit(f"the package {error.name} is not installed: `pip install packfolio` with its dependencies")
     command()
 
 

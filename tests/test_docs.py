@@ -136,9 +136,18 @@ def test_every_link_leads_somewhere() -> None:
         f"{name_of(page)}: {target}"
         for page in PAGES
         for target in LINK.findall(FENCE.sub("", page.read_text("utf-8")))
-        if "://" not in target and not (page.parent / target.partition("#")[0]).exists()
+        if "://" not in target and not leads(page, *target.partition("#")[::2])
     ]
     assert broken == []
+
+
+def leads(page: Path, path: str, anchor: str) -> bool:
+    """Whether a link's page is there, and has a heading of the anchor's name."""
+    place = page.parent / path if path else page
+    if not anchor or not place.exists():
+        return place.exists()
+    heads = re.findall(r"^#+ (.+)$", FENCE.sub("", place.read_text("utf-8")), re.MULTILINE)
+    return anchor in {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", head).strip().lower()) for head in heads}
 
 
 def test_every_file_that_a_page_names_is_there() -> None:

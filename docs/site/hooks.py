@@ -36,11 +36,13 @@ FENCE = re.compile(r"^```(\w+) [^\n]*$", re.MULTILINE)
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Every page is in the navigation: what mkdocs.yml does not name stands at the end of its folder's part."""
     named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
-    folders = {"decisions": "Decisions", "how-to": "How-to", "methods": "Methods", "reference": "Reference"}
+    docs = {name.lower(): name for name in ("Decisions", "How-to", "Methods", "Reference")}
+    places = {folder: (ROOT / "docs" / folder, title) for folder, title in docs.items()}
+    places["benchmarks"] = (ROOT / "benchmarks", "Compared")
     for part in config.nav or []:
-        for folder, title in folders.items():
+        for folder, (place, title) in places.items():
             if title in part:
-                pages = sorted(p.name for p in (ROOT / "docs" / folder).glob("*.md"))
+                pages = sorted(p.name for p in place.glob("*.md"))
                 part[title] += [f"{folder}/{name}" for name in pages if f"{folder}/{name}" not in named]
         if "Notebooks" in part:
             part["Notebooks"] += [f"notebooks/{book.stem}.md" for book in NOTEBOOKS]

@@ -95,7 +95,10 @@ def trace_of(
     con: Connection, table: str, pack: Pack, symbol: str | None, portfolio: str | None, factor: str | None,
     most: int | None = None, offset: int = 0,
 ) -> Row:  # fmt: skip
-    """As `trace_row`, of a key whose parts are named; `portfolio` is a UUID. Raises DataError where there is no row."""
+    """As `trace_row`, of a key whose parts are named; `portfolio` is a UUID.
+
+    Raises PolicyError where no row has that symbol or factor, DataError where there is no row at all.
+    """
     walk = Walk(con, pack, most, factor)
     if table in ("pricing_packs", "prices"):
         return walk.pack_node(symbol) | {"environments": walk.origins.environments()}
@@ -103,7 +106,8 @@ def trace_of(
     if not found:
         name = dict(_portfolios(con, pack)).get(portfolio or "", portfolio)
         named = " ".join(part for part in (pack.id, symbol, name, factor) if part)
-        raise DataError(f"{table} has no row of {named}; see `packfolio trades {pack.id}`")
+        kind = PolicyError if symbol or factor else DataError  # a name that is not there was misspelt
+        raise kind(f"{table} has no row of {named}; see `packfolio trades {pack.id}`")
     tree = found[0] if len(found) == 1 else _several(table, pack, found)
     return tree | {"environments": walk.origins.environments()}
 

@@ -31,6 +31,12 @@ YAHOO_BASIS = (
     "Stock Splits is a column of Yahoo, whose closes are adjusted for splits already; state the basis of the source: "
     "split_adjusted, or total_return where dividends are in the closes too (auto_adjust=True)"
 )
+# Columns that one vendor has whose layout is not read -> whose it is, and what makes a file of it that is.
+NOT_READ = {
+    "latest %change": "Barchart's layout: name Time date and Latest close, take out the changes and the last line",
+    "datum schlusskurs": "ariva.de's layout: name the columns date, open, high, low, close and volume",
+    "historical_data": "Euronext's layout: take out the lines above its header, write dates such as 2024-01-31",
+}
 YAHOO = "stock_splits"  # Yahoo's own name for a column beside closes that are adjusted for it already
 
 
@@ -73,7 +79,11 @@ def recognise(
         said = f"column {header.index('') + 1} has no name (a separator at the line's end?); take it out of every line"
         findings.append(_fail("EXTRA_COLUMN", said, line))
     if extra := [given for given in extra if given]:
-        remedy = "remove them, or name them under ignore_columns of the source"
+        given_names = {plain(name) for name in header}
+        vendors = (
+            f"this is {told}" for marks, told in NOT_READ.items() if given_names.issuperset(marks.split())
+        )
+        remedy = next(vendors, "remove them, or name them under ignore_columns of the source")
         findings.append(_fail("EXTRA_COLUMN", f"columns {shown(str(extra))} are unknown; {remedy}", line))
     if "date" not in names:
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))

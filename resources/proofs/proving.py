@@ -103,7 +103,8 @@ class Claim:
             f"select distinct materialization, {owner} from {source} where {where} order by all", values
         ).fetchall()
         if not found:
-            raise DataError(f"{table} has no row of {' '.join(key)}; see `packfolio packs show {pack.id}`")
+            kind = PolicyError if len(key) > 1 else DataError  # a name that is not there was misspelt
+            raise kind(f"{table} has no row of {' '.join(key)}; see `packfolio packs show {pack.id}`")
         if len(found) > 1:
             owners = [row[1] for row in found]
             raise PolicyError(f"{' '.join(key)} is of {len(found)} portfolios; name one of {owners}")

@@ -22,7 +22,8 @@ def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict
         key, text = read_key(desk), proof.read_bytes()
         before = [parsed(seen.read_bytes(), str(seen))] if seen.exists() else []
     except (OSError, TypeError, ValueError) as error:
-        raise PolicyError(f"a file or a key cannot be read: {error}") from None
+        why = str(error).rpartition("] ")[2]  # no [Errno 2]
+        raise PolicyError(f"a file or a key cannot be read: {why}") from None
     private = private_key(own)
     found = check(parsed(text, str(proof)), key, before).checkpoint
     # before the signature leaves: what was signed is never forgotten

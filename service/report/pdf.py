@@ -41,7 +41,7 @@ WIDE = {
     "rationale": 6.0, "price": 1.4, "reason": 6.0, "message": 5.0, "what it says": 3.2, "measure": 2.4, "value": 1.6,
     "what": 1.4, "symbol": 2.2, "quantity": 1.4, "at": 1.3, "strategy": 1.4, "content hash": 4.4, "run": 2.6,
     "table": 2.2, "portfolio": 1.8, "code": 1.8, "factor": 2.2, "part": 2.2, "current_weight": 1.3,
-    "achieved_weight": 1.3, "action": 1.1,
+    "achieved_weight": 1.5, "action": 1.1,
 }  # fmt: skip
 
 

@@ -47,7 +47,9 @@ def _facts(report: Contents) -> Table:
         "configuration": head["config_hash"], "code": head["code_version"],
     }  # fmt: skip
     notes = [["note", note] for note in report.notes]
-    return Table("Pack", {"what": "text", "value": "text"}, [*map(list, told.items()), *notes])
+    forms = [{"as of": "date", "symbols": "count", "ledger row": "count"}.get(what, "text") for what in told]
+    rows = [*map(list, told.items()), *notes]
+    return Table("Pack", {"what": "text", "value": BY_ROW}, rows, [*forms, *["text"] * len(notes)])
 
 
 def of_the_pack(report: Contents) -> list[Table]:

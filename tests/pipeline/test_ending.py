@@ -7,6 +7,8 @@ import sys
 import pytest
 from source_tree import ROOT
 
+import pipeline.__main__
+
 PROGRAM = """
 import atexit, os, sys, threading, time
 from pipeline.__main__ import at_once
@@ -78,6 +80,13 @@ def test_a_signal_while_another_is_put_in_order_leaves_nothing_half(sign: signal
 def test_a_signal_that_something_swallowed_is_not_the_last_that_is_heard() -> None:
     swallowed = "try: os.kill(os.getpid(), 15)\n    except BaseException: pass\n    os.kill(os.getpid(), 15)"
     assert ended("3", swallowed) == (128 + signal.SIGTERM, "put in order\n", "")
+
+
+def test_the_library_alone_says_what_its_commands_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "pipeline.cli", raising=False)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit, match=r"^the package typer is not installed: `pip install packfolio`"):
+        pipeline.__main__.main.__wrapped__()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

@@ -51,10 +51,9 @@ def test_a_trade_leads_back_to_the_bytes_of_its_prices(desk: Zygote) -> None:
 
 def test_a_trace_of_what_is_not_there_lists_what_is(desk: Zygote) -> None:
     assert "; there are backtest_attribution, " in desk.packfolio("trace", "wishes", "PP_2024-02-29")[1]
-    missing = desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ", "book")[1]
-    assert (
-        "trades has no row of PP_2024-02-29 ZZZ book" in missing
-    )  # in the words that were asked, not by UUID
+    status, missing = desk.packfolio("trace", "trades", "PP_2024-02-29", "ZZZ", "book")
+    # In the words that were asked, not by UUID; a name that is not there ends as `explain` of it does.
+    assert (status, "trades has no row of PP_2024-02-29 ZZZ book" in missing) == (2, True)
     assert "; there are book, paper" in desk.packfolio("trace", "trades", "PP_2024-02-29", "CCC", "other")[1]
 
 

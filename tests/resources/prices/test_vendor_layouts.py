@@ -260,6 +260,19 @@ def test_a_file_that_is_named_for_rarer_closes_is_not_taken_for_daily_ones(name:
 
 
 @pytest.mark.parametrize(
+    ("header", "vendor"),
+    [
+        ("Time,Open,High,Low,Latest,Change,%Change,Volume", "Barchart"),
+        ("Datum;Erster;Hoch;Tief;Schlusskurs;Stuecke;Volumen", "ariva.de"),
+        ('"Historical Data"', "Euronext"),
+    ],
+)
+def test_a_layout_that_is_not_read_is_refused_by_its_vendors_name(header: str, vendor: str) -> None:
+    with pytest.raises(FileRejected, match=f"are unknown; this is {vendor}'s layout: "):
+        read(header + "\n", "AAA.csv")
+
+
+@pytest.mark.parametrize(
     ("close", "volume", "first"),
     [
         ("1.138,52", "1.234.567", 1138.52),

@@ -254,7 +254,7 @@ def test_what_cannot_be_proven_is_told_with_the_remedy(tmp_path: Path, made: Mad
         made.prove("prices", PACK)
     with pytest.raises(PolicyError, match="name the pack"):
         made.prove("trades")
-    with pytest.raises(DataError, match="trades has no row of PP_2024-01-05 ZZZ"):
+    with pytest.raises(PolicyError, match="trades has no row of PP_2024-01-05 ZZZ"):
         made.prove("trades", PACK, "ZZZ")
     with pytest.raises(PolicyError, match="cannot continue 99"):
         made.prove("trades", PACK, "AAA", since=(99,))
@@ -331,4 +331,5 @@ def test_the_file_runs_alone_and_is_short(tmp_path: Path, made: Made) -> None:
     done = subprocess.run(
         [*command[:-1], "none.pub"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2 and "cannot be read" in done.stderr
+    said = "a file or a key cannot be read: No such file or directory: 'none.pub'\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -115,6 +115,7 @@ def test_a_workbook_has_numbers_with_formats_frozen_headings_and_no_formula(repo
     book = openpyxl.load_workbook(BytesIO(workbook(report)))
     assert [sheet.title for sheet in book] == [table.title[:31] for table in tables(report)]
     assert all(sheet.freeze_panes == "B2" and sheet["A1"].font.bold for sheet in book)
+    assert book["Pack"]["A3"].value == "as of" and book["Pack"]["B3"].is_date
     trades = book["Trades"]
     heads = {cell.value: cell.column for cell in trades[1]}
     row = next(row for row in trades.iter_rows(min_row=2) if row[0].value == report.sections[0].name)

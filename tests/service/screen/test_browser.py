@@ -252,6 +252,24 @@ def test_everybody_can_read_every_tab(browser: Any, screen: str, width: int, sch
     assert faults == []
 
 
+@pytest.mark.parametrize("width", [1440, 420])
+def test_everybody_can_read_the_report(browser: Any, desk: Path, tmp_path: Path, width: int) -> None:
+    """Under all of axe's rules, not those of the WCAG alone: this page is ours from its first line."""
+    axe = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js")
+    environment = {**os.environ, "PACKFOLIO_HOME": str(desk), "PACKFOLIO_CONFIG": str(desk.parent / "config")}
+    command = [sys.executable, "-m", "pipeline", "report", "--out", str(tmp_path / "report.html")]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    page.evaluate(axe.read_text("utf-8"))
+    found = page.evaluate("axe.run(document)")
+    wide = "document.querySelectorAll('table[tabindex]').length"
+    assert (page.evaluate(wide) > 0) == (width == 420)
+    page.close()
+    faults = [(fault["id"], fault["nodes"][0]["html"][:120]) for fault in found["violations"]]
+    assert faults == [] and len(found["passes"]) > 20
+
+
 def test_an_api_that_is_down_or_refuses_is_told_in_words(processes: Any, browser: Any) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     keyed = processes("api", path="/health", PACKFOLIO_API_KEYS="0" * 64)
