@@ -231,7 +231,7 @@ class Bench:
 def tell_tails(ground: Any, case: Any, orders: dict[str, Any]) -> None:
     """The tails of a book as held and as proposed, from prices that were read."""
     from resources.results.accounts.tails import books_of
-    from resources.results.sensitivities.span import Span
+    from resources.results.sensitivities.priced_dates import Span
     from resources.results.tails.risks import Priced, tail_columns
 
     value, books = books_of(case.portfolio, case.prices, orders)

@@ -10,7 +10,7 @@ from resources.audit.faults import ADDED, CHANGED, MISSING, Fault
 from resources.ledger.ledger import Connection, sha256
 from resources.ledger.tables import LOGS
 from resources.logs.appending import row_hash_sql
-from resources.logs.leaves import Leaf, layered_rows, plain_rows, read_leaves
+from resources.logs.log_leaves import Leaf, layered_rows, plain_rows, read_leaves
 
 NAMED = 20  # rows of one kind that are named before the rest is only counted
 

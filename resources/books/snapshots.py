@@ -20,7 +20,7 @@ from resources.books.adjustments import adjustment_frame, read_adjustments
 from resources.books.day_before import DayBefore
 from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
 from resources.books.paper import Holdings, paper_holdings
-from resources.books.stated import stated_holdings
+from resources.books.stated_holdings import stated_holdings
 from resources.books.tax_lots import lot_frame, read_lots
 from resources.books.universes import (
     UNPRICED,

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from resources.brokers.amounts import amount
+from resources.brokers.holding_rows import counted_in, statement
 from resources.brokers.layouts import plain
 from resources.brokers.statement import Answers, Row, Statement
-from resources.brokers.understanding import counted_in, statement
 
 Lines = list[tuple[int, list[str]]]
 WORDS = {"investment", "quantity", "price", "value", "cost"}

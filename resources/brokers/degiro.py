@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Sequence
 
+from resources.brokers.holding_rows import counted_in, statement
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
-from resources.brokers.understanding import counted_in, statement
 
 Lines = list[tuple[int, list[str]]]
 OLDER, NEWER = 6, 7  # columns; the older one wrote "USD 1234.50" where the newer has two cells

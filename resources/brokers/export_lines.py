@@ -10,11 +10,11 @@ from optimizer import DataError
 from resources.brokers.aj_bell import is_aj_bell, read_aj_bell
 from resources.brokers.amounts import amount, currency_in, has_decimal_commas, last_day_in, with_point
 from resources.brokers.degiro import is_degiro, read_degiro
+from resources.brokers.holding_rows import CASH_LINE, statement
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
 from resources.brokers.layouts import DEALINGS, Layout, has, is_dealings, plain, recognised
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
 from resources.brokers.thinkorswim import is_position_statement, read_position_statement
-from resources.brokers.understanding import CASH_LINE, statement
 
 Lines = list[tuple[int, list[str]]]
 SEPARATORS = (",", "\t", ";")

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from optimizer import DataError
 from resources.brokers.amounts import amount, last_day_in
+from resources.brokers.holding_rows import statement
 from resources.brokers.statement import Answers, Row, Statement
-from resources.brokers.understanding import statement
 
 POSITIONS, CASH, ABOUT, ACCOUNT = "Open Positions", "Cash Report", "Statement", "Account Information"
 Lines = Sequence[tuple[int, list[str]]]

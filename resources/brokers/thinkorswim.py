@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from resources.brokers.amounts import day
+from resources.brokers.holding_rows import CASH_LINE, statement
 from resources.brokers.layouts import plain
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
-from resources.brokers.understanding import CASH_LINE, statement
 
 Lines = Sequence[tuple[int, list[str]]]
 MARKS = {"instrument", "qty", "mark"}

@@ -19,7 +19,7 @@ from resources.results.accounts.facts import (
     with_orders,
     with_weights,
 )
-from resources.results.accounts.ground import Ground
+from resources.results.accounts.shared_inputs import Ground
 from resources.results.factor_models import models_of
 from resources.results.pack_estimates import Own, Wanted, by_days, evidence_with_days, read_evidence
 from resources.results.scenario_inputs import SESSIONS, wanted_symbols, windows_of

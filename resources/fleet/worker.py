@@ -13,7 +13,7 @@ from resources.fleet.ground_tables import evidence_from, market_from, settings_f
 from resources.packs.markets import Market
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.facts import Account
-from resources.results.accounts.ground import Ground
+from resources.results.accounts.shared_inputs import Ground
 from resources.results.accounts.stages import answers_of
 from resources.settings.playbooks import Playbooks
 from resources.store.code_version import code_version

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from resources.ledger import ledger
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS, SAME_VALUE, Log
-from resources.logs.leaves import BLOCK, layered_rows, plain_rows, read_leaves
+from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leaves
 
 ANEW = "judged_anew"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.

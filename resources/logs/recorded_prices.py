@@ -14,8 +14,8 @@ from resources.ledger.tables import SAME_VALUE
 from resources.logs.open_questions import RECENT_PRICES
 from resources.prices.series import Record
 from resources.prices.source import CARRIED, PRICE_ROWS, Delivery
+from resources.screening.corroboration import Elsewhere
 from resources.screening.doubts import WAITING
-from resources.screening.evidence import Elsewhere
 
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 MOST_ASKED = 1000  # symbols in one query

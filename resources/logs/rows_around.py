@@ -15,8 +15,8 @@ from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_as
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
+from resources.screening.corroboration import MONTH
 from resources.screening.doubts import WAITING
-from resources.screening.evidence import MONTH
 from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970

@@ -11,7 +11,7 @@ from resources.ledger.ledger_tree import tree_of
 from resources.ledger.tables import LOGS, UNITS, ledger_column
 from resources.ledger.units import unit_hashes
 from resources.logs.appending import log_row_text
-from resources.logs.leaves import layered_rows
+from resources.logs.log_leaves import layered_rows
 from resources.packs.packs import Pack
 from resources.proofs.check_proof import PRICES
 

@@ -42,7 +42,7 @@ from resources.packs.panels import Panel
 from resources.results.factor_models import recorded_model
 from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through, old_price_notes, unmapped
-from resources.results.sensitivities.span import Once, Span, each
+from resources.results.sensitivities.priced_dates import Once, Span, each
 from resources.settings.playbooks import Playbooks
 
 LOOKBACK = 756

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from resources.prices.series import Days, Record
+from resources.screening.corroboration import Elsewhere, nowhere
 from resources.screening.doubts import JumpLimits, Release
-from resources.screening.evidence import Elsewhere, nowhere
 from resources.screening.merged import Recorded
 from resources.screening.price_warnings import WatchLimits
 from resources.screening.stated_actions import Payments

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from resources.prices.series import Mask, Series
-from resources.screening.evidence import Evidence
+from resources.screening.corroboration import Evidence
 from resources.screening.merged import Lost
 
 SPLIT_UNEXPLAINED, JUMP_75 = "SPLIT_UNEXPLAINED", "JUMP_75"

@@ -13,8 +13,8 @@ from resources.prices.rounding import significant
 from resources.prices.series import Mask, Record, Series
 from resources.prices.source import CARRIED, Delivery, Finding
 from resources.screening.context import Context
+from resources.screening.corroboration import Evidence
 from resources.screening.doubts import Held, Judging
-from resources.screening.evidence import Evidence
 from resources.screening.jumps import Verdicts, judge
 from resources.screening.merged import NEVER, Lost, Merged, merge, with_column
 from resources.screening.row_checks import Fault

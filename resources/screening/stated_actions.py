@@ -16,8 +16,8 @@ from resources.prices.factors import nearest_split
 from resources.prices.rounding import significant
 from resources.prices.series import Mask, Record, Series, make_series
 from resources.prices.source import Delivery, Finding
+from resources.screening.corroboration import Evidence, alike
 from resources.screening.doubts import SPLITS
-from resources.screening.evidence import Evidence, alike
 from resources.screening.merged import Merged, with_column
 
 LATE = 7  # days from an action without a row of its own within which a row may state the same split itself

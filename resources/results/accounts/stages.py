@@ -15,9 +15,9 @@ from optimizer.proposals.proposal import (
 )
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
-from resources.results.accounts.ground import Ground
 from resources.results.accounts.hedging import hedges_of
 from resources.results.accounts.schedules import schedule_columns
+from resources.results.accounts.shared_inputs import Ground
 from resources.results.accounts.tails import tail_risk_of
 from resources.results.attribution.risks import factor_risk_columns
 from resources.results.pack_estimates import Case

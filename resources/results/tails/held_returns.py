@@ -7,7 +7,7 @@ import pandas as pd
 
 from optimizer import DataError, FactorModel
 from optimizer.factors.attribution import OTHER, SPECIFIC
-from resources.results.sensitivities.span import Span
+from resources.results.sensitivities.priced_dates import Span
 from resources.results.stage_outputs import Columns
 from resources.results.tails.held_before import HeldBefore
 

@@ -21,7 +21,7 @@ from optimizer import (
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.risk.filtered_simulation import STILL, tail_risks
 from optimizer.typing import Array
-from resources.results.sensitivities.span import Span, each
+from resources.results.sensitivities.priced_dates import Span, each
 from resources.results.stage_outputs import Columns
 from resources.settings.tail_risk import TailFile
 

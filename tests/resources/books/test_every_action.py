@@ -11,7 +11,7 @@ import pytest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
 from optimizer import DataError
-from resources.books import stated
+from resources.books import stated_holdings
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import newest_fresh
 
@@ -230,11 +230,11 @@ def test_a_wrong_account_among_thousands_is_found_by_halves(monkeypatch: pytest.
             raise DataError(f"not {wrong[0]}")
         return {one.id: "held" for one in accounts}
 
-    monkeypatch.setattr(stated, "_of_day", of_day)
+    monkeypatch.setattr(stated_holdings, "_of_day", of_day)
     told: Any = [
         SimpleNamespace(id=str(n), wrong=None, stated=SimpleNamespace(as_of=D2)) for n in range(1000)
     ]
     pack: Any = None
-    found = stated.stated_holdings(pack, pack, told)
+    found = stated_holdings.stated_holdings(pack, pack, told)
     assert [*found] == [one.id for one in told] and {*found.values()} == {"held", "not 7", "not 640"}
     assert (found["7"], found["640"]) == ("not 7", "not 640") and len(asked) < 50

@@ -20,7 +20,7 @@ from resources.fleet.arrow_files import Files, packed, unpacked
 from resources.fleet.engines import compute
 from resources.fleet.work import read_work
 from resources.fleet.worker import run
-from resources.results.accounts import ground
+from resources.results.accounts import shared_inputs
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
 from resources.settings.configuration import PipelineFile
@@ -127,8 +127,8 @@ def test_neither_shard_nor_journey_changes_a_byte(
 def test_what_accounts_share_may_be_forgotten_at_any_time(
     desk: FleetDesk, serial: dict[str, Answers], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ground, "MOST_KEPT", 1)
-    monkeypatch.setattr(ground, "MOST_OF_MODELS", 1)
+    monkeypatch.setattr(shared_inputs, "MOST_KEPT", 1)
+    monkeypatch.setattr(shared_inputs, "MOST_OF_MODELS", 1)
     assert rows(desk.under(shard=7).answers(stage)) == rows(serial[stage])
 
 
@@ -137,18 +137,18 @@ def test_what_models_have_is_forgotten_before_it_fills_the_memory(
     desk: FleetDesk, serial: dict[str, Answers], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten thousand accounts with limits of their own have matrices of all names each."""
-    monkeypatch.setattr(ground, "MOST_OF_MODELS", 4)
+    monkeypatch.setattr(shared_inputs, "MOST_OF_MODELS", 4)
     kept: list[int] = []
-    made = ground.Ground.compiled
+    made = shared_inputs.Ground.compiled
 
-    def compiled(self: ground.Ground, *told: Any) -> CompiledPolicy:
+    def compiled(self: shared_inputs.Ground, *told: Any) -> CompiledPolicy:
         found = made(self, *told)
         kept.append(
             sum(isinstance(one, CompiledPolicy) for one in [*self._kept.values(), *self._of_models.values()])
         )
         return found
 
-    monkeypatch.setattr(ground.Ground, "compiled", compiled)
+    monkeypatch.setattr(shared_inputs.Ground, "compiled", compiled)
     assert rows(desk.under(shard=7).answers(stage)) == rows(serial[stage])
     assert 0 < max(kept) <= 4 < len(kept)
 

@@ -23,7 +23,7 @@ from resources.fleet.engines import compute
 from resources.fleet.work import read_work
 from resources.packs.markets import read_market
 from resources.packs.packs import Pack, cut_pack
-from resources.results.sensitivities.span import Span
+from resources.results.sensitivities.priced_dates import Span
 from resources.results.stage_inputs import Inputs, inputs_of, read_inputs
 from resources.results.tails.backtests import judged
 from resources.results.tails.held_before import HeldBefore
