@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
 
-from optimizer import DataError
+from optimizer import DataError, PolicyError
 from resources.lineage.open_lineage import emit, lineage_events
 from resources.lineage.tracing import trace_row
 from resources.store.warehouse import Warehouse
@@ -99,7 +99,7 @@ def test_what_a_book_earned_is_traced_by_portfolio_and_by_part(warehouse: Wareho
     with warehouse.live() as con:
         whole = trace_row(con, "held_returns", ["PP_2024-01-05", "main"])
         one = trace_row(con, "held_returns", ["PP_2024-01-05", "main", "BBB"])
-        with pytest.raises(DataError, match="CCC"):
+        with pytest.raises(PolicyError, match="CCC"):
             trace_row(con, "held_returns", ["PP_2024-01-05", "main", "CCC"])
     assert len(whole["from"]) == 3 and one["label"] == "held_returns BBB"
     assert [node["label"] for node in one["from"]] == ["portfolio_snapshots"]
