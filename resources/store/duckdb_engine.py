@@ -70,10 +70,10 @@ def refuse_cut(con: Connection, path: Path) -> None:
 
 
 def _last_block(con: Connection) -> int:
-    """The number of the last block that a table or the catalogue is in; nothing of the tables is read."""
+    """The number of the last block that a table with rows or the catalogue is in; nothing of the tables is read."""
     tables = con.execute(
         """select '"' || replace(table_name, '"', '""') || '"' from duckdb_tables()
-        where database_name = current_database() and schema_name = current_schema()"""
+        where database_name = current_database() and schema_name = current_schema() and estimated_size > 0"""
     ).fetchall()
     sql = "select max(greatest(block_id, list_max(additional_block_ids))) from pragma_storage_info(?)"
     found = [con.execute(sql, list(table)).fetchall()[0][0] for table in tables]
