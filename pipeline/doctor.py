@@ -26,6 +26,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError, refuse_no_file, refuse_no_folder
 from resources.logs.open_questions import open_questions, said_once, set_aside_since
 from resources.logs.refused_files import refused_files
+from resources.prices.folder import can_be_read
 from resources.results.queries import missing_factors, newest_pack
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
 from resources.settings.sources import FolderSettings
@@ -164,9 +165,7 @@ def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]
             yield Finding(
                 name, FAULT, f"{folder} is no folder", "create it, or correct `path` in sources.yaml"
             )
-        elif isinstance(source, FolderSettings) and not os.access(
-            environment.config / source.path, os.R_OK | os.X_OK
-        ):
+        elif isinstance(source, FolderSettings) and not can_be_read(environment.config / source.path):
             folder = (environment.config / source.path).resolve()
             yield Finding(name, FAULT, f"{folder} cannot be read by this user", "correct its permissions")
         else:

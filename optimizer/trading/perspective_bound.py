@@ -247,11 +247,16 @@ class Priced:
         """(n,) the same, with what a unit takes from cash and limits."""
         return np.asarray(self.shared + self.cash + self.rows @ self.problem.rows)
 
-    def rate(self, side: Array) -> Array:
-        """(n,) what a unit of trade to a side costs, cash and turnover priced in."""
+    @cached_property
+    def rates(self) -> tuple[Array, Array]:
+        """(n,) each: what a unit bought, and one sold, costs, cash and turnover priced in."""
         p = self.problem
-        rate = np.where(side > 0, p.curve.buy, p.curve.sell)
-        return np.asarray(rate * p.charged(self.cash) + self.turnover)
+        buy, sell = (each * p.charged(self.cash) + self.turnover for each in (p.curve.buy, p.curve.sell))
+        return buy, sell
+
+    def rate(self, side: Array) -> Array:
+        """(n,) what a unit of trade to a side costs."""
+        return np.where(side > 0, *self.rates)
 
     def slope(self, side: Array) -> Array:
         """(n,) derivative of the envelope for the first unit of trade to a side."""
@@ -282,8 +287,7 @@ class Priced:
         """(n,) the least of: the own penalty, costs, and pull of any permitted trade of each name."""
         p, least = self.problem, self.problem.min_lots
         pull, target = self.pull, p.wanted - p.held
-        paid = p.charged(self.cash)
-        buy, sell = (each * paid + self.turnover for each in (p.curve.buy, p.curve.sell))
+        buy, sell = self.rates
         options = [np.zeros(len(p.held)), -p.held]
         rates = np.array([buy, np.where(p.held > 0, sell, buy), buy, buy, sell, sell])
         for side, rate in ((1.0, buy), (-1.0, sell)):
@@ -294,7 +298,7 @@ class Priced:
             near = (np.floor(best), np.ceil(best))
             options += [side * np.maximum(np.minimum(lots, most), needed) * p.step for lots in near]
         trades = np.array(options)
-        fixed = p.curve.fixed * paid * (trades != 0)
+        fixed = p.curve.fixed * p.charged(self.cash) * (trades != 0)
         prices = p.own * (trades - target) ** 2 + rates * np.abs(trades) + fixed + pull * trades
         reached = p.held + trades
         allowed = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)

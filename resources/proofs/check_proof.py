@@ -383,7 +383,7 @@ def main(words: Sequence[str] | None = None) -> int:
         key, witnesses = told.key and read_key(told.key), [read_key(path) for path in told.witness]
         proof, *kept = [(path.read_bytes(), str(path)) for path in (told.proof, *told.checkpoint)]
     except (OSError, TypeError, ValueError) as error:
-        parser.exit(2, f"a file or a key cannot be read: {str(error).rpartition('] ')[2]}\n")  # no [Errno 2]
+        parser.exit(2, f"a file or a key cannot be read: {str(error).split('] ', 1)[-1]}\n")  # no [Errno 2]
     try:
         found = check(parsed(*proof), key, [parsed(*one) for one in kept], witnesses)
     except Refused as why:

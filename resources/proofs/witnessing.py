@@ -22,7 +22,7 @@ def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict
         key, text = read_key(desk), proof.read_bytes()
         before = [parsed(seen.read_bytes(), str(seen))] if seen.exists() else []
     except (OSError, TypeError, ValueError) as error:
-        why = str(error).rpartition("] ")[2]  # no [Errno 2]
+        why = str(error).split("] ", 1)[-1]  # no [Errno 2]
         raise PolicyError(f"a file or a key cannot be read: {why}") from None
     private = private_key(own)
     found = check(parsed(text, str(proof)), key, before).checkpoint
