@@ -16,11 +16,28 @@ MOST = 20  # books that are told one by one
 
 @dataclass(frozen=True)
 class Alert:
-    """A condition: `key` names it, `kind` is one of missed_session, rejected_pack, no_answer, limit_broken, disk."""
+    """A condition: `key` names it, `kind` is one of those in OVER, or `over` itself with the kind as its key."""
 
     key: str
     kind: str
     said: str
+
+
+# What is true again when nothing of a kind is wrong any more.
+OVER = {
+    "missed_session": "no closed session of the last two weeks lacks its pack any more",
+    "rejected_pack": "no pack of the last two weeks is rejected any more",
+    "no_answer": "every portfolio has an answer again",
+    "limit_broken": "every portfolio keeps its limits again",
+    "disk": "the disk has room again",
+    "configuration": "the configuration can be read again",
+    "record": "the published copy can be read again",
+}
+
+
+def over(kind: str) -> Alert:
+    """That nothing of a kind is wrong any more."""
+    return Alert(kind, "over", f"over: {OVER[kind]}")
 
 
 def conditions(con: Connection, today: date, sessions: Collection[date]) -> Iterator[Alert]:
@@ -58,7 +75,11 @@ def _rejected(con: Connection, since: date) -> Iterator[Alert]:
         [since],
     ).fetchall()
     for pack_id, reason in rows:
-        yield Alert(f"rejected {pack_id}", "rejected_pack", f"{pack_id} is rejected: {reason}")
+        yield Alert(
+            f"rejected {pack_id}",
+            "rejected_pack",
+            f"{pack_id} is rejected: {reason}; see `packfolio packs show {pack_id}`",
+        )
 
 
 NEWEST = (

@@ -9,7 +9,7 @@ import pytest
 from receiver import Receiver, running
 
 from pipeline.alerts import send_new
-from resources.alerts.conditions import MOST, Alert, conditions, disk
+from resources.alerts.conditions import MOST, OVER, Alert, conditions, disk
 from resources.alerts.sending import channels
 from resources.alerts.settings import NotifyFile
 
@@ -73,14 +73,19 @@ def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_
     found = [*disk(tmp_path, 1e9), *told(con, date(2024, 2, 28), date(2024, 3, 1))]
     receiver = Receiver()
     with running(receiver.server):
-        ways = channels(NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}))
-        after, _, failed = send_new(found, ways, {})
-        send_new(found, ways, after)
+        ways = channels(
+            NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}), tmp_path
+        )
+        after, _, failed = send_new(found, set(OVER), ways, {})
+        send_new(found, set(OVER), ways, after)
     assert failed == [] and len(receiver.taken) == 1
     kinds = {alert["kind"]: alert["said"] for alert in receiver.taken[0]["alerts"]}
     assert list(kinds) == ["disk", "missed_session", "rejected_pack", "no_answer", "limit_broken"]
     assert kinds["missed_session"].startswith("the session of 2024-03-01 has no pack")
-    assert kinds["rejected_pack"] == f"{NEXT} is rejected: no symbol has a price"
+    assert (
+        kinds["rejected_pack"]
+        == f"{NEXT} is rejected: no symbol has a price; see `packfolio packs show {NEXT}`"
+    )
     assert kinds["no_answer"] == f"tight has no answer under {PACK}: limits conflict"
     assert kinds["limit_broken"].startswith(
         f"wide does not keep all its limits under {PACK}: see `packfolio trades"
