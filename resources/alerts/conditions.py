@@ -103,15 +103,16 @@ def _unanswered(con: Connection) -> Iterator[Alert]:
 
 def _broken(con: Connection) -> Iterator[Alert]:
     rows = con.execute(
-        "select s.pack_id, s.name from latest_portfolio_snapshots s join latest_trade_lists t "
+        "select s.pack_id, s.name, t.warnings ->> '$[0]' from latest_portfolio_snapshots s join latest_trade_lists t "
         f"using (pack_id, portfolio_id) where s.pack_id = {NEWEST} and not t.constraints_met order by 2"
     ).fetchall()
     alerts = [
         Alert(
             f"limit {pack_id} {name}", "limit_broken",
-            f"{name} does not keep all its limits under {pack_id}: see `packfolio trades {pack_id} --portfolio {name}`",
+            f"{name} does not keep all its limits under {pack_id}: {first}; see `packfolio trades {pack_id} "
+            f"--portfolio {name}`",
         )
-        for pack_id, name in rows
+        for pack_id, name, first in rows
     ]  # fmt: skip
     yield from _gathered(alerts, "do not keep all their limits")
 

@@ -13,12 +13,13 @@ from resources.alerts.conditions import MOST, OVER, Alert, conditions, disk
 from resources.alerts.sending import channels
 from resources.alerts.settings import NotifyFile
 
+WARNINGS = '["max_weight is 30% after rounding", "a loss"]'
 PACK, NEXT = "PP_2024-02-28", "PP_2024-02-29"
 TABLES = """
 create table pricing_packs (pack_id varchar, as_of date, revision integer, verdict varchar, reason varchar);
 create table latest_portfolio_snapshots (pack_id varchar, portfolio_id varchar, name varchar, problem varchar);
 create table latest_optimization_results (pack_id varchar, portfolio_id varchar, status varchar, reason varchar);
-create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constraints_met boolean);
+create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constraints_met boolean, warnings varchar);
 """
 
 
@@ -35,7 +36,7 @@ def book(con: duckdb.DuckDBPyConnection, name: str, status: str = "optimal", met
     con.execute(
         "insert into latest_optimization_results values (?, ?, ?, 'limits conflict')", [PACK, name, status]
     )
-    con.execute("insert into latest_trade_lists values (?, ?, ?)", [PACK, name, met])
+    con.execute("insert into latest_trade_lists values (?, ?, ?, ?)", [PACK, name, met, WARNINGS])
 
 
 def told(con: duckdb.DuckDBPyConnection, *sessions: date) -> list[Alert]:
@@ -87,8 +88,9 @@ def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_
         == f"{NEXT} is rejected: no symbol has a price; see `packfolio packs show {NEXT}`"
     )
     assert kinds["no_answer"] == f"tight has no answer under {PACK}: limits conflict"
-    assert kinds["limit_broken"].startswith(
-        f"wide does not keep all its limits under {PACK}: see `packfolio trades"
+    assert kinds["limit_broken"] == (
+        f"wide does not keep all its limits under {PACK}: max_weight is 30% after rounding; see `packfolio trades "
+        f"{PACK} --portfolio wide`"
     )
     assert "GiB free" in kinds["disk"]
 
