@@ -34,8 +34,9 @@ from optimizer.beliefs.estimators.shrinkage import geodesic as geodesic, graphic
 from optimizer.beliefs.estimators.spectral import denoised as denoised, statistical_factors as statistical_factors
 from optimizer.numerics.tracking_risk import TrackingRisk as TrackingRisk
 from optimizer.measures import performance as performance, portfolio_measures as portfolio_measures
-from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, monthly_table as monthly_table, performance_metrics as performance_metrics
+from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics
 from optimizer.measures.attribution import brinson as brinson
+from optimizer.measures.return_series import monthly_table as monthly_table, performance_metrics as performance_metrics
 from optimizer.problem.setting import Setting as Setting
 from optimizer.solvers.audit import Certificate as Certificate
 from optimizer.solvers.solve import Solution as Solution, solve as solve

@@ -10,7 +10,7 @@ import pandas as pd
 
 from optimizer import performance_metrics
 from optimizer.backtests.dated_facts import benchmark_index
-from optimizer.measures.analytics import annual_rates
+from optimizer.measures.return_series import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from optimizer import DataError, PolicyError
-from optimizer.measures.analytics import monthly_table
+from optimizer.measures.return_series import monthly_table
 from resources.results.measure_text import measure_text
 from resources.results.queries import pack_of_backtest
 from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
