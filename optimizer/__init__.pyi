@@ -39,7 +39,8 @@ from optimizer.measures.attribution import brinson as brinson
 from optimizer.measures.return_series import monthly_table as monthly_table, performance_metrics as performance_metrics
 from optimizer.problem.setting import Setting as Setting
 from optimizer.solvers.audit import Certificate as Certificate
-from optimizer.solvers.solve import Solution as Solution, solve as solve
+from optimizer.solvers.solution import Solution as Solution
+from optimizer.solvers.solve import solve as solve
 from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell
 from optimizer.tax.taxes import TaxPlan as TaxPlan, Taxes as Taxes
 from optimizer.tax.wash_sales import wash_sales as wash_sales

@@ -22,7 +22,8 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
 from optimizer.problem.setting import Setting, named
 from optimizer.problem.trade_bounds import restrictions_of
-from optimizer.solvers.solve import Solution, solved, unlimited
+from optimizer.solvers.solution import Solution
+from optimizer.solvers.solve import solved, unlimited
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen

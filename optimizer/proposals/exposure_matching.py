@@ -19,7 +19,7 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting
 from optimizer.solvers.conflicts import explain
 from optimizer.solvers.names import cardinality
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 

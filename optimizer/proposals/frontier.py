@@ -12,7 +12,8 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Universe
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.setting import mean_of
-from optimizer.solvers.solve import Solution, solve
+from optimizer.solvers.solution import Solution
+from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
 RISKS = (

@@ -21,7 +21,7 @@ from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.proposals.compiled_policy import CompiledPolicy, Mandate, enough
 from optimizer.proposals.priors import left_out_of_prior, market_aversion, starting_point
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.trading.impact import Impact, impact
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.trade_list import TradeList

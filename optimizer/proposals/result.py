@@ -25,7 +25,7 @@ from optimizer.problem.policy_limits import notional
 from optimizer.problem.setting import Setting
 from optimizer.solvers.audit import Binding, Certificate
 from optimizer.solvers.hierarchy import Unmet
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
 
