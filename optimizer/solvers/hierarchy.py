@@ -8,7 +8,8 @@ from math import ceil, inf, isfinite
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal
 from optimizer.problem.priorities import levels_of

@@ -7,9 +7,9 @@ import numpy as np
 
 from optimizer.errors import DataError, SolverError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Polyhedron, outer
 from optimizer.numerics.lp import inhabited, solve_lp
 from optimizer.numerics.matrices import dense, variances
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import (
     Goal,

@@ -6,9 +6,10 @@ Sequential quadratic programming. A doubted mean is a limit on how wrong it may 
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.homogeneous import best_ratio
 from optimizer.numerics.matrices import dense
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded, doubt_slope
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio

@@ -14,9 +14,10 @@ from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.horizon import Horizon, decayed
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import Limits, Norm
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask, polish
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import RESTING, Quadratic, Traded
 from optimizer.problem.methods import after_costs, as_penalty, before_costs, target_cap
