@@ -6,8 +6,8 @@ from typing import Any
 # Where each public name lives: wing and module; a name that is a module itself stands for all its functions.
 _HOMES = {
     "errors": "Conflict DataError InfeasibleError PackfolioError PolicyError SolverError",
-    "model.action_kinds": "CorporateAction",
-    "model.corporate_actions": "adjust_position",
+    "model.actions.action_kinds": "CorporateAction",
+    "model.actions.corporate_actions": "adjust_position",
     "model.costs": "CostCurve CostModel Liquidity trade_cost",
     "model.estimates": "Estimates Recipe",
     "model.exposures": "ExposureCalculator ExposureType Fund FundExposureMap",
@@ -15,9 +15,10 @@ _HOMES = {
     "model.liquidity": "LiquidityPanel rolling_liquidity",
     "model.policies.fields": "BlackLittermanSettings",
     "model.policy": "Policy",
-    "model.portfolio": "FactorRisk Portfolio Position Trade Universe",
+    "model.portfolio": "Portfolio Position Trade",
     "model.returns": "log_returns simple_returns total_return_index",
-    "model.text_limits": "parse_limit",
+    "model.universe": "FactorRisk Universe",
+    "model.policies.text_limits": "parse_limit",
     "factors.attribution": "attributed predicted_risk",
     "factors.factor_model": "FactorModel",
     "factors.fit": "FactorSettings fit_factors",

@@ -1,7 +1,7 @@
 # Written by docs/wings.py from _HOMES of __init__.py, so that editors and mypy know the lazy names.
 from optimizer.errors import Conflict as Conflict, DataError as DataError, InfeasibleError as InfeasibleError, PackfolioError as PackfolioError, PolicyError as PolicyError, SolverError as SolverError
-from optimizer.model.action_kinds import CorporateAction as CorporateAction
-from optimizer.model.corporate_actions import adjust_position as adjust_position
+from optimizer.model.actions.action_kinds import CorporateAction as CorporateAction
+from optimizer.model.actions.corporate_actions import adjust_position as adjust_position
 from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
 from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
 from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
@@ -9,9 +9,10 @@ from optimizer.model.policies.horizon import Horizon as Horizon
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policies.fields import BlackLittermanSettings as BlackLittermanSettings
 from optimizer.model.policy import Policy as Policy
-from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
+from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
-from optimizer.model.text_limits import parse_limit as parse_limit
+from optimizer.model.universe import FactorRisk as FactorRisk, Universe as Universe
+from optimizer.model.policies.text_limits import parse_limit as parse_limit
 from optimizer.factors.attribution import attributed as attributed, predicted_risk as predicted_risk
 from optimizer.factors.factor_model import FactorModel as FactorModel
 from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors

@@ -7,8 +7,8 @@ import numpy as np
 
 from optimizer.errors import DataError
 from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.portfolio import Universe
 from optimizer.model.sessions import Dates
+from optimizer.model.universe import Universe
 from optimizer.typing import Array
 
 

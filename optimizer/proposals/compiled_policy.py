@@ -13,7 +13,8 @@ from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyE
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Number, Portfolio, Universe, price_of
+from optimizer.model.portfolio import Number, Portfolio, price_of
+from optimizer.model.universe import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.qp import SMALL
 from optimizer.numerics.tracking_risk import TrackingRisk

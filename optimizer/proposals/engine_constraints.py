@@ -8,8 +8,8 @@ from optimizer.arguments import typed
 from optimizer.model.exposures import ExposureType
 from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range
+from optimizer.model.universe import FactorRisk
 from optimizer.problem.methods import SCENARIO_COSTS
 
 

@@ -15,8 +15,8 @@ from optimizer.measures import performance
 from optimizer.model.alignment import check_names
 from optimizer.model.estimates import Estimates, Recipe
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
 from optimizer.model.returns import per_period
+from optimizer.model.universe import Universe
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 

@@ -13,7 +13,7 @@ from optimizer.model.alignment import named_holdings
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.numerics.counted import floats, uncounted
 from optimizer.problem.feasible_set import FeasibleSet, plain

@@ -13,8 +13,9 @@ from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Number, Portfolio, Universe, exact
+from optimizer.model.portfolio import Number, Portfolio, exact
 from optimizer.model.ranges import checked_number
+from optimizer.model.universe import Universe
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned

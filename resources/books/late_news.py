@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from optimizer import CorporateAction, Lot
-from optimizer.model.action_kinds import scaled
+from optimizer.model.actions.action_kinds import scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.day_before import CURRENT

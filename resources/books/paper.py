@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from optimizer import CorporateAction, CostModel
-from optimizer.model.action_kinds import ENDS, KINDS, scaled
+from optimizer.model.actions.action_kinds import ENDS, KINDS, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from optimizer import CorporateAction, DataError, PackfolioError, Position
-from optimizer.model.action_kinds import CASH_KINDS
+from optimizer.model.actions.action_kinds import CASH_KINDS
 from optimizer.model.portfolio import ZERO
 from resources.accounts.known import Account, Stated
 from resources.books.adjustments import Adjustment, Carried, Market, carry
