@@ -3,13 +3,15 @@ from optimizer.errors import Conflict as Conflict, DataError as DataError, Infea
 from optimizer.model.actions.action_kinds import CorporateAction as CorporateAction
 from optimizer.model.actions.corporate_actions import adjust_position as adjust_position
 from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
-from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
-from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
+from optimizer.model.estimates import Estimates as Estimates
+from optimizer.model.exposure_types import ExposureType as ExposureType
+from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, Fund as Fund, FundExposureMap as FundExposureMap
 from optimizer.model.policies.horizon import Horizon as Horizon
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policies.fields import BlackLittermanSettings as BlackLittermanSettings
 from optimizer.model.policy import Policy as Policy
 from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade
+from optimizer.model.recipe import Recipe as Recipe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
 from optimizer.model.universe import FactorRisk as FactorRisk, Universe as Universe
 from optimizer.model.policies.text_limits import parse_limit as parse_limit

@@ -17,7 +17,8 @@ from optimizer.measures.return_series import (
     by_date,
     performance_metrics,
 )
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import FundExposureMap
 from optimizer.model.portfolio import Portfolio
 from optimizer.model.returns import SAMPLED, check_prices, dated_numbers
 from optimizer.model.sessions import as_dates, as_day, periods_per_year

@@ -12,7 +12,8 @@ from typing import Literal
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
-from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ExposureCalculator, FundExposureMap
 
 Number = int | float | str | Decimal
 Action = Literal["BUY", "SELL", "HOLD"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError, check_one_of
 from optimizer.model.costs import CostCurve, CostModel
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.model.policy import Policy
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS

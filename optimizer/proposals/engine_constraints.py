@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
 from optimizer.arguments import typed
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
 from optimizer.model.policy import Policy
 from optimizer.model.ranges import Range

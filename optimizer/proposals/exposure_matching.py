@@ -7,7 +7,8 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ABSURD_WEIGHT, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError

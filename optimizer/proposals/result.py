@@ -18,7 +18,8 @@ from optimizer.measures.portfolio_measures import (
     volatility,
 )
 from optimizer.model.costs import CostModel
-from optimizer.model.exposures import ExposureCalculator, ExposureType
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ExposureCalculator
 from optimizer.model.portfolio import Number, Portfolio, Trade
 from optimizer.numerics.counted import uncounted
 from optimizer.problem.policy_limits import notional
