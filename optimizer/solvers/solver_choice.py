@@ -16,8 +16,6 @@ from optimizer.problem.goals import (
     Quadratic,
     Ratio,
     RiskBudget,
-    Scenario,
-    Tail,
     Traded,
     at_kink,
     doubted,
@@ -25,6 +23,7 @@ from optimizer.problem.goals import (
     without_algorithm,
 )
 from optimizer.problem.scenario_costs import GrowthLoss, WorstRealization
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import DataError
+from optimizer.problem.clusters.leaf_order import nearest_order
 from optimizer.problem.goals import RISKLESS
-from optimizer.problem.leaf_order import nearest_order
 from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
