@@ -236,8 +236,8 @@ def _trades(pack: str, portfolio: str | None) -> dict[str, Any]:
 
 def _show_trades(pack: str, portfolio: str | None) -> None:
     """The trades of each portfolio; of more than a few, what they come to."""
-    from pipeline.commands.printed.show import show_trades
     from pipeline.commands.printed.show_many import show_summary
+    from pipeline.commands.printed.show_trades import show_trades
     from resources.results.many import FEW, portfolio_count, summary_of
     from resources.results.queries import trades_of
 
@@ -256,8 +256,8 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Why a symbol is traded, or not: the reason and the numbers behind it."""
-    from pipeline.commands.printed.show import show_explanation
     from pipeline.commands.printed.show_audit import show_weight_changes
+    from pipeline.commands.printed.show_trades import show_explanation
     from resources.results.explanations.explanation import explanation
 
     if since is None and symbol is None:
@@ -311,7 +311,7 @@ def backtest(
     if as_json:
         print_json(shown)
         return
-    from pipeline.commands.printed.show import show_backtest
+    from pipeline.commands.printed.show_backtest import show_backtest
 
     show_backtest(out, shown)
 

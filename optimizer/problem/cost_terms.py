@@ -1,4 +1,4 @@
-"""What is taken off a goal: trading costs by the years they are paid for, borrow fees, and a penalty on concentration."""
+"""What is taken off a goal: trading costs over the years they are paid for, borrow fees, a penalty on concentration."""
 
 from dataclasses import replace
 

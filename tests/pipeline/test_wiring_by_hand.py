@@ -357,7 +357,9 @@ def test_an_account_is_shown_part_by_part_and_what_it_has_not_is_left_out(
     monkeypatch.setattr(
         "resources.results.account_list.account_details", lambda *told: asked.append(told) or found
     )
-    monkeypatch.setattr("pipeline.commands.printed.show.show_portfolio", lambda out, told: shown.append(told))
+    monkeypatch.setattr(
+        "pipeline.commands.printed.show_trades.show_portfolio", lambda out, told: shown.append(told)
+    )
     monkeypatch.setattr(
         "pipeline.commands.printed.show.show_rows", lambda out, rows, words: shown.append(rows)
     )

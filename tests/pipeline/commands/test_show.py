@@ -12,15 +12,14 @@ from pipeline.commands.printed.show import (
     amount,
     percent,
     shares,
-    show_backtest,
     show_details,
-    show_explanation,
     show_findings,
     show_rows,
-    show_variants,
     show_verification,
 )
+from pipeline.commands.printed.show_backtest import show_backtest, show_variants
 from pipeline.commands.printed.show_ingest import show_ingested
+from pipeline.commands.printed.show_trades import show_explanation
 
 
 def test_an_ingest_is_told_in_counts() -> None:

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from printed import block, printed
 
-from pipeline.commands.printed.show import (
-    show_trades,
-)
+from pipeline.commands.printed.show_trades import show_trades
 
 RESULT: dict[str, Any] = {
     "status": "optimal", "method": "mean_variance", "reason": None, "expected_return": 0.0816, "volatility": 0.1243,
