@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from optimizer import PolicyError
-from resources.settings.playbooks import TEMPLATES, Shocks
+from resources.settings.playbook_schemas.scenario_schema import Shocks
+from resources.settings.playbooks import TEMPLATES
 from resources.settings.policies.values import Strict
 from resources.settings.view_files import AnyViewFile
 from service import optimizer_service

@@ -16,13 +16,7 @@ from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
-from optimizer.solvers.elastic import (
-    elastic,
-    groups_of,
-    individual,
-    least_slack,
-    unit_of,
-)
+from optimizer.solvers.elastic import elastic, groups_of, individual, least_slack, unit_of
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 

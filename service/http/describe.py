@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from resources.settings.playbooks import Shocks
+from resources.settings.playbook_schemas.scenario_schema import Shocks
 from resources.settings.policies.policy_schema import PolicyFile
 from service import answers
 from service.answers import Answer

@@ -10,8 +10,8 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.queries import Row, rows, settings_of
 from resources.results.tails.backtests import PACKS, judged
+from resources.settings.playbook_schemas.tail_risk import TailFile
 from resources.settings.playbooks import SCENARIOS
-from resources.settings.tail_risk import TailFile
 
 
 def tail_of(con: Connection, pack: Pack, portfolio_id: str) -> Row | None:
