@@ -10,9 +10,9 @@ import pandas as pd
 from optimizer import DataError, Estimates, FactorModel, PolicyError, Reasons, Recipe
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
+from resources.books.lots.tax_lots import read_plan
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
-from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
 from resources.packs.near_symbols import strange_symbols, unknown_symbols

@@ -28,8 +28,8 @@ from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from optimizer.proposals.proposal import without_evidence
 from optimizer.trading.frozen import weighed
+from resources.books.lots.tax_lots import read_plan
 from resources.books.snapshots import Snapshot
-from resources.books.tax_lots import read_plan
 from resources.books.universes import A_HOLIDAY, FURTHEST
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import liquidity_of

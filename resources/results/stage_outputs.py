@@ -33,7 +33,7 @@ from optimizer.solvers.hierarchy import Unmet
 from optimizer.tax.taxes import TaxLine
 from optimizer.trading.trade_list import TradeRow
 from optimizer.typing import Array
-from resources.books.tax_lots import sale_frame
+from resources.books.lots.tax_lots import sale_frame
 from resources.ledger.ledger import Connection, bytes_sha256, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.limit_words import desk_warnings

@@ -13,11 +13,8 @@ from optimizer import DataError, Estimates, ExposureType, Fund, FundExposureMap,
 from optimizer.proposals.rebalance_rules import Decision
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, day_before
-from resources.books.snapshots import (
-    REMEDY,
-    Snapshot,
-    read_snapshots,
-)
+from resources.books.snapshots import Snapshot, read_snapshots
+from resources.books.take_snapshots import REMEDY
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
 from resources.results.pack_estimates import Own, case_of
