@@ -18,11 +18,16 @@ from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
-from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
+from resources.results.estimates.estimate_checks import (
+    DRIFT_COLUMNS,
+    condition_number,
+    drifted,
+    ill_conditioned,
+)
+from resources.results.estimates.estimate_rows import estimate_frames
+from resources.results.estimates.pack_estimates import estimate_on, panels_for
 from resources.results.many import FEW
-from resources.results.pack_estimates import estimate_on, panels_for
 from resources.results.stage_inputs import inputs_of
-from resources.results.stage_outputs import estimate_frames
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import frame
 

@@ -20,9 +20,7 @@ from optimizer import (
     log_returns,
     simple_returns,
 )
-from optimizer import (
-    Market as Quoted,
-)
+from optimizer import Market as Quoted
 from optimizer.model.sessions import Dates, Rows, common_rows, costly_gaps, periods_per_year
 from optimizer.risk.hedges import Offers, offers_of
 from optimizer.risk.scenarios import (
@@ -39,8 +37,8 @@ from resources.ledger.ledger import Connection, bytes_sha256
 from resources.packs.markets import Market, Window, read_market
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.results.estimates.pack_estimates import Case
 from resources.results.factor_models import recorded_model
-from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through, old_price_notes, unmapped
 from resources.results.sensitivities.priced_dates import Once, Span, each
 from resources.settings.playbooks import Playbooks

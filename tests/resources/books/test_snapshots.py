@@ -17,7 +17,7 @@ from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.take_snapshots import REMEDY
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
-from resources.results.pack_estimates import Own, case_of
+from resources.results.estimates.pack_estimates import Own, case_of
 from resources.results.pack_inputs import look_through, read_inputs, under_policy
 from resources.results.rebalancing import quiet_result
 from resources.screening.pack_checks import CheckLimits

@@ -36,9 +36,9 @@ from resources.packs.liquidity import liquidity_of
 from resources.packs.markets import Panels
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.results.estimates.estimate_rows import covariance_digest, no_estimates, stored_estimates
 from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
-from resources.results.stage_outputs import covariance_digest, no_estimates, stored_estimates
 from resources.settings.policies.policy_schema import PolicyFile
 
 
