@@ -23,7 +23,7 @@ from resources.packs.rates import risk_free_rates
 from resources.results.queries import backtest_of, pack_of_backtest, rows
 from resources.results.replays.replay_inputs import prices_to_the_end
 from resources.settings.policies.policy_grid import is_variant
-from service.answers import plain
+from service.answers.answer import plain
 from service.desk import Reading
 
 OWN, BENCHMARK = "policy", "benchmark"

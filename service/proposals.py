@@ -15,7 +15,7 @@ from optimizer.trading.trade_list import LimitCheck, TradeRow
 from resources.results.estimates.pack_estimates import Case
 from resources.results.stage_outputs import as_json
 from resources.settings.policies.limit_words import desk_warnings
-from service.answers import (
+from service.answers.proposals import (
     ConstraintAnswer,
     ImpactAnswer,
     LevelAnswer,
