@@ -20,9 +20,10 @@ from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
-from resources.results.queries import backtest_of, pack_of_backtest, rows
+from resources.results.queries import backtest_of, pack_of_backtest
 from resources.results.replays.replay_inputs import prices_to_the_end
 from resources.settings.policies.policy_grid import is_variant
+from resources.store.query_rows import rows
 from service.answers.answer import plain
 from service.desk import Reading
 

@@ -20,7 +20,8 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError
 from resources.logs.open_questions import open_questions, said_once, set_aside_since
 from resources.logs.refused_files import refused_files
-from resources.results.queries import missing_factors, newest_pack
+from resources.results.pack_notes import missing_factors
+from resources.results.queries import newest_pack
 from resources.settings.configuration import load_configuration
 from resources.store.continuity import refuse_lost
 from resources.store.duckdb_engine import logs_of
