@@ -96,20 +96,11 @@ def estimates(
     steady, sound = _steady(moved), _sound(items, stage.desk.checks)
     with stage.read() as con:
         shown = {} if stage.past else {"estimates": preview(frame(con, ESTIMATES, [pack.id]), 30)}
-        extra = {"notes": notes, **shown}
-        yield materialized(
-            con,
-            "return_estimates",
-            pack,
-            [means],
-            extra,
-            asset_key="return_estimates",
-            check_results=[steady],
-        )
-        extra = {"recipes": sorted(found), **plots}
-        yield materialized(
-            con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[sound]
-        )
+        for name, version, extra, check in (
+            ("return_estimates", means, {"notes": notes, **shown}, steady),
+            ("covariances", risks, {"recipes": sorted(found), **plots}, sound),
+        ):
+            yield materialized(con, name, pack, [version], extra, asset_key=name, check_results=[check])
 
 
 def _steady(moved: pd.DataFrame) -> dg.AssetCheckResult:
