@@ -127,15 +127,7 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
     tested = pack_of_backtest(con, pack, snapshot.portfolio_id)
     if tested is None:
         return None
-    table = pd.DataFrame(
-        rows(
-            con,
-            'select strategy, date, nav, "return", drawdown, simulated from latest_backtest_results '
-            "where pack_id = ? and portfolio_id = ? order by date, strategy",
-            [tested, snapshot.portfolio_id],
-        )
-    )
-    table = table[~table["strategy"].map(is_variant)]
+    table = _days_tested(con, tested, snapshot.portfolio_id)
     nav, returns, falls = (
         table.pivot(index="date", columns="strategy", values=column)
         for column in ("nav", "return", "drawdown")
@@ -165,6 +157,18 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
             if name in since
         },
     }
+
+
+def _days_tested(con: Connection, pack_id: str, portfolio_id: str) -> pd.DataFrame:
+    """A row a day and strategy of a backtest, less the policies of a sweep."""
+    found = rows(
+        con,
+        'select strategy, date, nav, "return", drawdown, simulated from latest_backtest_results '
+        "where pack_id = ? and portfolio_id = ? order by date, strategy",
+        [pack_id, portfolio_id],
+    )
+    table = pd.DataFrame(found)
+    return table[~table["strategy"].map(is_variant)]
 
 
 def _measured(returns: pd.DataFrame, name: str, rates: float | pd.Series) -> Mapping[str, float]:
