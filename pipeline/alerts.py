@@ -55,7 +55,7 @@ def wrong_now(
         return found, looked
     try:
         with opened.read() as con:
-            found += conditions(con, now.date(), sessions or ())
+            found += conditions(con, now, sessions or ())
     except DataError as error:
         found.append(Alert("record", "record", f"the published copy cannot be read: {error}"))
         return found, looked | {"record"}

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,8 @@ def test_a_disk_that_is_really_full_is_told_once_and_again_when_it_fills_again(
 def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:
     sessions = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
     with Warehouse(typed.at.home).read() as con:
-        found = {alert.key: alert for alert in conditions(con, date(2024, 3, 21), sessions)}
-        quiet = [alert.kind for alert in conditions(con, date(2025, 3, 21), [])]
+        found = {alert.key: alert for alert in conditions(con, datetime(2024, 3, 21, tzinfo=UTC), sessions)}
+        quiet = [alert.kind for alert in conditions(con, datetime(2025, 3, 21, tzinfo=UTC), [])]
     assert set(found) == {"missed 2024-03-01", "rejected PP_2024-03-20", f"no answer {THURSDAY} tight"}
     assert found["missed 2024-03-01"].said.endswith("run `packfolio run --as-of 2024-03-01`")
     assert "PP_2024-03-20 is rejected: no symbol has a price" in found["rejected PP_2024-03-20"].said
