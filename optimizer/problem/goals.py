@@ -206,6 +206,7 @@ class RiskBudget:
     budgets   (n,) >= 0, summing to 1: each name's share of the variance where no limit binds; 0 leaves a name
               out of the objective
     loadings  (k, n) L: what is held of k exposures, which the budgets (k,) are then for; None for the names
+    exposures what they are called
     """
 
     covariance: Matrix
@@ -213,6 +214,7 @@ class RiskBudget:
     measure: str = "split of the risk"
     shared: ClassVar[str] = "variance"
     loadings: Array | None = None
+    exposures: tuple[str, ...] = ()
     homogeneous: ClassVar[bool] = True
 
     def value(self, w: Array) -> float:

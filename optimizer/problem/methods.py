@@ -151,7 +151,8 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
             f"exposure_budgets names {', '.join(missing) or 'nothing'}; no fund here holds that"
         )
     budgets = np.array([given[kind] for kind in kinds])
-    return RiskBudget(setting.estimates.covariance, budgets, loadings=matrix)
+    names = tuple(kind.name for kind in kinds)
+    return RiskBudget(setting.estimates.covariance, budgets, loadings=matrix, exposures=names)
 
 
 def nearest_to_clusters(setting: Setting, recipe: str) -> Quadratic:

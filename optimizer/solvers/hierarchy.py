@@ -8,6 +8,7 @@ from math import ceil, inf, isfinite
 
 import numpy as np
 
+from optimizer.errors import how_many
 from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
 from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
@@ -53,9 +54,9 @@ class Unmet:
             return (
                 f"{self.limit} gives way by {gave}, by its priority {self.priority}: {value}, limit {bound}"
             )
-        when = f"it can hold after {self.rebalances:.0f} rebalances" if isfinite(self.rebalances) else (
-            "it cannot hold under the limits on trades"
-        )  # fmt: skip
+        when = "it cannot hold under the limits on trades"
+        if isfinite(self.rebalances):
+            when = f"it can hold after {how_many(round(self.rebalances), 'rebalance')}"
         return f"{self.limit} is not met yet: {value}, limit {bound}; {when}"
 
 

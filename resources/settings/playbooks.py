@@ -91,8 +91,8 @@ class Playbooks:
             return None
         those = "them" if lacking[1:] else "it"
         return (
-            f"the desk has no {', '.join(lacking)}: copy {those} from the config/ that Packfolio comes with, "
-            "or do without"
+            f"the desk has no {', '.join(lacking)}: copy {those} from the config/ of a desk made by "
+            "`packfolio init example --prices example`, or do without"
         )
 
     def require(self, *names: str) -> None:

@@ -79,7 +79,8 @@ class Judged:
         if not settings.levels:
             return "Nothing is told: tail_risk.levels_pct of scenarios.yaml is empty."
         apart = (
-            f" {self.other} forecasts are of packs that are not {settings.horizon_days} sessions apart: not tested."
+            f" {how_many(self.other, 'forecast')} of packs that are not "
+            f"{how_many(settings.horizon_days, 'session')} apart: not tested."
             if self.other
             else ""
         )

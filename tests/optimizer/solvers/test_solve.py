@@ -157,6 +157,8 @@ def test_transition_from_a_concentrated_book():
     assert found.weights.sum() == pytest.approx(1, abs=1e-9)
     [unmet] = found.unmet
     assert (unmet.limit, unmet.bound, unmet.rebalances) == ("max_weight A", 0.3, 3)
+    assert unmet.text.endswith("it can hold after 3 rebalances")
+    assert replace(unmet, rebalances=1.0).text.endswith("it can hold after 1 rebalance")
     assert "max_weight A" in found.warnings[0] and "3 rebalances" in found.warnings[0]
     with pytest.raises(InfeasibleError, match="max_turnover"):
         solve(
