@@ -144,13 +144,12 @@ def _in_base(panel: Panel, rates: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _universe(con: Connection, pack: Pack, case: Case, names: Sequence[str]) -> Universe:
     own, policy = case.inputs.universe, case.inputs.policy
     symbols = tuple(sorted({*names, *case.snapshot.symbols}))
-    sectors = newest_facts(con, pack, "securities", "sector", symbols)
-    kinds = newest_facts(con, pack, "securities", "kind", symbols)
+    told = newest_facts(con, pack, "securities", ["sector", "kind"], symbols)
     return replace(
         own,
         symbols=symbols,
-        sectors={symbol: str(sector) for symbol, sector in sectors.items()},
-        funds=look_through(own.funds or FundExposureMap({}), kinds, policy),
+        sectors={symbol: str(sector) for symbol, sector in told["sector"].items()},
+        funds=look_through(own.funds or FundExposureMap({}), told["kind"], policy),
         market_caps=None,
         factors={},  # those of the pack's date would look ahead; each day has its own
         factor_risk=None,
