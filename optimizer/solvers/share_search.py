@@ -35,6 +35,9 @@ UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is
 PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
 ROOM = 1e-5  # of the variance, so that there is a choice
+CHOICE = (
+    1e-4  # the same as a message states it, for a search that knows nothing of the weights that were nearest
+)
 HALVINGS = 30
 ROUNDING = 1e-14
 FIRM = 10.0  # in the largest entry: curvature across the budget, along which nothing moves
@@ -50,16 +53,33 @@ class Within:
 
 
 class UnreachedError(InfeasibleError):
-    """No portfolio was found that keeps the limits on shares; `weights` (n,) come nearest."""
+    """No portfolio was found that keeps the limits on shares of risk; `weights` (n,) come nearest, and miss some.
 
-    def __init__(self, sides: list[Side], w: Array) -> None:
-        missed = tuple(Conflict(side.name, side.bound, side.excess(w), enough=False) for side in sides)
+    ways  what would do: the limits that are missed, by as much as they are, and a little; () where that is not known
+    """
+
+    def __init__(
+        self, missed: tuple[Conflict, ...], w: Array, ways: tuple[tuple[Conflict, ...], ...]
+    ) -> None:
+        told = " or else ".join(" and ".join(map(str, way)) for way in ways or (missed,))
+        more = "or" if ways else "though no portfolio was found with that either, and"
         super().__init__(
             f"no portfolio was found that keeps the limits on shares of risk beside the others: at the nearest "
-            f"{' and '.join(map(str, missed))}; relax these, or what keeps weights from moving",
+            f"{told}; relax these, {more} what keeps weights from moving",
             missed,
+            ways,
         )
         self.weights = w
+
+    @classmethod
+    def at(cls, sides: list[Side], w: Array) -> "UnreachedError":
+        """The refusal where the nearest weights (n,) miss these."""
+        missed = tuple(Conflict(side.name, side.bound, side.excess(w), False, CHOICE) for side in sides)
+        return cls(missed, w, (missed,))
+
+    def by(self, ways: tuple[tuple[Conflict, ...], ...]) -> "UnreachedError":
+        """The same with other ways out."""
+        return UnreachedError(self.conflicts, self.weights, ways)
 
 
 def without_shares(limits: Limits) -> Limits:
@@ -102,7 +122,7 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         try:
             one = _climbed(goal, feasible, shares, start)
         except (UnreachedError, SolverError) as stop:
-            failure = failure or stop
+            failure = stop if failure is None or _nearer_than(stop, failure) else failure
             continue
         except NoAnswerError:
             failure = _without_value(goal) or failure
@@ -160,6 +180,13 @@ def _without_value(goal: Goal) -> InfeasibleError | None:
         f"risk-free rate, so there is no best {goal.measure}; relax these limits, use method min_volatility, lower "
         f"risk_free_rate, or revise the returns"
     )
+
+
+def _nearer_than(one: Exception, other: Exception) -> bool:
+    """Whether both missed shares, and the first misses less."""
+    if not (isinstance(one, UnreachedError) and isinstance(other, UnreachedError)):
+        return False
+    return sum(c.relaxation for c in one.conflicts) < sum(c.relaxation for c in other.conflicts)
 
 
 def _proven(goal: Goal, one: Within) -> bool:
@@ -241,7 +268,7 @@ def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array,
             w = optimum(_nearer(over, w), _around(feasible, [s for s in seen if s not in over], w)).weights
         except NoAnswerError:
             break
-    raise UnreachedError([side for side in sides if side.excess(w) > 0], w)
+    raise UnreachedError.at([side for side in sides if side.excess(w) > 0], w)
 
 
 def _nearer(over: list[Side], w: Array) -> Quadratic:
