@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 
 from optimizer.errors import Conflict, PolicyError
-from optimizer.model.portfolio import FactorRisk
+from optimizer.model.policies.text_limits import TextLimit, parse_limit
 from optimizer.model.ranges import Range, ends
-from optimizer.model.text_limits import TextLimit, parse_limit
+from optimizer.model.universe import FactorRisk
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.numerics.shares.risk_share import Share
