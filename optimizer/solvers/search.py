@@ -20,7 +20,7 @@ from optimizer.problem.written.shares import too_low
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
 from optimizer.solvers.hierarchy import Hierarchy, Levels, Unmet, hierarchy, tied, transition, untied
-from optimizer.solvers.share_search import UnreachedError, loosened, within_shares
+from optimizer.solvers.shares.share_search import UnreachedError, loosened, within_shares
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
 from optimizer.solvers.ways_taken import with_answers
 

@@ -12,7 +12,7 @@ from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.goals import Goal, Ratio, RiskBudget, Scenario
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.elastic import widened
-from optimizer.solvers.share_search import UnreachedError
+from optimizer.solvers.shares.share_search import UnreachedError
 
 Way = tuple[Conflict, ...]
 NOT_EVERYWHERE = (Ratio, RiskBudget, Scenario, TailBudget, TailRatio)
