@@ -34,6 +34,9 @@ STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less 
 UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is taken
 PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
+# Solves after which no further search begins, of which one by the general lane counts as many: seconds where it counts
+# one. Distances to other weights settle slowly, and some costs over scenarios have no algorithm of their own.
+SOLVES, GENERAL = 300, 30
 ROOM = 1e-5  # of the variance, so that there is a choice
 CHOICE = (
     1e-4  # the same as a message states it, for a search that knows nothing of the weights that were nearest
@@ -47,6 +50,19 @@ class Within:
     feasible: FeasibleSet
     best: Optimum
     bound: float
+
+
+class Solver:
+    """Counts what its answers take."""
+
+    spent = 0
+
+    def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
+        """The certified answer; raises as `optimum` does."""
+        self.spent += 1
+        found = optimum(goal, feasible)
+        self.spent += GENERAL - 1 if found.lane == "general" else 0
+        return found
 
 
 class UnreachedError(InfeasibleError):
@@ -106,7 +122,8 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
     """The best weights in the feasible set that keep the shares, from the best without them.
 
     feasible  without limits on shares;  best  its certified answer
-    Of several starts the best answer is taken, unless one is proven to be the best of all.
+    Of several starts the best answer is taken, unless one is proven to be the best of all; after `SOLVES` no other is
+    tried.
     Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified.
     """
     sides = [side for share in shares for side in share.sides]
@@ -115,9 +132,12 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         return Within(full, best, goal.value(best.weights))
     found: list[Within] = []
     failure: InfeasibleError | SolverError | None = None
+    solver = Solver()
     for start in _starts(feasible, sides, best):
+        if solver.spent >= SOLVES:
+            break
         try:
-            one = _climbed(goal, feasible, shares, start)
+            one = _climbed(goal, feasible, shares, start, solver)
         except (UnreachedError, SolverError) as stop:
             failure = stop if failure is None or _nearer_than(stop, failure) else failure
             continue
@@ -216,27 +236,27 @@ def _near(wanted: Array) -> Quadratic:
     return Quadratic(np.eye(len(wanted)), -wanted, "distance", "root", 0.5 * float(wanted @ wanted))
 
 
-def _climbed(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], start: Array) -> Within:
+def _climbed(
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], start: Array, solver: Solver
+) -> Within:
     sides = [side for share in shares for side in share.sides]
-    w, seen = _reached(feasible, sides, start)
-    value = np.inf
+    w, seen = _reached(feasible, sides, start, solver)
+    value, told = np.inf, (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
     for _ in range(STEPS):
-        best = optimum(goal, _around(feasible, seen, w))
+        best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
         if over:  # the portfolio before keeps these too
             seen += over
             continue
-        gained, value = abs(value - goal.value(best.weights)), goal.value(best.weights)
+        gained, value, w = abs(value - goal.value(best.weights)), goal.value(best.weights), best.weights
         if gained <= SETTLED * abs(value):
-            around = _around(feasible, seen, best.weights)
-            full = replace(around, limits=replace(around.limits, shares=shares))
-            last = optimum(goal, full)
-            return Within(full, last, bound_of(goal, feasible, full, last))
-        w = best.weights
-    raise SolverError(
-        f"limits on shares of risk: the search under {', '.join(side.name for side in seen)} did not settle in {STEPS} "
-        f"steps; report the policy and the estimates"
-    )
+            told = ()
+            break
+    around = _around(feasible, seen, w)
+    full = replace(around, limits=replace(around.limits, shares=shares))
+    last = solver.best(goal, full)
+    last = replace(last, notes=(*last.notes, *told))
+    return Within(full, last, bound_of(goal, feasible, full, last))
 
 
 def _around(feasible: FeasibleSet, sides: list[Side], w: Array) -> FeasibleSet:
@@ -247,7 +267,7 @@ def _around(feasible: FeasibleSet, sides: list[Side], w: Array) -> FeasibleSet:
     return replace(feasible, limits=feasible.limits.with_norms(parts), start=w)
 
 
-def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
+def _reached(feasible: FeasibleSet, sides: list[Side], w: Array, solver: Solver) -> tuple[Array, list[Side]]:
     """(n,) weights that keep all shares, and the sides met on the way; each step lessens what broken ones exceed."""
     seen: list[Side] = []
     least, waited = np.inf, 0
@@ -262,7 +282,8 @@ def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array,
         if waited > PATIENCE:
             break
         try:
-            w = optimum(_nearer(over, w), _around(feasible, [s for s in seen if s not in over], w)).weights
+            rest = [side for side in seen if side not in over]
+            w = solver.best(_nearer(over, w), _around(feasible, rest, w)).weights
         except NoAnswerError:
             break
     raise UnreachedError.at([side for side in sides if side.excess(w) > 0], w)
