@@ -122,7 +122,7 @@ def test_no_other_order_of_wards_leaves_has_nearer_neighbours(seed: int):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_scipys_order_of_wards_leaves_is_never_nearer(seed: int):
-    """What scipy calls optimal is longer in more than half of random trees; ours is the shortest where all are tried."""
+    """What scipy calls optimal is longer in more than half of random trees; ours is the least where all are tried."""
     rng = np.random.default_rng(seed)
     away = correlation_distance(np.cov(rng.standard_normal((60, 25)).T))
     tree = linkage(away, "ward")
