@@ -46,8 +46,8 @@ def too_low(limits: Limits) -> Conflict | None:
 
     None where it is enough, and where all may be cash, which has no risk to share.
     """
-    ends = zip(limits.symbols, limits.lower, limits.upper, strict=True)
-    names = {f"{GENERAL} {symbol}" for symbol, low, high in ends if low < 0 or high > 0}
+    bounds = zip(limits.symbols, limits.lower, limits.upper, strict=True)
+    names = {f"{GENERAL} {symbol}" for symbol, low, high in bounds if low < 0 or high > 0}
     shares = [share for share in limits.shares if share.names[1] in names]
     general = [share for share in shares if share.group]
     if not general or not general[0].moving.all() or limits.linear[0].high >= 1:

@@ -38,9 +38,8 @@ ALONE = 4  # names from which a search begins
 # one. Distances to other weights settle slowly, and some costs over scenarios have no algorithm of their own.
 SOLVES, GENERAL = 300, 30
 ROOM = 1e-5  # of the variance, so that there is a choice
-CHOICE = (
-    1e-4  # the same as a message states it, for a search that knows nothing of the weights that were nearest
-)
+# The same as a message states it, for a search that knows nothing of the weights that were nearest.
+CHOICE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
