@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from optimizer.errors import Conflict, InfeasibleError, PackfolioError
 from optimizer.numerics.convex_limits import Limits
-from optimizer.problem.goals import Goal, Ratio, RiskBudget, Scenario
+from optimizer.problem.goals import Goal, Ratio, RiskBudget
+from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.elastic import widened
 from optimizer.solvers.shares.share_search import UnreachedError

@@ -240,7 +240,8 @@ def _climbed(
 ) -> Within:
     sides = [side for share in shares for side in share.sides]
     w, seen = _reached(feasible, sides, start, solver)
-    value, told = np.inf, (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
+    told: tuple[str, ...] = (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
+    value = np.inf
     for _ in range(STEPS):
         best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
