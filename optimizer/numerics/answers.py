@@ -15,8 +15,11 @@ class Answer:
 
 
 class NoAnswerError(Exception):
-    """The solver stopped without an optimum; `infeasible` when it found that no point is allowed."""
+    """The solver stopped without an optimum; `infeasible` when it found that no point is allowed.
 
-    def __init__(self, solver: str, status: str, *, infeasible: bool) -> None:
+    iterations  what a mixed-integer program took of the simplex method
+    """
+
+    def __init__(self, solver: str, status: str, *, infeasible: bool, iterations: int = 0) -> None:
         super().__init__(f"{solver}: {status}")
-        self.infeasible = infeasible
+        self.infeasible, self.iterations = infeasible, iterations

@@ -44,10 +44,11 @@ def solve_lp(cost: Array, space: Polyhedron, *, parallel: bool = True) -> Answer
 
 @dataclass(frozen=True, eq=False)
 class Mixed:
-    """Columns x (p,), None where none were found, and what no columns go below."""
+    """Columns x (p,), None where none were found, what no columns go below, and the iterations that it took."""
 
     x: Array | None
     bound: float
+    iterations: int
 
 
 def solve_mixed(
@@ -69,10 +70,11 @@ def solve_mixed(
     solver.run()
     status, info = solver.getModelStatus(), solver.getInfo()
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-        raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=True)
+        told, taken = solver.modelStatusToString(status), info.simplex_iteration_count
+        raise NoAnswerError("HiGHS", told, infeasible=True, iterations=taken)
     found = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     x = np.array(solver.getSolution().col_value) if found else None
-    return Mixed(x, float(info.mip_dual_bound))
+    return Mixed(x, float(info.mip_dual_bound), info.simplex_iteration_count)
 
 
 def inhabited(space: Polyhedron) -> bool:

@@ -16,11 +16,13 @@ from optimizer.problem.priorities import levels_of
 from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
+from optimizer.problem.written.shares import too_low
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
 from optimizer.solvers.hierarchy import Hierarchy, Levels, Unmet, hierarchy, tied, transition, untied
-from optimizer.solvers.share_search import UnreachedError, loosened, within_shares
+from optimizer.solvers.shares.share_search import UnreachedError, loosened, within_shares
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
+from optimizer.solvers.ways_taken import with_answers
 
 # Less leaves a set without an inside, which no solver can search; curved limits need more than flat ones.
 FLAT_CASH_MARGIN, CURVED_CASH_MARGIN = 1e-6, 1e-4
@@ -39,12 +41,25 @@ class Way:
 
 
 def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
-    """The best weights in the feasible set, else on the way out of its conflict, and where they were found."""
+    """The best weights in the feasible set, else on the way out of its conflict, and where they were found.
+
+    Raises InfeasibleError, whose ways out were taken where it is not certain that they lead to an answer.
+    """
+    try:
+        return _search(goal, feasible, setting)
+    except InfeasibleError as stop:
+        told = with_answers(stop, goal, feasible.limits, lambda limits: _search(goal, plain(limits), setting))
+        raise told from stop.__cause__
+
+
+def _search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
     shares = feasible.limits.shares
     if not shares:
         return search_convex(goal, feasible, setting)
     way, best = search_convex(goal, replace(feasible, limits=replace(feasible.limits, shares=())), setting)
     unmet: tuple[Unmet, ...] = ()
+    if (conflict := too_low(feasible.limits)) is not None:
+        raise InfeasibleError.of((conflict,), ((conflict,),))
     try:
         found = within_shares(goal, way.feasible, shares, best)
     except UnreachedError as stop:

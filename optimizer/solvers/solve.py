@@ -33,7 +33,7 @@ from optimizer.solvers.names.conflicts_of_names import impossible, possible, wit
 from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
 from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search
-from optimizer.solvers.share_search import UnreachedError, times, within_shares, without_shares
+from optimizer.solvers.shares.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solution import Solution
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
 from optimizer.solvers.user_constraints import OwnConstraints, optimum_within

@@ -23,6 +23,7 @@ from optimizer.trading.trade_list import LimitCheck, TradeList, TradeRow
 from optimizer.typing import Array
 
 NOTHING = money(0)
+UNTOLD = 1e-7  # of NAV: a thousandth of a basis point and less is not worth a word
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +126,17 @@ def trade_list(
         objective=answer.objective,
         bound=answer.bound,
         constraints=totals.checks,
-        warnings=tuple(check.text for check in totals.checks if not check.met),
+        warnings=(*(check.text for check in totals.checks if not check.met), *_not_proven(asked, answer)),
+    )
+
+
+def _not_proven(asked: Asked, answer: Rounded) -> tuple[str, ...]:
+    """What is said of a list nearest in money whose search ended before it was proven to be."""
+    if asked.policy.rounding != "money" or answer.objective - answer.bound <= asked.gap + UNTOLD:
+        return ()
+    return (
+        f"this list is not proven to be the nearest in money: {answer.objective:.4%} of the value is off the target or "
+        f"paid in costs, and of other lists it is only known that none has less than {answer.bound:.4%}",
     )
 
 

@@ -26,6 +26,7 @@ class Share:
     names  what the lower and the upper side are called
     risk   (n, n) S, per year
     part   the linear map A, of (n,) or (n, k);  diagonal  (n,) of A
+    group  the policy item that sets the upper side for many names; "" where it is this one's own
     Source: Menchero & Davis (2011), Risk contribution is exposure times volatility times correlation; Meucci (2009),
     Managing diversification.
     """
@@ -36,6 +37,7 @@ class Share:
     diagonal: Array
     low: float = -np.inf
     high: float = np.inf
+    group: str = ""
 
     def variance(self, w: Array) -> float:
         """w'Sw."""

@@ -1,22 +1,25 @@
 """Limits on shares of the variance, from names to what each part contributes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from optimizer.errors import Conflict, InfeasibleError, PolicyError
+from optimizer.errors import Conflict, PolicyError
 from optimizer.model.policies.text_limits import TextLimit, parse_limit
 from optimizer.model.ranges import Range, ends
 from optimizer.model.universe import FactorRisk
+from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import LowRank, Matrix, variances
-from optimizer.numerics.shares.risk_share import NO_RISK, Share
+from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.setting import Setting
 from optimizer.problem.written.lines import of_risk
 from optimizer.problem.written.names import RISK, kind_and_name, loadings, readings, unknown
 from optimizer.typing import Array
 
 FACTORS, SPECIFIC = "factors", "specific"
+GENERAL = "max_risk_share"
 ROOM = 1e-4  # less leaves a single portfolio, which no search meets
 
 
@@ -27,31 +30,31 @@ def share_limits(setting: Setting) -> tuple[Share, ...]:
     if policy.max_risk_share is not None:
         named: dict[str, Range] = dict.fromkeys(setting.symbols, (None, policy.max_risk_share))
         own = {**named, **own}
-        _refuse_too_low(setting, policy.max_risk_share, own)
     fields = [
-        _share(setting, {name: 1.0}, (f"min_risk_share {name}", f"max_risk_share {name}"), *ends(pair))
+        replace(
+            _share(setting, {name: 1.0}, (f"min_risk_share {name}", f"{GENERAL} {name}"), *ends(pair)),
+            group="" if name in policy.risk_share_limits else GENERAL,
+        )
         for name, pair in own.items()
     ]
     lines = [limit for limit in map(parse_limit, policy.limits) if of_risk(limit)]
     return (*fields, *(_written(setting, limit) for limit in lines))
 
 
-def _refuse_too_low(setting: Setting, cap: float, limits: dict[str, Range]) -> None:
-    """Raises InfeasibleError where names that all move may not have all of the risk, or only just: they share 1.
+def too_low(limits: Limits) -> Conflict | None:
+    """What max_risk_share must give where names that all move may not have all of the risk, or only just: they share 1.
 
-    Not where all may be cash, which has no risk to share.
+    None where it is enough, and where all may be cash, which has no risk to share.
     """
-    own = setting.estimates.variances
-    if own.min() <= NO_RISK * own.max() or setting.policy.cash_max >= 1:
-        return
-    outside = set(setting.left_out())
-    held = [symbol for symbol in setting.symbols if symbol not in outside]
-    general = [symbol for symbol in held if symbol not in setting.policy.risk_share_limits]
-    others = sum(ends(limits[symbol])[1] for symbol in held if symbol not in general)
-    missing = (1.0 - others - cap * len(general)) / max(len(general), 1)
-    if missing > -ROOM / 10 and general:
-        conflict = Conflict("max_risk_share", cap, max(missing, 0.0), room=ROOM)
-        raise InfeasibleError.of((conflict,), ((conflict,),))
+    bounds = zip(limits.symbols, limits.lower, limits.upper, strict=True)
+    names = {f"{GENERAL} {symbol}" for symbol, low, high in bounds if low < 0 or high > 0}
+    shares = [share for share in limits.shares if share.names[1] in names]
+    general = [share for share in shares if share.group]
+    if not general or not general[0].moving.all() or limits.linear[0].high >= 1:
+        return None
+    others = sum(share.high for share in shares if not share.group)
+    missing = (1.0 - others - sum(share.high for share in general)) / len(general)
+    return Conflict(GENERAL, general[0].high, max(missing, 0.0), room=ROOM) if missing > -ROOM / 10 else None
 
 
 def _written(setting: Setting, limit: TextLimit) -> Share:

@@ -14,7 +14,7 @@ from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.conflicts import ROOMY, tightened
 from optimizer.solvers.elastic import widened
-from optimizer.solvers.names.name_program import NOTHING, NameProgram
+from optimizer.solvers.names.name_program import NOTHING, NameProgram, Work
 from optimizer.typing import Array
 
 ROOM = 1e-6
@@ -29,12 +29,13 @@ def impossible(
     """
     bounds = _bounds(policy)
     program = _program(feasible, policy, held, must)
-    alone = {name: program.least({name: 1.0}) for name in bounds}
+    work = Work(len(must))
+    alone = {name: program.least({name: 1.0}, work) for name in bounds}
     ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
     ]
     if not ways:
-        shares = program.least({name: 1.0 / bound for name, bound in bounds.items()})
+        shares = program.least({name: 1.0 / bound for name, bound in bounds.items()}, work)
         given = {name: amount for name, amount in (shares or {}).items() if amount > NOTHING}
         ways = [tuple(_conflict(name, bounds[name], amount, enough=False) for name, amount in given.items())]
     conflicts = tuple(conflict for way in ways for conflict in way)
@@ -42,12 +43,23 @@ def impossible(
     told = f"relax one of: {joined}" if conflicts and conflicts[0].enough else f"relax together: {joined}"
     message = f"no choice of names keeps {_said(feasible, policy)} with the other limits; "
     message += f"{told}; or relax" if conflicts else "relax"
-    return InfeasibleError(f"{message} the caps, turnover or cash_max", conflicts, tuple(filter(None, ways)))
+    message += f" the caps, turnover or cash_max{_not_looked_for(work)}"
+    return InfeasibleError(message, conflicts, tuple(filter(None, ways)))
+
+
+def _not_looked_for(work: Work) -> str:
+    """What a message adds where the work ended before the search did."""
+    if not work.done:
+        return ""
+    return (
+        f"; what else limits on names could give was not looked for beyond {work.allowed:,} iterations of the simplex "
+        f"method"
+    )
 
 
 def possible(feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
     """Whether a choice of names is found that keeps all limits; held, must  as in `impossible`."""
-    return _program(feasible, policy, held, must).least({}) is not None
+    return _program(feasible, policy, held, must).least({}, Work(len(must))) is not None
 
 
 def _program(
@@ -64,7 +76,8 @@ def with_names(
 
     limits  those in conflict;  held, must  as in `impossible`
     """
-    found = [(way, _besides(way, limits, policy, held, must)) for way in error.ways]
+    work = Work(len(must))
+    found = [(way, _besides(way, limits, policy, held, must, work)) for way in error.ways]
     whole = tuple(way for way, more in found if more == ())
     if whole == error.ways:
         return error
@@ -73,24 +86,30 @@ def with_names(
     )
     alone = {way[0].limit for way in whole if len(way) == 1}
     conflicts = tuple(replace(one, enough=one.enough and one.limit in alone) for one in error.conflicts)
-    return InfeasibleError.of(conflicts, whole or together)
+    told = InfeasibleError.of(conflicts, whole or together)
+    return InfeasibleError(f"{told}{_not_looked_for(work)}", told.conflicts, told.ways)
 
 
 def _besides(
-    way: tuple[Conflict, ...], limits: Limits, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+    way: tuple[Conflict, ...],
+    limits: Limits,
+    policy: Policy,
+    held: Array | None,
+    must: NDArray[np.bool_],
+    work: Work,
 ) -> tuple[Conflict, ...] | None:
     """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
     wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
     program = _program(FeasibleSet(wide), policy, held, must)
-    if program.least({}) is not None:
+    if program.least({}, work) is not None:
         return ()
     bounds = _bounds(policy)
-    alone = {name: program.least({name: 1.0}) for name in bounds}
+    alone = {name: program.least({name: 1.0}, work) for name in bounds}
     given = {name: amounts[name] for name, amounts in alone.items() if amounts}
     if given:
         name = min(given, key=lambda one: given[one] / bounds[one])
         return (_conflict(name, bounds[name], given[name], enough=False),)
-    shares = program.least({name: 1.0 / bound for name, bound in bounds.items()}) or {}
+    shares = program.least({name: 1.0 / bound for name, bound in bounds.items()}, work) or {}
     needed = {name: amount for name, amount in shares.items() if amount > NOTHING}
     return (
         tuple(_conflict(name, bounds[name], amount, enough=False) for name, amount in needed.items()) or None

@@ -25,6 +25,19 @@ from optimizer.typing import Array
 CUTS = 60
 WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, CLOSED = 1e-7, 1e-7
+ITERATIONS, OF_SMALL = 20_000, 40  # a few seconds of a report; of more names than that each takes longer
+
+
+class Work:
+    """How many iterations of the simplex method a report may still take: unlike seconds, the same everywhere."""
+
+    def __init__(self, names: int) -> None:
+        self.allowed = self.left = ITERATIONS * OF_SMALL // max(names, OF_SMALL)
+
+    @property
+    def done(self) -> bool:
+        """Whether none is left."""
+        return self.left <= 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +55,9 @@ class NameProgram:
 
     SLACKS = ("min_position", "max_holdings", "no_trade_band", "large_holdings")
 
-    def least(self, prices: Mapping[str, float]) -> dict[str, float] | None:
+    def least(self, prices: Mapping[str, float], work: Work) -> dict[str, float] | None:
         """By how much the limits with a price give way, the others none, at the least total; None where that is not
-        found."""
+        found, be it that the work is done."""
         n = len(self.must)
         first = len(self.space.floor) - len(self.SLACKS)
         cost = np.zeros(len(self.space.floor))
@@ -52,10 +65,15 @@ class NameProgram:
             cost[place] = prices.get(name, 0.0)
         space = self._giving(prices)
         for _ in range(CUTS):
-            try:
-                x = self._mixed(cost, space).x
-            except NoAnswerError:
+            if work.done:
                 return None
+            try:
+                mixed = self._mixed(cost, space)
+            except NoAnswerError as stop:
+                work.left -= stop.iterations
+                return None
+            work.left -= mixed.iterations
+            x = mixed.x
             if x is None:
                 return None
             given = {name: float(x[place]) for place, name in enumerate(self.SLACKS, first) if name in prices}

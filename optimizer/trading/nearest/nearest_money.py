@@ -87,8 +87,12 @@ def _search(problem: RoundingProblem, gap: float) -> Rounded:
         if cut is None:
             break
         outside = cut
-    if found is None:
-        raise NoAnswerError("HiGHS", "no list within the nodes", infeasible=False)
+    if (
+        found is None
+    ):  # the nodes did not last for any: the list nearest in risk is one, as near as the bound says
+        found = round_trades(problem, gap).lots
+        if not _kept(problem, found):
+            raise NoAnswerError("HiGHS", "no list within the nodes", infeasible=False)
     return Rounded(found, distance(problem, found), min(bound, distance(problem, found)), 0.0)
 
 

@@ -1,15 +1,19 @@
 """What the report of a conflict says to relax, by as much as it says, does make a portfolio."""
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from draws import some
+from random_policies import Case, case_of
+from ways_out import dead_ends, taken, with_shares
 
-from optimizer import Estimates, InfeasibleError, Policy, Universe, solve
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
 from optimizer.errors import Conflict, rounded_up
+from optimizer.numerics.lp import Mixed, solve_mixed
+from optimizer.solvers.names import name_program
 
 NAMES = tuple("ABCDEFGH")
 SECTORS = dict(zip(NAMES, "xxxyyyzz", strict=True))
@@ -60,30 +64,7 @@ def contradictory(rng: np.random.Generator) -> tuple[Policy, np.ndarray | None]:
 
 def relaxed(policy: Policy, name: str, amount: float) -> Policy:
     """The policy with one limit, named as in a message, wider by so much."""
-    kind, _, whose = name.partition(" ")
-    low, high = (amount, 0.0) if kind.startswith("min_") or kind == "cash_min" else (0.0, amount)
-    fields = {"sector": "sector_limits", "weight": "asset_limits"}
-    if name in policy.limits:
-        _, sign, bound = name.rpartition(" <= " if "<=" in name else " >= ")
-        amount = amount if "<=" in name else -amount
-        if bound.replace(".", "").replace("%", "").isdigit():
-            limit = float(bound.rstrip("%")) / (100 if "%" in bound else 1) + amount
-            if policy.long_only and ">=" in name and " - " not in name:
-                limit = max(limit, 0.0)
-            return replace(policy, limits=(f"{name.rpartition(sign)[0]}{sign}{limit:.12f}",))
-        return replace(policy, limits=(f"{name} + {amount:.12f}",))
-    if whose and (field := fields[kind.partition("_")[2]]):
-        own = getattr(policy, field)
-        pair = own[whose]
-        least = pair[0] - low if not policy.long_only or field != "asset_limits" else max(pair[0] - low, 0.0)
-        return replace(policy, **{field: {**own, whose: (least, pair[1] + high)}})
-    if kind in ("min_beta", "max_beta"):
-        pair = policy.beta_limits or (0.0, 0.0)
-        return replace(policy, beta_limits=(pair[0] - low, pair[1] + high))
-    bound = getattr(policy, kind) - low + high
-    if kind == "min_weight" and policy.long_only:
-        bound = max(bound, 0.0)
-    return replace(policy, **{kind: bound})
+    return taken(policy, Conflict(name, 0.0, amount), NAMES)
 
 
 def every_way(error: InfeasibleError) -> list[list[tuple[str, float]]]:
@@ -164,26 +145,6 @@ def newer(rng: np.random.Generator) -> tuple[Policy, np.ndarray]:
     return policy, rng.dirichlet(np.full(8, 0.4))
 
 
-def widened(policy: Policy, conflict: Conflict) -> Policy:
-    """The policy with that limit wider by as much as its message states."""
-    kind, _, whose = conflict.limit.partition(" ")
-    amount = conflict.stated
-    match kind:
-        case "largest":
-            own = policy.largest_limits
-            return replace(policy, largest_limits={**own, int(whose): own[int(whose)] + amount})
-        case "max_trade":
-            most = {**dict.fromkeys(NAMES, policy.max_trade), **policy.trade_limits}[whose]
-            return replace(policy, trade_limits={**policy.trade_limits, whose: (most or 0.0) + amount})
-        case "do_not_buy" | "do_not_sell":
-            return replace(policy, **{kind: {}})
-        case "max_holdings":
-            return replace(policy, max_holdings=(policy.max_holdings or 0) + int(amount))
-        case "min_position":
-            return replace(policy, min_position=max((policy.min_position or 0.0) - amount, 0.0))
-    return relaxed(policy, conflict.limit, amount)
-
-
 def check_newer(seed: int) -> bool:
     rng = np.random.default_rng(seed)
     it, (policy, held), universe = estimates(rng), newer(rng), Universe(NAMES)
@@ -193,7 +154,7 @@ def check_newer(seed: int) -> bool:
         for way in error.ways:
             wider = policy
             for conflict in way:
-                wider = widened(wider, conflict)
+                wider = taken(wider, conflict, NAMES)
             found = solve(it, wider, universe, held)
             assert found.certificate.ok and found.constraints_met, (seed, way)
         alone = {way[0].limit for way in error.ways if len(way) == 1} | {"long_only"}  # which is no way out
@@ -217,6 +178,31 @@ def test_relaxing_by_what_is_said_is_enough(start: int):
 def test_relaxing_by_what_is_said_is_enough_in_many_policies(start: int):
     for seed in range(start, start + 100):
         check(seed)
+
+
+# Ways that led to no answer: shares of risk were not looked at, or no portfolio that was left had a Sharpe ratio.
+DEAD_ENDS = [
+    (case_of, 30004), (case_of, 30082), (with_shares, 40022), (with_shares, 40013), (with_shares, 40143),
+    (with_shares, 40026), (with_shares, 40075), (with_shares, 40003), (with_shares, 40153),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", some(DEAD_ENDS, 5))
+def test_a_way_out_leads_to_an_answer(case: tuple[Callable[[int], Case], int]):
+    made, seed = case
+    assert dead_ends(made(seed)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(30000, 31000, 100))
+@pytest.mark.parametrize("made", [case_of, with_shares])
+def test_each_way_out_of_any_policy_leads_to_an_answer(made: Callable[[int], Case], start: int):
+    for seed in range(start, start + 100):
+        try:
+            case = made(seed)
+        except PolicyError:
+            continue
+        assert dead_ends(case) == [], seed
 
 
 @pytest.mark.parametrize(
@@ -255,3 +241,27 @@ def test_a_conflict_whose_end_leaves_no_choice_of_names_is_not_said_to_be_enough
         solve(it, policy, universe)
     assert caught.value.conflicts and not any(conflict.enough for conflict in caught.value.conflicts)
     assert all(way[-1].limit in names for way in caught.value.ways) and caught.value.ways
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_sector": 0.4}], ids=["alone", "beside another conflict"])
+def test_a_report_on_names_ends_after_so_many_iterations_and_says_so(
+    limits: dict[str, float], monkeypatch: pytest.MonkeyPatch
+):
+    """With 40 names it took a minute, and told nothing; iterations, not seconds, end it at the same word everywhere."""
+    monkeypatch.setattr(name_program, "ITERATIONS", 100)
+    spent: list[int] = []
+
+    def counted(*program: Any) -> Mixed:
+        found = solve_mixed(*program)
+        spent.append(found.iterations)
+        return found
+
+    monkeypatch.setattr(name_program, "solve_mixed", counted)
+    it = estimates(np.random.default_rng(3))
+    policy = Policy(
+        method="min_volatility", max_tracking_error=0.02, min_position=0.3, max_holdings=3, **limits
+    )
+    with pytest.raises(InfeasibleError, match="was not looked for beyond 100 iterations") as stop:
+        solve(it, policy, Universe(NAMES, SECTORS, benchmark="equal_weight"))
+    assert 0 < sum(spent) < 2 * (100 + max(spent))  # once whether there is a choice, once what would make one
+    assert all(conflict.limit in str(stop.value) for way in stop.value.ways for conflict in way)

@@ -1,5 +1,6 @@
 """Whole shares nearest in money: against another program by scipy, brute force, and every limit of a list."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from optimizer import Estimates, Policy, PolicyError, Portfolio, Position, Unive
 from optimizer.model.costs import CostCurve, CostModel
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Absolute, Largest, Norm
+from optimizer.numerics.lp import solve_mixed
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.trading.lot_descent import Walk
 from optimizer.trading.lot_relaxation import RoundingProblem
+from optimizer.trading.nearest import nearest_money as nearest
 from optimizer.trading.nearest.choices import choices_of
 from optimizer.trading.nearest.nearest_money import distance, nearest_money
 from optimizer.trading.nearest.prices import Prices
@@ -165,6 +168,28 @@ def test_under_limits_of_every_kind_no_list_is_nearer_and_none_is_below_the_boun
         found = nearest_money(problem, 0.0)
         assert found.objective == pytest.approx(min(distance(problem, lots) for lots in lists), abs=2e-9)
         assert found.bound == pytest.approx(found.objective, abs=1e-8) and found.penalty <= 1e-9
+
+
+@pytest.mark.parametrize("seed", [2, 11, 16, 39])
+def test_where_no_list_was_found_in_the_nodes_the_one_nearest_in_risk_has_a_true_bound(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Its bound was 0, whatever was proven."""
+    monkeypatch.setattr(nearest, "solve_mixed", partial(solve_mixed, nodes=0))
+    problem = problem_of(np.random.default_rng(seed))
+    best = min(distance(problem, lots) for lots in lists_of(problem))
+    found = nearest_money(problem, 0.0)
+    assert 0 < found.bound <= best + 1e-9 and best <= found.objective + 1e-9 and found.penalty <= 1e-9
+    assert found.objective == pytest.approx(distance(problem, found.lots), abs=1e-12)
+
+
+def test_a_list_that_is_not_proven_says_so(monkeypatch: pytest.MonkeyPatch):
+    case = book(np.random.default_rng(1), 5, held=True)
+    assert not any("not proven" in told for told in listed(case).warnings)
+    monkeypatch.setattr(nearest, "solve_mixed", partial(solve_mixed, nodes=0))
+    found = listed(case)
+    [told] = [told for told in found.warnings if "not proven to be the nearest in money" in told]
+    assert f"{found.objective:.4%}" in told and f"{found.bound:.4%}" in told and found.gap > 1e-6
 
 
 @pytest.mark.parametrize(

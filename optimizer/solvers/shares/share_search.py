@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.errors import Conflict, DataError, InfeasibleError, PackfolioError, SolverError
-from optimizer.measures.portfolio_measures import volatility
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import dense
@@ -24,6 +23,7 @@ from optimizer.problem.tails.tail_goals import TailRatio
 from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.solvers.names.cardinality import sign
+from optimizer.solvers.shares.share_bound import bound_of
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 
@@ -34,10 +34,12 @@ STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less 
 UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is taken
 PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
+# Solves after which no further search begins, of which one by the general lane counts as many: seconds where it counts
+# one. Distances to other weights settle slowly, and some costs over scenarios have no algorithm of their own.
+SOLVES, GENERAL = 300, 30
 ROOM = 1e-5  # of the variance, so that there is a choice
-HALVINGS = 30
-ROUNDING = 1e-14
-FIRM = 10.0  # in the largest entry: curvature across the budget, along which nothing moves
+# The same as a message states it, for a search that knows nothing of the weights that were nearest.
+CHOICE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +51,47 @@ class Within:
     bound: float
 
 
-class UnreachedError(InfeasibleError):
-    """No portfolio was found that keeps the limits on shares; `weights` (n,) come nearest."""
+class Solver:
+    """Counts what its answers take."""
 
-    def __init__(self, sides: list[Side], w: Array) -> None:
-        missed = tuple(Conflict(side.name, side.bound, side.excess(w), enough=False) for side in sides)
+    spent = 0
+
+    def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
+        """The certified answer; raises as `optimum` does."""
+        self.spent += 1
+        found = optimum(goal, feasible)
+        self.spent += GENERAL - 1 if found.lane == "general" else 0
+        return found
+
+
+class UnreachedError(InfeasibleError):
+    """No portfolio was found that keeps the limits on shares of risk; `weights` (n,) come nearest, and miss some.
+
+    ways  what would do: the limits that are missed, by as much as they are, and a little; () where that is not known
+    """
+
+    def __init__(
+        self, missed: tuple[Conflict, ...], w: Array, ways: tuple[tuple[Conflict, ...], ...]
+    ) -> None:
+        told = " or else ".join(" and ".join(map(str, way)) for way in ways or (missed,))
+        more = "or" if ways else "though no portfolio was found with that either, and"
         super().__init__(
             f"no portfolio was found that keeps the limits on shares of risk beside the others: at the nearest "
-            f"{' and '.join(map(str, missed))}; relax these, or what keeps weights from moving",
+            f"{told}; relax these, {more} what keeps weights from moving",
             missed,
+            ways,
         )
         self.weights = w
+
+    @classmethod
+    def at(cls, sides: list[Side], w: Array) -> "UnreachedError":
+        """The refusal where the nearest weights (n,) miss these."""
+        missed = tuple(Conflict(side.name, side.bound, side.excess(w), False, CHOICE) for side in sides)
+        return cls(missed, w, (missed,))
+
+    def by(self, ways: tuple[tuple[Conflict, ...], ...]) -> "UnreachedError":
+        """The same with other ways out."""
+        return UnreachedError(self.conflicts, self.weights, ways)
 
 
 def without_shares(limits: Limits) -> Limits:
@@ -89,7 +121,8 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
     """The best weights in the feasible set that keep the shares, from the best without them.
 
     feasible  without limits on shares;  best  its certified answer
-    Of several starts the best answer is taken, unless one is proven to be the best of all.
+    Of several starts the best answer is taken, unless one is proven to be the best of all; after `SOLVES` no other is
+    tried.
     Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified.
     """
     sides = [side for share in shares for side in share.sides]
@@ -98,11 +131,14 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         return Within(full, best, goal.value(best.weights))
     found: list[Within] = []
     failure: InfeasibleError | SolverError | None = None
+    solver = Solver()
     for start in _starts(feasible, sides, best):
+        if solver.spent >= SOLVES:
+            break
         try:
-            one = _climbed(goal, feasible, shares, start)
+            one = _climbed(goal, feasible, shares, start, solver)
         except (UnreachedError, SolverError) as stop:
-            failure = failure or stop
+            failure = stop if failure is None or _nearer_than(stop, failure) else failure
             continue
         except NoAnswerError:
             failure = _without_value(goal) or failure
@@ -162,6 +198,13 @@ def _without_value(goal: Goal) -> InfeasibleError | None:
     )
 
 
+def _nearer_than(one: Exception, other: Exception) -> bool:
+    """Whether both missed shares, and the first misses less."""
+    if not (isinstance(one, UnreachedError) and isinstance(other, UnreachedError)):
+        return False
+    return sum(c.relaxation for c in one.conflicts) < sum(c.relaxation for c in other.conflicts)
+
+
 def _proven(goal: Goal, one: Within) -> bool:
     value = goal.value(one.best.weights)
     return abs(value - one.bound) <= GAP_TOLERANCE * max(abs(value), 1e-12)
@@ -192,27 +235,28 @@ def _near(wanted: Array) -> Quadratic:
     return Quadratic(np.eye(len(wanted)), -wanted, "distance", "root", 0.5 * float(wanted @ wanted))
 
 
-def _climbed(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], start: Array) -> Within:
+def _climbed(
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], start: Array, solver: Solver
+) -> Within:
     sides = [side for share in shares for side in share.sides]
-    w, seen = _reached(feasible, sides, start)
+    w, seen = _reached(feasible, sides, start, solver)
+    told: tuple[str, ...] = (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
     value = np.inf
     for _ in range(STEPS):
-        best = optimum(goal, _around(feasible, seen, w))
+        best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
         if over:  # the portfolio before keeps these too
             seen += over
             continue
-        gained, value = abs(value - goal.value(best.weights)), goal.value(best.weights)
+        gained, value, w = abs(value - goal.value(best.weights)), goal.value(best.weights), best.weights
         if gained <= SETTLED * abs(value):
-            around = _around(feasible, seen, best.weights)
-            full = replace(around, limits=replace(around.limits, shares=shares))
-            last = optimum(goal, full)
-            return Within(full, last, bound_of(goal, feasible, full, last))
-        w = best.weights
-    raise SolverError(
-        f"limits on shares of risk: the search under {', '.join(side.name for side in seen)} did not settle in {STEPS} "
-        f"steps; report the policy and the estimates"
-    )
+            told = ()
+            break
+    around = _around(feasible, seen, w)
+    full = replace(around, limits=replace(around.limits, shares=shares))
+    last = solver.best(goal, full)
+    last = replace(last, notes=(*last.notes, *told))
+    return Within(full, last, bound_of(goal, feasible, full, last))
 
 
 def _around(feasible: FeasibleSet, sides: list[Side], w: Array) -> FeasibleSet:
@@ -223,7 +267,7 @@ def _around(feasible: FeasibleSet, sides: list[Side], w: Array) -> FeasibleSet:
     return replace(feasible, limits=feasible.limits.with_norms(parts), start=w)
 
 
-def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array, list[Side]]:
+def _reached(feasible: FeasibleSet, sides: list[Side], w: Array, solver: Solver) -> tuple[Array, list[Side]]:
     """(n,) weights that keep all shares, and the sides met on the way; each step lessens what broken ones exceed."""
     seen: list[Side] = []
     least, waited = np.inf, 0
@@ -238,10 +282,11 @@ def _reached(feasible: FeasibleSet, sides: list[Side], w: Array) -> tuple[Array,
         if waited > PATIENCE:
             break
         try:
-            w = optimum(_nearer(over, w), _around(feasible, [s for s in seen if s not in over], w)).weights
+            rest = [side for side in seen if side not in over]
+            w = solver.best(_nearer(over, w), _around(feasible, rest, w)).weights
         except NoAnswerError:
             break
-    raise UnreachedError([side for side in sides if side.excess(w) > 0], w)
+    raise UnreachedError.at([side for side in sides if side.excess(w) > 0], w)
 
 
 def _nearer(over: list[Side], w: Array) -> Quadratic:
@@ -252,78 +297,3 @@ def _nearer(over: list[Side], w: Array) -> Quadratic:
         size = 2.0 / max(side.share.variance(w), 1e-300)
         curved, pull = curved + size * P, pull + size * (N @ w)
     return Quadratic(curved, -pull, "excess of the shares of risk", "negative")
-
-
-def bound_of(goal: Goal, feasible: FeasibleSet, full: FeasibleSet, best: Optimum) -> float:
-    """A value that no weights in the feasible set which keep the shares can better: the least of a convex Lagrangian.
-
-    full, best  the feasible set with the ellipsoids that touch the answer, and the answer
-    For weights that keep the shares w'Qw <= 0, so any sum of them with prices >= 0 only adds to what may be reached.
-    Where no convex one is left, the value without limits on shares.
-    """
-    free = optimum(goal, feasible)
-    priced = _priced(goal, full, best)
-    relaxed = None if priced is None else _with_curvature(goal, priced, feasible.limits, best.weights)
-    if relaxed is None:
-        return goal.value(free.weights)
-    values = [goal.value(free.weights), relaxed.value(optimum(relaxed, feasible).weights)]
-    return max(values) if sign(goal) > 0 else min(values)
-
-
-def _priced(goal: Goal, full: FeasibleSet, best: Optimum) -> Array | None:
-    """(n, n) the sum of the forms Q, each by the price of its limit per unit of w'Qw; None where none has one."""
-    norms = full.limits.norms
-    prices = -(best.multipliers / best.space.scale)[len(best.multipliers) - len(norms) :]
-    total = np.zeros((len(best.weights), len(best.weights)))
-    for norm, price in zip(norms, prices.tolist(), strict=True):
-        if isinstance(norm, ConvexPart) and price > 0:
-            total += price / (2.0 * norm.bound) * norm.side.form
-    return total if total.any() else None
-
-
-def _with_curvature(goal: Goal, priced: Array, limits: Limits, w: Array) -> Goal | None:
-    """The goal with as much of the priced forms as leaves it convex; None for one without a curvature to add to.
-
-    w  (n,) the answer, at whose risk the prices of a goal with a free scale were read
-    """
-    match goal:
-        case Traded():
-            base = _with_curvature(goal.base, priced, limits, w)
-            return replace(goal, base=base) if isinstance(base, Quadratic) else None
-        case Quadratic():
-            return _curved(goal, 2.0 * priced, limits)
-        case Ratio():
-            risk = volatility(w, goal.covariance)
-            covariance = dense(goal.covariance)
-            added = 2.0 * risk / max(goal.value(w), 1e-300) * priced
-            return replace(goal, covariance=covariance + convex_part_of(covariance, added) * added)
-        case RiskBudget():
-            covariance, added = dense(goal.covariance), 2.0 * volatility(w, goal.covariance) * priced
-            return replace(goal, covariance=covariance + convex_part_of(covariance, added) * added)
-    return None
-
-
-def _curved(goal: Quadratic, added: Array, limits: Limits) -> Quadratic:
-    """With the forms in its curvature; where all is invested, rho (sum w - invested)^2 / 2, which is 0, helps them."""
-    n, budget = len(added), limits.linear[0]
-    own = np.zeros((n, n)) if goal.P is None else dense(goal.P)
-    rho, invested = 0.0, budget.offset - budget.low
-    if budget.low == budget.high:
-        rho = FIRM * float(np.abs(own + added).max())
-    held = own + rho * np.ones((n, n))
-    return replace(
-        goal, P=held + convex_part_of(held, added) * added, q=goal.q - rho * invested,
-        constant=goal.constant + 0.5 * rho * invested**2, center=None,
-    )  # fmt: skip
-
-
-def convex_part_of(held: Array, added: Array) -> float:
-    """The largest share in [0, 1] of `added` (n, n) with which `held` stays positive semidefinite."""
-    floor = -ROUNDING * float(np.trace(held))
-    low, high = 0.0, 1.0
-    if np.linalg.eigvalsh(held + added)[0] >= floor:
-        return 1.0
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if np.linalg.eigvalsh(held + middle * added)[0] >= floor else (low, middle)
-    return low
