@@ -157,7 +157,7 @@ class Warehouse:
         signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
-            refuse_earlier_clock(con, stamp)
+            refuse_earlier_clock(con, stamp.at)
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)

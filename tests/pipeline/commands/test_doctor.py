@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -269,6 +269,19 @@ def test_an_anchor_that_is_gone_or_remembers_more_is_a_fault(desk: Environment) 
     assert "the anchor remembers" in found(desk, "fault", database=True)["verification"]
     desk.anchor.unlink()
     assert "copy the old one to where PACKFOLIO_ANCHOR now says" in found(desk, "fault")["verification"]
+
+
+def test_a_clock_that_lets_nothing_be_written_is_a_fault(
+    desk: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "clock" not in found(desk, "fault")
+    monkeypatch.setattr(
+        record, "datetime", SimpleNamespace(now=lambda zone: datetime(2020, 1, 1, tzinfo=UTC))
+    )
+    told = found(desk, "fault")
+    assert told.keys() == {"clock"} and told["clock"].startswith(
+        "the clock says 2020-01-01 00:00 UTC, but the"
+    )
 
 
 def test_an_edited_cell_is_a_fault(desk: Environment) -> None:
