@@ -9,11 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, bytes_sha256
 from resources.ledger.record_error import RecordError, is_damage
 
 NAME = "warehouse"
 HEADERS = 3 * 4096  # bytes of a database file before its first block
+_WHOLE: set[tuple[str, int]] = set()  # header's SHA-256 and size of files that hold all their tables
 
 
 @contextmanager
@@ -67,19 +68,17 @@ def refuse_cut(con: Connection, file: Path, path: Path) -> None:
     if there >= HEADERS + size * blocks:
         return
     with file.open("rb") as opened:
-        seen = (opened.read(HEADERS), there)
-    if seen in _WHOLE and not logs_of(file):
+        seen = (bytes_sha256(opened.read(HEADERS)), there)
+    settled = not logs_of(file)  # unfinished writes may lie further on
+    if settled and seen in _WHOLE:
         return
     if there < (whole := HEADERS + size * (_last_block(con) + 1)):
         raise RecordError(
             f"{path} is damaged (it has {there} bytes, its tables need {whole}: the end was cut off): "
             f"`packfolio restore` a backup"
         )
-    if not logs_of(file):
+    if settled:
         _WHOLE.add(seen)
-
-
-_WHOLE: set[tuple[bytes, int]] = set()  # headers and sizes of files that hold all their tables
 
 
 def _last_block(con: Connection) -> int:
