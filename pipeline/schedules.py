@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -150,7 +151,9 @@ def _settled(source: str, root: Path, pattern: str, now: float) -> dict[str, lis
     """
     found = {}
     for file in sorted(root.glob(pattern)) if root.is_dir() else ():
-        if is_delivery(file) and file.exists():
+        if not is_delivery(file):
+            continue
+        with suppress(OSError):  # a link to nothing, or what this user may not look at: an ingest names it
             stat = file.stat()
             if abs(now - stat.st_mtime) > SETTLED_SECONDS:
                 place = f"{source}/{file.relative_to(root).as_posix()}"

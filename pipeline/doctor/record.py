@@ -23,7 +23,7 @@ from resources.logs.refused_files import refused_files
 from resources.results.pack_notes import missing_factors
 from resources.results.queries import newest_pack
 from resources.settings.configuration import load_configuration
-from resources.store.continuity import refuse_lost
+from resources.store.continuity import refuse_earlier_clock, refuse_lost
 from resources.store.duckdb_engine import logs_of
 from resources.store.warehouse import Warehouse
 
@@ -41,6 +41,7 @@ def warehouse(environment: Environment) -> Iterator[Finding]:
             return
         with store.disputed() as con:
             live = ledger.head(con)
+            behind = list(_clock(con))
     except (PackfolioError, duckdb.Error) as error:
         yield Finding(
             "warehouse", FAULT, str(error), "end the process that holds it, or `packfolio restore` a backup"
@@ -51,7 +52,16 @@ def warehouse(environment: Environment) -> Iterator[Finding]:
         OK,
         f"{store.path}, {how_many(live[0], 'ledger row')}, {store.path.stat().st_size / 2**20:.1f} MiB",
     )
+    yield from behind
     yield from _published(environment, store, live[0])
+
+
+def _clock(con: Connection) -> Iterator[Finding]:
+    """Whether the clock lets anything be written."""
+    try:
+        refuse_earlier_clock(con, datetime.now(UTC).replace(tzinfo=None))
+    except DataError as error:
+        yield Finding("clock", FAULT, str(error), "until then nothing is written")
 
 
 def _published(environment: Environment, store: Warehouse, rows: int) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from optimizer import PackfolioError, PolicyError
 from optimizer.errors import how_many
@@ -13,7 +14,7 @@ from pipeline.doctor.finding import FAULT, NOTE, OK, Finding
 from pipeline.environment import Environment
 from resources.alerts.settings import load_notify
 from resources.ledger.record_error import RecordError, refuse_no_file, refuse_no_folder
-from resources.prices.folder import can_be_read
+from resources.prices.folder import refuse_unreadable, unseen_folders
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
 from resources.settings.sources import FolderSettings
 from resources.store.code_version import environment_text
@@ -111,19 +112,29 @@ def alerts(environment: Environment) -> Iterator[Finding]:
 
 def _sources(environment: Environment, desk: Configuration) -> Iterator[Finding]:
     for source in desk.sources.sources:
-        name = f"source {source.name}"
+        name, kind = f"source {source.name}", f"{source.kind}, {'live' if source.live else 'not live'}"
         if not source.enabled:
             yield Finding(name, NOTE, "is switched off", "set enabled: true in sources.yaml to use it")
-        elif isinstance(source, FolderSettings) and not (environment.config / source.path).is_dir():
-            folder = (environment.config / source.path).resolve()
-            yield Finding(
-                name, FAULT, f"{folder} is no folder", "create it, or correct `path` in sources.yaml"
-            )
-        elif isinstance(source, FolderSettings) and not can_be_read(environment.config / source.path):
-            folder = (environment.config / source.path).resolve()
-            yield Finding(name, FAULT, f"{folder} cannot be read by this user", "correct its permissions")
+        elif isinstance(source, FolderSettings):
+            yield from _folder(name, environment.config / source.path, kind)
         else:
-            yield Finding(name, OK, f"{source.kind}, {'live' if source.live else 'not live'}")
+            yield Finding(name, OK, kind)
+    if desk.sources.reference_folder:
+        yield from _folder("reference data", environment.config / desk.sources.reference_folder, "folder")
+
+
+def _folder(name: str, folder: Path, kind: str) -> Iterator[Finding]:
+    """Whether an inbox, and each folder below it, can be read."""
+    faults: list[PackfolioError] = []
+    try:
+        refuse_unreadable(folder.resolve(), name)
+        faults.extend(unseen_folders(folder))
+    except PackfolioError as error:
+        faults.append(error)
+    for fault in faults:
+        yield Finding(name, FAULT, str(fault), "until then nothing in it is read")
+    if not faults:
+        yield Finding(name, OK, kind)
 
 
 def runs(environment: Environment) -> Iterator[Finding]:

@@ -1,21 +1,21 @@
 """Deliveries of accounts into their logs: a file in one transaction, known ones skipped, bad rows set aside."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
 from resources.accounts.files import Told, account_files, key_of, read_told
 from resources.accounts.rows import MAY_CHANGE, Known, judged
 from resources.ledger.ledger import Connection, Stamp, head
-from resources.logs.refused_files import WITHDRAWN, refused_files
 from resources.logs.storing import (
     STILL_SO,
     Ingested,
-    record_status,
     store_delivery,
     store_rejection,
     taken_since,
+    withdraw_gone,
 )
+from resources.prices.folder import can_be_read, unseen_folders
 from resources.prices.source import Delivery, FileRejected
 from resources.settings.configuration import Configuration
 from resources.settings.sources import inbox_folders
@@ -36,7 +36,8 @@ class AccountInbox:
 
     def take(self, progress: Callable[[str], None]) -> list[Ingested]:
         """Every file that is new, or that has rows set aside whose reason may have gone."""
-        files = account_files(inbox_folders(self.desk.sources, self.desk.folder))
+        folders = inbox_folders(self.desk.sources, self.desk.folder)
+        files = account_files(folders)
         done: list[Ingested] = []
         refused: set[str] = set()
         with self.warehouse.live() as con:
@@ -55,7 +56,9 @@ class AccountInbox:
                 with self.warehouse.write(self.stamp) as tx:
                     self.desk.keep(tx)
                     done.append(store_rejection(tx, SOURCE, error))
-        self._withdraw(refused)
+        if all(map(can_be_read, folders)):
+            unseen = {one.name for folder in folders for one in unseen_folders(folder)}
+            withdraw_gone(self.warehouse, self.stamp, SOURCE, refused | unseen)
         return done
 
     def _store(self, told: Told, mark: int) -> list[Ingested]:
@@ -79,18 +82,6 @@ class AccountInbox:
         models = {name: not model.policy.long_only for name, model in self.desk.portfolios.models.items()}
         taken = {word for one in self.desk.portfolios.files for word in (str(one.id), one.name)}
         return Known(self.today, models, frozenset(taken))
-
-    def _withdraw(self, still: Iterable[str]) -> None:
-        """Puts on record which refused files are no longer there to be read."""
-        there = set(still)
-        with self.warehouse.live() as con:
-            gone = [file for file in refused_files(con) if file.source == SOURCE and file.name not in there]
-        if gone:
-            with self.warehouse.write(self.stamp) as tx:
-                for file in (file for file in refused_files(tx.con) if file in gone):
-                    record_status(
-                        tx, file.source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ()
-                    )
 
 
 def _known(con: Connection) -> tuple[set[str], set[str]]:

@@ -1,7 +1,7 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,18 +28,19 @@ from resources.logs.recorded_actions import (
     undone_renames,
 )
 from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed, prices_elsewhere
-from resources.logs.refused_files import REJECTED, WITHDRAWN, RefusedFile, refused_files
+from resources.logs.refused_files import REJECTED, is_among
 from resources.logs.rows_around import rows_around
 from resources.logs.storing import (
     STILL_SO,
     Ingested,
     in_own_currencies,
-    record_status,
     stated_currencies,
     store_delivery,
     store_rejection,
     taken_since,
+    withdraw_gone,
 )
+from resources.prices.folder import can_be_read
 from resources.prices.reference import SOURCE
 from resources.prices.source import (
     PRICES,
@@ -57,6 +58,7 @@ from resources.screening.stated_actions import Payments
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
     YahooSettings,
+    inbox_folders,
     load_overrides,
     open_reference,
     open_source,
@@ -113,7 +115,7 @@ class Inbox:
             refused = {item.payload for item in own if item.status == REJECTED}
             whole = settings.name not in refused
             if whole and (start, end, place) == (None, None, None):
-                self._withdraw(settings.name, own)
+                withdraw_gone(self.warehouse, self.stamp, settings.name, refused)
                 if explained:
                     own += self._from_record(
                         settings.name, mark, refused, calendar, stated=bool(settings.currency)
@@ -122,17 +124,18 @@ class Inbox:
         return [*done, *self._unheard_of()]
 
     def reference(self, progress: Progress) -> list[Ingested]:
-        """The reference folder and what the embedded sources say of their own symbols; no action explains its rows."""
+        """What the reference folder says, and characteristics beside prices; no action explains these rows."""
         folders = open_reference(self.desk.sources, self.desk.folder)
         done: list[Ingested] = []
         with self.warehouse.live() as con:
             known, mark = _known(con, SOURCE), head(con)[0]
         for folder in folders:
-            for delivery in folder.deliveries(None, None, known.__contains__):
+            for delivery in delivered(folder, None, None, known.__contains__):
                 progress(f"{SOURCE}: {name_of(delivery)}")
                 done += self._take(SOURCE, delivery, mark)
-        if folders:
-            self._withdraw(SOURCE, done)
+        if folders and all(map(can_be_read, inbox_folders(self.desk.sources, self.desk.folder))):
+            refused = {item.payload for item in done if item.status == REJECTED}
+            withdraw_gone(self.warehouse, self.stamp, SOURCE, refused)
         return done
 
     def _from_record(
@@ -157,27 +160,11 @@ class Inbox:
                     done.append(Ingested(source, PRICES, key, "ingested", findings=(waits,)))
                     continue
                 for told, path in deliveries:
-                    if told.payload_name in refused:
+                    if is_among(told.payload_name, refused):
                         continue
                     screened = self._screened(tx.con, told, calendar, units) if told.rows.num_rows else told
                     done.append(store_delivery(tx, in_own_currencies(screened, units), path))
         return done
-
-    def _withdraw(self, source: str, done: Sequence[Ingested]) -> None:
-        """Puts on record which refused payloads of a source, read whole, are no longer there to be read."""
-        still = {item.payload for item in done if item.status == REJECTED}
-
-        def gone(con: Connection) -> list[RefusedFile]:
-            return [file for file in refused_files(con) if file.source == source and file.name not in still]
-
-        with self.warehouse.live() as con:
-            any_gone = bool(gone(con))
-        if any_gone:
-            with self.warehouse.write(self.stamp) as tx:
-                for file in gone(tx.con):
-                    record_status(
-                        tx, file.source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ()
-                    )
 
     def _newest(self, source: str) -> date | None:
         with self.warehouse.live() as con:

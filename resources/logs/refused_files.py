@@ -1,7 +1,9 @@
 """Which payloads are refused today: of each, the last word on record."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from resources.ledger.ledger import Connection
 
@@ -41,3 +43,16 @@ def refused_files(con: Connection, watermark: int | None = None) -> list[Refused
         [watermark, REJECTED],
     ).fetchall()
     return [RefusedFile(*row) for row in rows]
+
+
+def gone_files(con: Connection, source: str, refused: Collection[str]) -> list[RefusedFile]:
+    """The refused payloads of a source, read whole, that are no longer there to be read.
+
+    refused  the names of what it refused now, files and folders
+    """
+    return [file for file in refused_files(con) if file.source == source and not is_among(file.name, refused)]
+
+
+def is_among(name: str, refused: Collection[str]) -> bool:
+    """Whether a file, or a folder that it lies in, is among those refused."""
+    return any(str(place) in refused for place in (PurePosixPath(name), *PurePosixPath(name).parents))

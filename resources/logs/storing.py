@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from resources.ledger.ledger import Connection, append_entry, sha256, written_cells
+from resources.ledger.ledger import Connection, Stamp, append_entry, sha256, written_cells
 from resources.logs.appending import ANEW, Appended, append_log
-from resources.logs.refused_files import REJECTED, refused_files
+from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refused_files
 from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.store.transaction import Transaction
+from resources.store.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,16 @@ def record_status(
     insert_rows(tx.con, "ingests", [row])
     _insert_findings(tx.con, findings, entry_id)
     _seal(tx, entry_id, log, 0, 0, len(findings))
+
+
+def withdraw_gone(warehouse: Warehouse, stamp: Stamp, source: str, refused: Collection[str]) -> None:
+    """Puts on record which refused payloads of a source, read whole, are gone; `refused` as in `gone_files`."""
+    with warehouse.live() as con:
+        if not gone_files(con, source, refused):
+            return
+    with warehouse.write(stamp) as tx:
+        for file in gone_files(tx.con, source, refused):
+            record_status(tx, source, file.log, file.name, file.sha256, WITHDRAWN, "it is gone", ())
 
 
 def _ingest_row(entry_id: int, delivery: Delivery, path: str, appended: Appended) -> dict[str, object]:

@@ -15,6 +15,7 @@ from resources.ledger.ledger import file_sha256
 from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
 from resources.prices.files import Reading, read_delivery
 from resources.prices.source import (
+    PRICES,
     Delivery,
     FileRejected,
     Finding,
@@ -45,7 +46,9 @@ class FolderSource:
         self, since: date | None, until: date | None, seen: Seen
     ) -> Iterator[Delivery | FileRejected]:
         """One delivery a file, in date order; raises DataError for a folder that is missing or cannot be read."""
-        for file in self._files():
+        files = self._files()
+        yield from self._unseen()
+        for file in files:
             name = file.relative_to(self.path).as_posix()
             told = name_date(name)
             # One of a later date may bring earlier days, none brings later ones.
@@ -63,6 +66,13 @@ class FolderSource:
                 if delivery and delivery.rows.num_rows:
                     yield delivery
             except FileRejected as refused:
+                yield refused
+
+    def _unseen(self) -> Iterator[FileRejected]:
+        """The folders, where all is wanted or one of them, in which nobody looks."""
+        wanted = self.only or self.path
+        for refused in unseen_folders(self.path):
+            if wanted in ((folder := self.path / refused.name), *folder.parents):
                 yield refused
 
     def _look_at(self, file: Path, name: str) -> None:
@@ -107,6 +117,24 @@ def refuse_unreadable(folder: Path, whose: str) -> None:
         raise DataError(f"{whose}: {folder} is no folder; create it or correct sources.yaml")
     if not can_be_read(folder):
         raise DataError(f"{whose}: {folder} cannot be read by this user; correct its permissions")
+
+
+def unseen_folders(folder: Path, log: str = PRICES) -> Iterator[FileRejected]:
+    """A refusal of each folder below an inbox in which nobody looks: what lies there is not read, and is not gone.
+
+    Those that this user cannot list, and links out of the inbox, which are not followed.
+    """
+    shut: list[OSError] = []
+    for place, folders, _ in os.walk(folder, onerror=shut.append):
+        for link in sorted(Path(place, name) for name in folders):
+            if link.is_symlink() and not link.resolve().is_relative_to(folder.resolve()):
+                said = f"it leads out of {folder}; put the folder itself there"
+                finding = Finding("OUTSIDE_FOLDER", "FAIL", said)
+                yield FileRejected(link.relative_to(folder).as_posix(), [finding], log=log)
+    for error in shut:
+        name = Path(error.filename).relative_to(folder).as_posix()
+        said = f"this folder cannot be read ({error.strerror}); correct its permissions"
+        yield FileRejected(name, [Finding("UNREADABLE", "FAIL", said)], log=log)
 
 
 def is_delivery(file: Path) -> bool:

@@ -17,7 +17,13 @@ from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain
 from resources.prices.csv_file import at_most, read_csv, told, too_large
 from resources.prices.file_names import ACCOUNT_FILE, CHARACTERISTICS_FILE, name_date
-from resources.prices.folder import is_delivery, refuse_elsewhere, refuse_unreadable, still_there
+from resources.prices.folder import (
+    is_delivery,
+    refuse_elsewhere,
+    refuse_unreadable,
+    still_there,
+    unseen_folders,
+)
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rounding import significant
 from resources.prices.source import (
@@ -115,6 +121,7 @@ class ReferenceFolder:
         refuse_unreadable(self.path, "reference data")
         if len(self.logs) == len(TABLES):
             yield from self._unknown()
+            yield from unseen_folders(self.path, "securities")  # account files may lie there
         for log in self.logs:
             for file in self._files(log):
                 yield from self._file(log, file, seen)

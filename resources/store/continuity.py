@@ -1,12 +1,12 @@
 """Whether the warehouse goes on from what the anchor remembers; another one is refused, and never written or shown."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from optimizer import DataError
 from resources.ledger import ledger
 from resources.ledger.anchors import Anchors
-from resources.ledger.ledger import Connection, Stamp
+from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.store.catalog import unlike_release
 from resources.store.duckdb_engine import logs_of
@@ -80,12 +80,12 @@ def refuse_planted(con: Connection, path: Path) -> None:
         )
 
 
-def refuse_earlier_clock(con: Connection, stamp: Stamp) -> None:
+def refuse_earlier_clock(con: Connection, now: datetime) -> None:
     """A clock that is behind would set today's prices aside as future ones, and date what is known too early."""
     newest = con.execute('select "at" from materializations order by id desc limit 1').fetchall()
-    if newest and newest[0][0] - stamp.at > CLOCK_SLACK:
+    if newest and newest[0][0] - now > CLOCK_SLACK:
         raise DataError(
-            f"the clock says {stamp.at:%Y-%m-%d %H:%M} UTC, but the newest ledger row was written at "
+            f"the clock says {now:%Y-%m-%d %H:%M} UTC, but the newest ledger row was written at "
             f"{newest[0][0]:%Y-%m-%d %H:%M}: set the clock right; if it was ahead then, "
             f"`packfolio doctor db --accept REASON` puts that on record, and runs go on"
         )

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import duckdb
 
-from resources.ledger.ledger import Connection
+from resources.ledger.ledger import Connection, bytes_sha256
 from resources.ledger.record_error import RecordError, is_damage
 
 NAME = "warehouse"
 HEADERS = 3 * 4096  # bytes of a database file before its first block
+_WHOLE: set[tuple[str, int]] = set()  # header's SHA-256 and size of files that hold all their tables
 
 
 @contextmanager
@@ -53,20 +54,31 @@ def refuse_foreign_log(path: Path) -> None:
         )
 
 
-def refuse_cut(con: Connection, path: Path) -> None:
+def refuse_cut(con: Connection, file: Path, path: Path) -> None:
     """Raises RecordError for a file whose end was cut off: DuckDB opens it, and misses a block when it is read.
 
-    Only blocks that tables are in are missed: DuckDB itself takes free ones off the end.
+    file  that is open, `path` or a copy of it
+    Only blocks that tables are in are missed: DuckDB itself takes free ones off the end. What a header tells of a file
+    of one size is asked once by a process: its tables lie where they lay.
     """
-    there = path.stat().st_size
+    there = file.stat().st_size
     size, blocks = con.execute(
         "select block_size, total_blocks from pragma_database_size() where database_name = current_database()"
     ).fetchall()[0]
-    if there < HEADERS + size * blocks and there < (whole := HEADERS + size * (_last_block(con) + 1)):
+    if there >= HEADERS + size * blocks:
+        return
+    with file.open("rb") as opened:
+        seen = (bytes_sha256(opened.read(HEADERS)), there)
+    settled = not logs_of(file)  # unfinished writes may lie further on
+    if settled and seen in _WHOLE:
+        return
+    if there < (whole := HEADERS + size * (_last_block(con) + 1)):
         raise RecordError(
             f"{path} is damaged (it has {there} bytes, its tables need {whole}: the end was cut off): "
             f"`packfolio restore` a backup"
         )
+    if settled:
+        _WHOLE.add(seen)
 
 
 def _last_block(con: Connection) -> int:
@@ -75,10 +87,14 @@ def _last_block(con: Connection) -> int:
         """select '"' || replace(table_name, '"', '""') || '"' from duckdb_tables()
         where database_name = current_database() and schema_name = current_schema() and estimated_size > 0"""
     ).fetchall()
-    sql = "select max(greatest(block_id, list_max(additional_block_ids))) from pragma_storage_info(?)"
-    found = [con.execute(sql, list(table)).fetchall()[0][0] for table in tables]
-    found += con.execute("select max(block_id) from pragma_metadata_info(current_database())").fetchall()[0]
-    return max((block for block in found if block is not None), default=-1)
+    places = [
+        "select block_id from pragma_metadata_info(current_database())",
+        *["select greatest(block_id, list_max(additional_block_ids)) from pragma_storage_info(?)"]
+        * len(tables),
+    ]
+    asked = f"select max(block_id) from ({' union all '.join(places)})"
+    last = con.execute(asked, [name for (name,) in tables]).fetchall()[0][0]
+    return -1 if last is None else int(last)
 
 
 def connected(path: Path | None = None) -> Connection:

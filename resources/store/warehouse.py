@@ -121,7 +121,7 @@ class Warehouse:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
                 if not ours:  # nobody but this process has written since it looked
-                    refuse_cut(con, self.path)
+                    refuse_cut(con, self.path, self.path)
                 if anchors is not None and not self.scratch:
                     refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
@@ -157,7 +157,7 @@ class Warehouse:
         signed({}, signing_key())  # a key that cannot be read must show before anything is written
         with self.live() as con:
             before = ledger.head(con)
-            refuse_earlier_clock(con, stamp)
+            refuse_earlier_clock(con, stamp.at)
             con.execute("begin")
             try:
                 yield Transaction(con, stamp)
@@ -297,6 +297,7 @@ class Warehouse:
             with damage_told(self.path), attached(place) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set enable_external_access = false")
+                refuse_cut(con, place, self.path)
                 unlike = unlike_anchor(con, anchors)
                 prepare_schema(con, str(self.path))
                 yield Look(con, anchors, unlike)

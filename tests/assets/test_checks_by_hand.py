@@ -1,5 +1,6 @@
 """What the checks of the daily run say of a pack in words, in numbers and in the rows beside them."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -14,7 +15,7 @@ from duckdb import connect
 
 from assets import decisions, hedges, impact, optimal_weights, portfolio_snapshots, prices, regimes, tail_risk
 from assets.shared.data_checks import OF_PRICES, answers
-from assets.shared.materialized import literal
+from assets.shared.materialized import column_lineage, literal, version_of
 from optimizer import DataError
 from resources.logs.decisions import Brought, Damaged
 from resources.logs.storing import REJECTED, Ingested
@@ -244,3 +245,14 @@ def test_each_book_with_a_model_has_its_picture(monkeypatch: pytest.MonkeyPatch)
     )
     assert impact._by_factor(con, pack, 2) == {"factors_a": "a", "factors_b": "b"}
     assert drawn == [("a", 1), ("b", 1)] and impact._by_factor(con, pack, 1000) == {}
+
+
+def test_a_version_is_the_content_hash_or_a_hash_of_those_of_all_portfolios_a_line_each() -> None:
+    entries: Any = [SimpleNamespace(content_hash=text) for text in ("aa", "bb")]
+    assert version_of(entries[:1]).value == "aa"
+    assert version_of(entries).value == hashlib.sha256(b"aa\nbb").hexdigest()
+
+
+def test_a_column_tells_dagster_the_columns_that_it_comes_from() -> None:
+    found = column_lineage("optimal_weights").deps_by_column["weight"]
+    assert dg.TableColumnDep(dg.AssetKey("posterior_returns"), "posterior_return") in found

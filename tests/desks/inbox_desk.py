@@ -13,6 +13,7 @@ from resources.logs.storing import Ingested
 from resources.settings.configuration import load_configuration
 
 TODAY = date(2024, 3, 1)
+STAMP = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
 HEADER = "symbol,date,close,dividend,split\n"
 FIRST = (
     HEADER
@@ -44,8 +45,7 @@ class Desk:
                 "reference/corporate_actions.csv" if name == "actions" else f"inbox/{name}.csv"
             )
             path.write_text(text, encoding="utf-8")
-        stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
-        inbox = Inbox(self.warehouse, load_configuration(self.folder / "config"), stamp, TODAY)
+        inbox = Inbox(self.warehouse, load_configuration(self.folder / "config"), STAMP, TODAY)
         return [*inbox.reference(lambda said: None), *inbox.prices(None, None, lambda said: None)]
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:

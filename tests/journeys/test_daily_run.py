@@ -16,6 +16,7 @@ import yaml
 from built_once import own_copy
 from command_line import Desk, example_with_prices
 
+from assets.shared.materialized import column_lineage
 from optimizer import propose
 from resources.books.snapshots import read_snapshots
 from resources.packs.packs import find_pack, latest_fresh
@@ -135,6 +136,10 @@ def test_dagsters_data_versions_change_with_the_content_alone(
             ]
             for name in ("prices", "reference_data", "return_estimates")
         }
+        (record,) = instance.fetch_materializations(dg.AssetKey("optimal_weights"), limit=1).records
+    assert record.asset_materialization is not None
+    carried = record.asset_materialization.metadata["dagster/column_lineage"].value
+    assert carried == column_lineage("optimal_weights")
     assert [len({*found}) for found in versions.values()] == [1, 1, 2]
     with duckdb.connect(str(desk.home / "published.duckdb"), read_only=True) as con:
         hashes = con.execute("select distinct content_hash from materializations").fetchall()

@@ -4,6 +4,7 @@ import json
 import os
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -113,6 +114,24 @@ def test_a_file_is_ingested_whatever_its_time(desk: Desk, age: float) -> None:
     assert len(first) == len(second) == 1
     assert first != second
     assert _look(desk, cursor)[0] == []
+
+
+def test_a_file_that_may_not_be_looked_at_keeps_no_other_from_being_ingested(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a user who is not root, as the test may be."""
+    real = Path.stat
+
+    def stat(path: Path, **how: Any) -> os.stat_result:
+        if path.name == "shut.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **how)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    _arrive(desk, "shut.csv", 60)
+    _arrive(desk, "a.csv", 60)
+    found, cursor = _look(desk, None)
+    assert len(found) == 1 and list(json.loads(str(cursor))) == ["inbox/a.csv"]
 
 
 def _ended(

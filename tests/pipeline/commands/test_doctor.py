@@ -2,8 +2,9 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,11 +105,13 @@ def test_the_anchor_is_on_another_disk_or_on_the_same(
 
 
 def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup.os, "access", lambda place, how: False)
+    monkeypatch.setattr(setup.os, "access", lambda place, how: how == os.F_OK)
     told = found(desk, "fault")
     assert told["home"] == f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
     inbox = desk.config.with_name("inbox")
-    assert told["source inbox"] == f"{inbox} cannot be read by this user; correct its permissions"
+    assert told["source inbox"].startswith(
+        f"source inbox: {inbox} cannot be read by this user; correct its permissions; until"
+    )
 
 
 def test_what_stands_in_the_place_of_the_home_or_of_a_file_in_it_is_a_fault(
@@ -181,8 +184,17 @@ def test_a_new_desk_is_told_what_comes_first(desk: Environment) -> None:
 
 
 def test_a_source_whose_folder_is_gone_and_a_file_that_cannot_be_read(desk: Environment) -> None:
-    shutil.rmtree(desk.config.parent / "inbox")
-    assert "inbox is no folder; create it" in found(desk, "fault")["source inbox"]
+    inbox = desk.config.parent / "inbox"
+    (inbox / "elsewhere").symlink_to("/")
+    with (desk.config / "sources.yaml").open("a") as sources:
+        sources.write("reference_folder: ../reference\n")
+    told = found(desk, "fault")
+    assert "reference is no folder; create it" in told["reference data"]
+    assert "elsewhere is refused: OUTSIDE_FOLDER it leads out of" in told["source inbox"]
+    (inbox.parent / "reference").mkdir()
+    shutil.rmtree(inbox)
+    told = found(desk, "fault")
+    assert "reference data" not in told and "inbox is no folder; create it" in told["source inbox"]
     (desk.config / "sources.yaml").write_text(
         "sources: [{name: inbox, kind: folder, path: ../inbox, baiss: as_traded}]\n"
     )
@@ -259,6 +271,19 @@ def test_an_anchor_that_is_gone_or_remembers_more_is_a_fault(desk: Environment) 
     assert "copy the old one to where PACKFOLIO_ANCHOR now says" in found(desk, "fault")["verification"]
 
 
+def test_a_clock_that_lets_nothing_be_written_is_a_fault(
+    desk: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "clock" not in found(desk, "fault")
+    monkeypatch.setattr(
+        record, "datetime", SimpleNamespace(now=lambda zone: datetime(2020, 1, 1, tzinfo=UTC))
+    )
+    told = found(desk, "fault")
+    assert told.keys() == {"clock"} and told["clock"].startswith(
+        "the clock says 2020-01-01 00:00 UTC, but the"
+    )
+
+
 def test_an_edited_cell_is_a_fault(desk: Environment) -> None:
     with duckdb.connect(str(desk.home / "warehouse.duckdb")) as con:
         con.execute("update prices set close = close + 1 where symbol = 'AAA'")
@@ -266,13 +291,25 @@ def test_an_edited_cell_is_a_fault(desk: Environment) -> None:
     assert "prices: AAA" in told["verification"] and "compare with a backup" in told["verification"]
 
 
+def rows_of(file: Path) -> range:
+    """Where a block begins that no catalogue is in: the file opens without it."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        (block,) = con.execute("select max(block_id) from pragma_storage_info('quarantine')").fetchall()[0]
+    return range(HEADERS + block * BLOCK + 64, HEADERS + (block + 1) * BLOCK, BLOCK)
+
+
 @pytest.mark.parametrize(
-    ("name", "start"), [("warehouse.duckdb", 0), ("warehouse.duckdb", HEADERS), ("published.duckdb", HEADERS)]
+    ("name", "places"),
+    [
+        ("warehouse.duckdb", lambda file: range(64, file.stat().st_size, 512)),
+        ("warehouse.duckdb", rows_of),
+        ("published.duckdb", lambda file: range(HEADERS + 64, file.stat().st_size, BLOCK)),
+    ],
 )
-def test_a_damaged_file_is_a_fault(desk: Environment, name: str, start: int) -> None:
+def test_a_damaged_file_is_a_fault(desk: Environment, name: str, places: Callable[[Path], range]) -> None:
     file, published = desk.home / name, (desk.home / "published.duckdb").read_bytes()
     held = bytearray(file.read_bytes())
-    for place in range(start + 64, len(held), BLOCK if start else 512):
+    for place in places(file):
         held[place] ^= 1
     file.write_bytes(held)
     told = found(desk, "fault", database=True)

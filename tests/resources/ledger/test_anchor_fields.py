@@ -98,6 +98,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield Desk(home, second, ledger, store.anchor.read_bytes().split(b"\n")[:-1])
 
 
+def test_half_a_line_as_a_killed_run_leaves_it_is_a_note(desk: Desk) -> None:
+    anchor = desk.home.parent / "half.jsonl"
+    anchor.write_bytes(b"".join(text + b"\n" for text in desk.texts) + desk.texts[-1][:40])
+    faults, notes = check_anchors(desk.ledger, read_anchors(anchor))
+    assert faults == [] and f"anchor line {LINES + 1} is half a line, which a killed run leaves" in notes
+
+
 def changed(told: dict[str, Any], others: list[dict[str, Any]]) -> Iterator[tuple[str, bytes]]:
     """The line with one thing about it changed, and what that is."""
     raw = json.dumps(told)

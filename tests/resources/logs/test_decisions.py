@@ -39,6 +39,7 @@ def test_each_line_is_brought_once_and_the_ledger_covers_it(tmp_path: Path) -> N
     assert bring(store, path) == (0, [])  # no file is no fault
     for trace in ("a", "b"):
         append_decision(path, decision(trace))
+    assert path.stat().st_mode & 0o077 == 0
     assert bring(store, path) == (2, [])
     assert bring(store, path) == (0, [])
     append_decision(path, decision("c"))

@@ -3,17 +3,18 @@
 import gzip
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from inbox_desk import ACTIONS, FIRST, HEADER, TODAY, Desk, refused
+from inbox_desk import ACTIONS, FIRST, HEADER, STAMP, TODAY, Desk, refused
 
 import optimizer.errors as errors
 import resources.logs.ingest as ingest_module
-from resources.ledger.ledger import Stamp
+from resources.accounts.ingest import AccountInbox
 from resources.logs.ingest import Inbox
 from resources.logs.refused_files import refused_files
 from resources.logs.storing import Ingested
@@ -84,8 +85,7 @@ def test_a_refused_file_is_named_until_it_comes_right_or_is_taken_away(desk: Des
 
 def test_a_file_that_was_not_looked_at_stays_refused(desk: Desk) -> None:
     desk.ingest(prices="broken", other=FIRST)
-    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
-    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), STAMP, TODAY)
     inbox.prices(None, None, lambda said: None, str(desk.folder / "inbox" / "other.csv"))
     inbox.prices(None, date(2023, 1, 1), lambda said: None)
     assert list(refused(desk)) == ["prices.csv"]
@@ -163,8 +163,7 @@ def test_a_refusal_that_two_ingests_find_is_on_record_once(desk: Desk) -> None:
     (desk.folder / "inbox" / "bad.csv").write_text(
         "symbol,date,close\nAAA,2024-01-02,n/a\n", encoding="utf-8"
     )
-    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
-    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
+    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), STAMP, TODAY)
     done: list[Ingested] = []
     inbox.prices(None, None, lambda said: done.extend(desk.ingest()))
     assert desk.rows("select count(*) from ingests") == [(1,)]
@@ -205,7 +204,68 @@ def test_a_source_whose_folder_is_missing_or_shut_is_refused_and_the_others_go_o
         assert refused_files(con) == []
 
 
-def _listed(real: Callable[[Path], list[str]], place: Path) -> list[str]:
+def _listed(real: Callable[[Path], Any], place: Path) -> Any:
     if Path(place).name == "gone":
         raise PermissionError(13, "Permission denied", str(place))
     return real(place)
+
+
+def ingest_all(desk: Desk, **files: str) -> list[Ingested]:
+    """As the stages do, accounts too."""
+    done = desk.ingest(**files)
+    accounts = AccountInbox(desk.warehouse, load_configuration(desk.folder / "config"), STAMP, TODAY)
+    return done + accounts.take(lambda said: None)
+
+
+def test_a_folder_in_which_nobody_looks_is_named_and_nothing_in_it_is_gone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To a user who is not root, as the test may be; a link out of the inbox is not followed either."""
+    inbox, reference = desk.folder / "inbox", desk.folder / "reference"
+    (inbox / "b" / "gone").mkdir(parents=True)
+    (reference / "gone").mkdir()
+    for name in ("prices.csv", "accounts.csv"):
+        (inbox / "b" / "gone" / name).write_text("symbol,date,close\nAAA,2024-01-02,n/a\n")
+    before = {"b/gone/prices.csv", "b/gone/accounts.csv"}
+    assert {item.payload for item in ingest_all(desk, prices=FIRST) if item.status == "rejected"} == before
+    inboxes = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), STAMP, TODAY)
+    monkeypatch.setattr(os, "scandir", partial(_listed, os.scandir))
+    (inbox / "linked").symlink_to(reference)
+    (inbox / "within").symlink_to(inbox / "b")  # what is there is read in its place
+    told = {(item.source, item.payload): item.findings[0].message for item in ingest_all(desk)}
+    shut = "this folder cannot be read (Permission denied); correct its permissions"
+    assert told == {
+        ("reference", "gone"): shut,
+        ("inbox", "b/gone"): shut,
+        ("inbox", "linked"): f"it leads out of {inboxes.desk.folder}/../inbox; put the folder itself there",
+    }
+    assert set(refused(desk)) == before | {"gone", "b/gone", "linked"}
+    asked = inboxes.prices(None, None, lambda said: None, str(inbox / "b"))
+    assert [item.payload for item in asked] == ["b/gone"]
+    monkeypatch.undo()
+    (inbox / "linked").unlink()
+    ingest_all(desk)
+    assert set(refused(desk)) == before
+
+
+def test_a_reference_folder_that_is_missing_is_refused_and_the_prices_go_on(desk: Desk) -> None:
+    desk.ingest(actions="symbol,date,kind,value\nAAA,2024-01-03,split,2\n" * 2)
+    (desk.folder / "reference").rename(desk.folder / "elsewhere")
+    assert [(item.source, item.payload, item.status) for item in desk.ingest(prices=FIRST)] == [
+        ("reference", "reference", "rejected"),
+        ("inbox", "prices.csv", "ingested"),
+    ]
+    assert set(refused(desk)) == {"corporate_actions.csv", "reference"}
+    assert "is no folder; create it or correct sources.yaml" in refused(desk)["reference"]
+    (desk.folder / "elsewhere").rename(desk.folder / "reference")
+    desk.ingest()
+    assert set(refused(desk)) == {"corporate_actions.csv"}
+
+
+def test_what_lies_in_an_inbox_that_is_missing_is_not_gone(desk: Desk) -> None:
+    for name in ("characteristics.csv", "accounts.csv"):
+        (desk.folder / "inbox" / name).write_text("symbol\nAAA\n")
+    ingest_all(desk)
+    (desk.folder / "inbox").rename(desk.folder / "elsewhere")
+    ingest_all(desk)
+    assert set(refused(desk)) == {"characteristics.csv", "accounts.csv", "inbox"}

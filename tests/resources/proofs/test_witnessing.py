@@ -5,6 +5,8 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from bench import BOOK, STAMP
@@ -13,7 +15,7 @@ from proof_desk import PACK, WEIGHTS, Made
 from optimizer import DataError, PolicyError
 from resources.ledger.signatures import make_keys
 from resources.proofs.check_proof import Refused, check, read_key
-from resources.proofs.checkpoints import cosignatures
+from resources.proofs.checkpoints import cosignatures, linked_sizes
 from resources.proofs.witnessing import cosign
 from resources.store.warehouse import Warehouse
 
@@ -100,3 +102,10 @@ def test_an_older_or_forged_checkpoint_is_not_signed(tmp_path: Path, made: Made)
         cosign(tmp_path / "none", made.public, own, seen, STAMP.at)
     with pytest.raises(PolicyError, match="no readable private key"):
         cosign(proof, made.public, made.public, tmp_path / "fresh", STAMP.at)
+
+
+def test_a_proof_links_to_the_newest_checkpoints_to_the_last_of_each_month_and_to_those_asked_for() -> None:
+    days = ("2023-01-02", "2023-01-31", "2023-02-01", "2023-02-28", "2023-03-01", "2023-03-02")
+    lines: list[Any] = [SimpleNamespace(at=day, count=10 * place) for place, day in enumerate(days, 1)]
+    assert linked_sizes(lines, [10, 60], 60, newest=1) == [10, 20, 40, 50]
+    assert linked_sizes(lines, [], 60, newest=3) == [20, 30, 40, 50]

@@ -1,11 +1,13 @@
 """The process's DuckDB: what it may touch, and that a file is free again when the block ends."""
 
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
 import pytest
 
+import resources.store.duckdb_engine as duckdb_engine
 from resources.ledger.record_error import RecordError
 from resources.store.duckdb_engine import attached, refuse_cut
 
@@ -51,7 +53,7 @@ def test_a_block_that_raises_rolls_back_and_frees_the_file(tmp_path: Path, name:
     "row", ["range, md5(range::text)", "1, [range, 0.5]", "1, repeat(md5(range::text), 10)"]
 )
 def test_a_file_is_cut_where_a_block_of_rows_is_missing_and_not_where_a_free_one_is(
-    tmp_path: Path, row: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
     path = tmp_path / "warehouse.duckdb"
     for made in ("kept", 'it\'s "odd"', "dropped"):
@@ -62,12 +64,20 @@ def test_a_file_is_cut_where_a_block_of_rows_is_missing_and_not_where_a_free_one
             con.execute("drop table if exists dropped")
     with attached(path) as con:
         blocks = con.execute("select max(block_size * total_blocks) from pragma_database_size()").fetchall()
-        refuse_cut(con, path)
+        refuse_cut(con, path, path)
     whole = path.stat().st_size
     assert whole < blocks[0][0]  # DuckDB took off what was dropped
+    copy = tmp_path / "copy.duckdb"
+    shutil.copyfile(path, copy)
+    with monkeypatch.context() as patch, attached(copy) as con:
+        patch.setattr(duckdb_engine, "_last_block", None)
+        refuse_cut(con, copy, path)  # what was asked of the one is known of the other
+        copy.with_name(f"{copy.name}.wal").touch()
+        with pytest.raises(TypeError):  # unfinished writes may lie further on
+            refuse_cut(con, copy, path)
     os.truncate(path, whole - 1)
     with (
         pytest.raises(RecordError, match=f"{whole - 1} bytes, its tables need {whole}:.*restore"),
         attached(path) as con,
     ):
-        refuse_cut(con, path)
+        refuse_cut(con, path, path)
