@@ -21,6 +21,7 @@ from resources.packs.rates import exchange_rates, missing_rate
 
 RATIOS = ("split", "stock_dividend")
 NO_MORE = (*ENDS, "rename")
+BECOMES = ("merger", "rename")
 SAME = 1e-6
 FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
 
@@ -136,9 +137,10 @@ def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[Corporat
     return [a for a in actions if a.kind in NO_MORE or a.day <= come.get(a.symbol, date.min)]
 
 
-def merged_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:
-    """Symbol -> when its company was merged, of those up to a day; up to then it was acted on, priced or not."""
-    return {action.symbol: action.day for action in actions if action.kind == "merger" and action.day <= day}
+def became_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:
+    """Symbol -> when its shares became others or got another name, up to a day; up to then all was acted on, priced or
+    not."""
+    return {action.symbol: action.day for action in actions if action.kind in BECOMES and action.day <= day}
 
 
 def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:
