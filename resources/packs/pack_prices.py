@@ -13,6 +13,7 @@ from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.delistings import HAD, names_had
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
@@ -194,9 +195,10 @@ def newest_facts(
 ) -> dict[str, object]:
     """The newest value of a reference log (sector, market cap, rating) of each symbol that has one."""
     rows = con.execute(
-        f"select symbol, {value} from {log} where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
-        f"qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1 order by symbol",
-        [list(symbols), pack.as_of, pack.watermark],
+        f"select company, {value} from {log} join {HAD} using (symbol) where date >= since and date < until "
+        "and date <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by company order by date desc, ingest_seq desc) = 1 order by company",
+        [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return {str(symbol): found for symbol, found in rows if found is not None}
 
