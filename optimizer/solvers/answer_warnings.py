@@ -3,8 +3,8 @@
 import numpy as np
 
 from optimizer.measures.portfolio_measures import volatility
+from optimizer.problem.cost_terms import borrows, fees_of
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
-from optimizer.problem.methods import borrows, fees_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.trade_bounds import strangers

@@ -8,20 +8,15 @@ from math import ceil, inf, isfinite
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
-from optimizer.solvers.elastic import (
-    elastic,
-    groups_of,
-    individual,
-    least_slack,
-    unit_of,
-)
+from optimizer.solvers.elastic import elastic, groups_of, individual, least_slack, unit_of
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 

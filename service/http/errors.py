@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
-from service.answers import Answer
+from service.answers.answer import Answer
 from service.http.guard import CODES, NOBODY, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 

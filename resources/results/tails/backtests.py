@@ -10,7 +10,7 @@ from optimizer import TailBacktest, backtest_forecasts
 from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.settings.tail_risk import TailFile
+from resources.settings.playbook_schemas.tail_risk import TailFile
 
 SEED = 20140601  # of the draws that Acerbi and Szekely's statistic is compared with
 WORDS: Mapping[str, str] = {

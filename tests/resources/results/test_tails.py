@@ -31,8 +31,8 @@ from resources.results.tails.held_returns import held_columns
 from resources.results.tails.summary import live_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import load_configuration
+from resources.settings.playbook_schemas.tail_risk import TailFile
 from resources.settings.portfolios import PortfolioFile
-from resources.settings.tail_risk import TailFile
 from resources.settings.yaml_files import parse_yaml
 from resources.store.warehouse import Warehouse
 
