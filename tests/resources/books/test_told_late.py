@@ -9,6 +9,7 @@ from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 BEGUN, E1, E2, E3, E4, HEARD = DAYS[19:25]
 Told = dict[str, Any]
 ORDERED = "a new name that stands in the orders"
+SOLD = "an order of 100 shares under a name that they have no more"
 # 300 PPP that cost 80 and 100 HHH that cost 50, all at 50, XXX beside them: what is told in time and what before the
 # last pack only; then what is held, what it cost in all, and the cash that was paid.
 CASES: dict[str, tuple[list[Told], list[Told], dict[str, float], dict[str, float], float]] = {
@@ -26,6 +27,11 @@ CASES: dict[str, tuple[list[Told], list[Told], dict[str, float], dict[str, float
         [{"symbol": "XXX", "date": E4, "kind": "dividend", "value": 2.0}],
         [{"date": E2, "kind": "rename", "new_symbol": "XXX"}],
         {"HHH": 100, "XXX": 300}, {"HHH": 5_000, "XXX": 24_000}, 600,
+    ),
+    SOLD: (
+        [],
+        [{"date": E2, "kind": "rename", "new_symbol": "XXX"}],
+        {"HHH": 100, "XXX": 200}, {"HHH": 5_000, "XXX": 16_000}, 0,
     ),
     "a return of capital and a spin-off": (
         [],
@@ -99,8 +105,10 @@ def test_a_book_is_what_it_would_be_had_all_been_told_in_time(tmp_path: Path) ->
             book.deliver(close_rows(f"{symbol}{own}", dict.fromkeys(priced, 50.0)))
     book.day(BEGUN)
     book.actions(_named(one, own) for own, (on_time, *_) in cases.items() for one in on_time)
+    places = {case: f"_{place}" for place, case in enumerate(CASES)}
     # A share that is not held stands in the trade list too.
-    days = [book.day(E3), book.day(E4, {f"XXX_{list(CASES).index(ORDERED)}": 0})]
+    wanted = {f"XXX{places[ORDERED]}": 0, f"PPP{places[SOLD]}": 200}
+    days = [book.day(E3), book.day(E4, wanted)]
     book.actions(_named(one, own) for own, (_, late, *_) in cases.items() for one in late)
     days.append(book.snapshot(HEARD))
     (*_, found) = days
@@ -115,4 +123,4 @@ def test_a_book_is_what_it_would_be_had_all_been_told_in_time(tmp_path: Path) ->
         assert float(sum(one.cash for one in changed if one.symbol.endswith(own))) == pytest.approx(paid), (
             case
         )
-    assert float(cash(found)) == pytest.approx(1000 + sum(paid for *_, paid in CASES.values()))
+    assert float(cash(found)) == pytest.approx(1000 + 100 * 50 + sum(paid for *_, paid in CASES.values()))
