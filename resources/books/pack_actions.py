@@ -87,13 +87,18 @@ def actions_seen(
     """
     basis = dict(zip(panel.symbols, panel.basis, strict=True))
     found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
+    of_name: dict[str, list[CorporateAction]] = {}
+    for action in stated:
+        of_name.setdefault(action.symbol, []).append(action)
+    renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
     for column, symbol in enumerate(panel.symbols):
-        own = [action for action in stated if action.symbol == symbol]
         currency = panel.currency[column] or None
         before = None
         for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
             day, paid = panel.dates[row], float(panel.dividend[row, column])
             # what happened on a day without a close is told by the next row
+            name = _name_on(symbol, day, renames)
+            own = of_name.get(name, [])
             of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
             before = day
             told = _cash_told(of_day, currency or "", paid)
@@ -103,11 +108,23 @@ def actions_seen(
             elif paid - told > SAME * paid:
                 unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
                 more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
-                found.append(CorporateAction(symbol, day, "dividend", more, currency=unit))
+                found.append(CorporateAction(name, day, "dividend", more, currency=unit))
             ratio = float(panel.split[row, column])
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
-                found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
+                found.append(CorporateAction(name, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def _name_on(symbol: str, day: date, renames: Iterable[CorporateAction]) -> str:
+    """The name that a share had on a day, whose rows are kept under its present one.
+
+    renames  the latest first
+    """
+    at = date.max
+    for rename in renames:
+        if rename.new_symbol == symbol and day < rename.day < at:
+            symbol, at = rename.symbol, rename.day
+    return symbol
 
 
 def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> float:

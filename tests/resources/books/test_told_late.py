@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from bench import PRICE_TYPES, STAMP, ingest
 from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
 
 BEGUN, E1, E2, E3, E4, HEARD = DAYS[19:25]
@@ -124,3 +126,22 @@ def test_a_book_is_what_it_would_be_had_all_been_told_in_time(tmp_path: Path) ->
             case
         )
     assert float(cash(found)) == pytest.approx(1000 + 100 * 50 + sum(paid for *_, paid in CASES.values()))
+
+
+@pytest.mark.parametrize(("told", "held", "paid"), [("dividend", 100.0, 200), ("split", 200.0, 0)])
+def test_what_rows_said_under_the_old_name_stays_when_they_move_to_the_new_one(
+    tmp_path: Path, told: str, held: float, paid: int
+) -> None:
+    """As ingest keeps them: all under the new name, those of the old one taken back."""
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {OLD: 100}"), AAA=10.0, BBB=10.0)
+    old = close_rows("OLD", {day: 50.0 for day in DAYS if day < E4}, **{told: {E2: 2.0}})
+    book.deliver(old)
+    for day in (BEGUN, E2, E3):
+        book.day(day)
+    book.action("OLD", E4, "rename", new_symbol="NEW")
+    book.prices("NEW", dict.fromkeys(DAYS, 50.0), **{told: {E2: 2.0}})
+    with book.warehouse.write(STAMP) as tx:
+        schema = PRICE_TYPES.append(pa.field("withdrawn", pa.bool_()))
+        ingest(tx, "prices", pa.Table.from_pylist([row | {"withdrawn": True} for row in old], schema=schema))
+    found = book.snapshot(E4)
+    assert (found.problem, shares(found), cash(found)) == (None, {"NEW": held}, 1000 + paid)
