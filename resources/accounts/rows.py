@@ -194,6 +194,8 @@ def _of_log(log: str, told: list[str]) -> Iterator[Check]:
 
 
 PRICED = f"(select symbol from prices union select symbol from securities union select '{CASH}')"
+# A share that ended, or its name, before anything was priced here: what is held of it is what it became.
+ENDED = "(select symbol from stated_actions(null) where kind in ('rename', 'merger', 'delisting'))"
 OF_LOG: dict[str, tuple[Check, ...]] = {
     "accounts": (
         Check(
@@ -225,7 +227,7 @@ OF_LOG: dict[str, tuple[Check, ...]] = {
         Check("MISSING_VALUE", "told_quantity is null", "'quantity is empty; fill it in'"),
         Check(
             "UNKNOWN_SYMBOL",
-            f"symbol not in {PRICED}",
+            f"symbol not in {PRICED} and symbol not in {ENDED}",
             "'no source has ever priced ' || symbol || '; correct it, or ingest its prices'",
         ),
         Check(

@@ -46,7 +46,8 @@ def read_standings(
     ).fetchall()
     targets: dict[str, dict[str, float]] = {}
     for key, symbol, weight in rows:
-        targets.setdefault(str(key), {})[names.get(str(symbol), str(symbol))] = float(weight)
+        own, name = targets.setdefault(str(key), {}), names.get(str(symbol), str(symbol))
+        own[name] = own.get(name, 0.0) + float(weight)  # two shares may have become one
     traded = con.execute(
         f"""{KNOWN} select t.portfolio_id, max(as_of) from trade_lists t
         join known v on t.materialization = v.id and t.portfolio_id = v.portfolio_id

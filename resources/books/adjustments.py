@@ -9,7 +9,7 @@ from itertools import groupby
 import pandas as pd
 
 from optimizer import CorporateAction, Lot, Position, adjust_position
-from optimizer.model.actions.action_kinds import KINDS
+from optimizer.model.actions.action_kinds import place
 from optimizer.model.actions.corporate_actions import Adjusted, adjust_holdings
 from optimizer.model.portfolio import ZERO, Number, exact
 from resources.ledger.ledger import Connection
@@ -113,8 +113,7 @@ def carry(
 
     market  an action's base currency per unit of its own, and the prices after it, as `adjust_position` wants them
     """
-    order = sorted(actions, key=lambda action: (action.day, KINDS[action.kind].rank, action.symbol))
-    for _, group in groupby(order, key=lambda action: action.day):
+    for _, group in groupby(sorted(actions, key=place), key=lambda action: action.day):
         of_day = list(group)
         renames = [action for action in of_day if action.kind == "rename"]
         if renames:

@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from math import prod
 
 import numpy as np
 
 from optimizer import CorporateAction, Lot
-from optimizer.model.actions.action_kinds import scaled
+from optimizer.model.actions.action_kinds import place, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.day_before import CURRENT
 from resources.books.lots.lot_book import LotBook
 from resources.books.lots.tax_lots import read_lots
-from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of, merged_by
+from resources.books.pack_actions import BECOMES, actions_on_record, actions_seen, became_by, market_of
 from resources.books.restated_units import NEAR
 from resources.books.reversals import Actions, Key, Restated, came_since
 from resources.ledger.ledger import Connection
@@ -53,19 +52,28 @@ class News:
             return book
         stated = actions_on_record(self.con, self.pack, names)
         names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
-        panels = [read_panel(self.con, pack, names, first) for pack in (self.previous, self.pack)]
+        (start, _) = self._day_before(first) or (
+            first,
+            None,
+        )  # from where an eve is brought through what rows tell
+        panels = [read_panel(self.con, pack, names, start) for pack in (self.previous, self.pack)]
         was, now = (
             self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
             for pack, panel in zip((self.previous, self.pack), panels, strict=True)
         )
-        changed = sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
-        for day, of_day in groupby(sorted(changed, key=_of_day), key=lambda key: key[1]):
-            keys = list(of_day)
-            for symbol, own in groupby(keys, key=lambda key: key[0]):
-                book = self._changed(book, symbol, day, list(own), was, now, market)
-            # What is renamed on one day is renamed at once.
-            renames = [now[key] for key in keys if key[2] == "rename" and key in now and key not in was]
-            book = self._ended(book, renames, was, now)
+        changed = [key for key in {*was, *now} if was.get(key) != now.get(key)]
+        # The latest first: what comes after an action is in the book already, what came before it is not yet.
+        at = {key: place(now.get(key) or was[key]) for key in changed}
+        for _, of_place in groupby(
+            sorted(changed, key=lambda key: (at[key], key), reverse=True), key=at.__getitem__
+        ):
+            late = list[CorporateAction]()
+            for key in of_place:
+                if key[2] in BECOMES and key not in was:
+                    late.append(now[key])
+                else:
+                    book = self._changed(book, key, was, now, market)
+            book = self._ended(book, late, now)
         return self._corrected_fills(book, panels[0], panels[1], market)
 
     def _ever_held(self) -> list[str]:
@@ -91,55 +99,35 @@ class News:
 
     def _known(self, actions: list[CorporateAction]) -> dict[Key, CorporateAction]:
         """The actions of the time up to the newest close that the day before saw; `fill` takes those after it."""
-        merged = merged_by(actions, self.previous.as_of)
+        became = became_by(actions, self.previous.as_of)
         return {
             (action.symbol, action.day, action.kind): action
             for action in actions
             if action.day
-            <= max(self.since.get(action.symbol, self.previous.as_of), merged.get(action.symbol, date.min))
+            <= max(self.since.get(action.symbol, self.previous.as_of), became.get(action.symbol, date.min))
         }
 
-    def _changed(
-        self, book: Carried, symbol: str, day: date, keys: Sequence[Key], was: Actions, now: Actions, market: Market
-    ) -> Carried:  # fmt: skip
-        """The book after what is said otherwise now of a symbol's day; what acts on shares that day acts together."""
-        late, ended, counted = list[CorporateAction](), list[CorporateAction](), set[str]()
-        for key in keys:
-            told, before, kind = now.get(key), was.get(key), key[2]
-            action = now.get(key) or was[key]
-            if kind in CASH:
-                book = self._paid(book, action, told, before, was, market)
-            elif kind == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
-                # one told late acts in `fill`; where its name is priced again, another company has it
-                ended.append(action)
-            elif kind in ("merger", "rename") and told and not before:
-                late.append(told)  # whatever is held of it ceased to be
-            else:
-                counted.add(kind)
-        if counted:
-            out = {*CASH, *(one.kind for one in (*late, *ended))}
-            sides = [
-                [
-                    one
-                    for (name, of, kind), one in side.items()
-                    if (name, of) == (symbol, day) and kind not in out
-                ]
-                for side in (was, now)
-            ]
-            named = {name for side in sides for one in side for name in _named(one)}
-            since = came_since(day, named, was, now)
-            eve = self._eve(next(one for side in sides for one in side), was)
-            book = Restated(sides[0], sides[1], eve, since).apply(
-                book, self._market(*sides[0], *sides[1], *since)
-            )
-        return self._ended(book, [one for one in late if one.kind != "rename"], was, now)
+    def _changed(self, book: Carried, key: Key, was: Actions, now: Actions, market: Market) -> Carried:
+        """The book after what is said otherwise now of an action."""
+        told, before = now.get(key), was.get(key)
+        if key[2] == "delisting" and (before is None or (told is None and not self._withdrawn(before))):
+            return book  # told late it acts in `fill`; where its name is priced again, another company has it
+        said = [one for one in (told, before) if one]
+        if key[2] in CASH:
+            return self._paid(book, said[0], told, before, was, market)
+        since = came_since(said[0], _named(*said), now)
+        eve = self._eve(said[0], was)
+        return Restated(before, told, eve, since).apply(book, self._market(*said, *since))
 
-    def _ended(self, book: Carried, late: Sequence[CorporateAction], was: Actions, now: Actions) -> Carried:
-        """The book after ends of shares, or of names, that are told late, and after what befell what they gave."""
+    def _ended(self, book: Carried, late: Sequence[CorporateAction], now: Actions) -> Carried:
+        """The book after ends of shares, or of names, that are told late, and after what befell what they gave.
+
+        Whatever is held of them ceased to be.
+        """
         if not late:
             return book
         gone, given = {one.symbol for one in late}, {one.new_symbol for one in late if one.new_symbol}
-        acted = [*late, *came_since(late[0].day, given, was, now)]
+        acted = [*late, *came_since(late[0], given, now)]
         own, others = (
             tuple(item for item in book.items if (item.symbol in gone) == its) for its in (True, False)
         )
@@ -184,53 +172,55 @@ class News:
         """The shares held on the eve of an action, in shares of that eve; none before the book's first day."""
         return held_of(self._eve(action, was), action.symbol)
 
-    def _eve(self, action: CorporateAction, was: Actions, gave: CorporateAction | None = None) -> Items:
-        """The same, in lots where it was; under the name that it had then: before the rename that `gave` it another."""
-        symbol = gave.symbol if gave else action.symbol
-        found = self.con.execute(
-            f"with packs as ({CURRENT}) select p.as_of, p.pack_id, h.quantity from packs p "
-            "join latest_portfolio_snapshots s using (pack_id) left join latest_holdings h "
-            "on h.pack_id = p.pack_id and h.portfolio_id = s.portfolio_id and h.symbol = ? "
-            "where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
-            "order by p.as_of desc limit 1",
-            [symbol, self.portfolio_id, min(action.day, self.pack.as_of)],
-        ).fetchall()
-        if not found:
+    def _eve(self, action: CorporateAction, was: Actions) -> Items:
+        """The shares of an action just before it: of the day before of the book, through what was known since."""
+        found = self._day_before(min(action.day, self.pack.as_of))
+        if found is None:
             return ()
-        day, pack, shares = found[0]
-        renames = [
-            a for a in was.values()
-            if a.kind == "rename" and a.new_symbol == symbol and day < a.day < (gave.day if gave else date.max)
-        ]  # fmt: skip
-        # Who exchanges tickers gets by a rename what another held: that other's shares are not meant.
-        own = [a for a in renames if a.day < action.day + timedelta(days=action.kind != "rename")]
-        late = self._told_since(symbol, action.day, day)
-        shares, pack = (float(shares or 0) + late, self.previous.id) if late else (shares, pack)
-        if own or shares is None:
-            eve = self._eve(action, was, (own or renames)[-1]) if renames else ()
-            return tuple(replace(item, symbol=symbol) for item in eve)
-        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
-        ratio = prod(
-            (a.ratio for a in was.values()
-             if a.symbol == symbol and a.kind in RATIOS and day < a.day < action.day),
-            start=Fraction(1),
-        )  # fmt: skip
-        return tuple(
-            replace(
-                item, quantity=scaled(item.quantity, ratio), cost_basis=scaled(item.cost_basis, 1 / ratio)
-            )
-            for item in LotBook(lots).items({symbol: exact(shares)})
-        )
+        day, pack = found
+        between = [one for one in was.values() if one.day > day and place(one) < place(action)]
+        items = self._held(day, pack)
+        if between:
+            items = carry(Carried(items), between, self._market(*between), lambda _: True).items
+        return tuple(item for item in items if item.symbol == action.symbol)
 
-    def _told_since(self, symbol: str, day: date, eve: date) -> float:
-        """Shares of a symbol that later packs than an eve's gave the book, or took, for what befell before a day."""
+    def _day_before(self, day: date) -> tuple[date, str] | None:
+        """The newest day on which the book was held before another, and its pack."""
         found = self.con.execute(
-            f"with packs as ({CURRENT}) select coalesce(sum(a.quantity), 0) from latest_holding_adjustments a "
-            "join packs p using (pack_id) where portfolio_id = ? and symbol = ? and late and lot_id is null "
-            "and a.date < ? and p.as_of > ? and p.as_of <= ?",
-            [self.portfolio_id, symbol, day, eve, self.previous.as_of],
+            f"with packs as ({CURRENT}) select p.as_of, p.pack_id from packs p join latest_portfolio_snapshots s "
+            "using (pack_id) where s.portfolio_id = ? and s.holdings_date is not null and p.as_of < ? "
+            "order by p.as_of desc limit 1",
+            [self.portfolio_id, day],
         ).fetchall()
-        return float(found[0][0])
+        return found[0] if found else None
+
+    def _held(self, day: date, pack: str) -> Items:
+        """What a book held, in lots where it was, with what later packs gave it, or took, of that day or before."""
+        held = {
+            symbol: exact(quantity)
+            for symbol, quantity in self.con.execute(
+                "select symbol, quantity from latest_holdings where pack_id = ? and portfolio_id = ?",
+                [pack, self.portfolio_id],
+            ).fetchall()
+        }
+        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
+        items = LotBook(lots).items(held)
+        if told := self._told_since(day):
+            newer = read_lots(self.con, self.previous, self.portfolio_id).get(self.portfolio_id, {})
+            now = {symbol: held.get(symbol, ZERO) + extra for symbol, extra in told.items()}
+            own = LotBook(newer).items(now)
+            items = (*(item for item in items if item.symbol not in told), *own)
+        return items
+
+    def _told_since(self, day: date) -> dict[str, Decimal]:
+        """Symbol -> shares that packs after a day gave the book, or took, for what befell up to it."""
+        found = self.con.execute(
+            f"with packs as ({CURRENT}) select a.symbol, sum(a.quantity) from latest_holding_adjustments a "
+            "join packs p using (pack_id) where portfolio_id = ? and late and lot_id is null and a.date <= ? "
+            "and p.as_of > ? and p.as_of <= ? group by a.symbol having sum(a.quantity) <> 0 order by 1",
+            [self.portfolio_id, day, day, self.previous.as_of],
+        ).fetchall()
+        return {symbol: exact(quantity) for symbol, quantity in found}
 
     def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
         """Cash for orders that were filled at a close which turned out to be another."""
@@ -287,10 +277,6 @@ class News:
             [before, self.portfolio_id, symbol],
         ).fetchall()
         return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
-
-
-def _of_day(key: Key) -> tuple[date, str]:
-    return key[1], key[0]
 
 
 def _named(*actions: CorporateAction | None) -> set[str]:

@@ -21,6 +21,7 @@ from resources.packs.rates import exchange_rates, missing_rate
 
 RATIOS = ("split", "stock_dividend")
 NO_MORE = (*ENDS, "rename")
+BECOMES = ("merger", "rename")
 SAME = 1e-6
 FIELDS = ("value", "new_symbol", "cash", "cash_in_lieu", "basis_share", "currency")
 
@@ -86,13 +87,18 @@ def actions_seen(
     """
     basis = dict(zip(panel.symbols, panel.basis, strict=True))
     found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
+    of_name: dict[str, list[CorporateAction]] = {}
+    for action in stated:
+        of_name.setdefault(action.symbol, []).append(action)
+    renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
     for column, symbol in enumerate(panel.symbols):
-        own = [action for action in stated if action.symbol == symbol]
         currency = panel.currency[column] or None
         before = None
         for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
             day, paid = panel.dates[row], float(panel.dividend[row, column])
             # what happened on a day without a close is told by the next row
+            name = _name_on(symbol, day, renames)
+            own = of_name.get(name, [])
             of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
             before = day
             told = _cash_told(of_day, currency or "", paid)
@@ -102,11 +108,23 @@ def actions_seen(
             elif paid - told > SAME * paid:
                 unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
                 more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
-                found.append(CorporateAction(symbol, day, "dividend", more, currency=unit))
+                found.append(CorporateAction(name, day, "dividend", more, currency=unit))
             ratio = float(panel.split[row, column])
             if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
-                found.append(CorporateAction(symbol, day, "split", ratio, currency=currency))
+                found.append(CorporateAction(name, day, "split", ratio, currency=currency))
     return _one_dividend(found)
+
+
+def _name_on(symbol: str, day: date, renames: Iterable[CorporateAction]) -> str:
+    """The name that a share had on a day, whose rows are kept under its present one.
+
+    renames  the latest first
+    """
+    at = date.max
+    for rename in renames:
+        if rename.new_symbol == symbol and day < rename.day < at:
+            symbol, at = rename.symbol, rename.day
+    return symbol
 
 
 def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> float:
@@ -136,9 +154,10 @@ def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[Corporat
     return [a for a in actions if a.kind in NO_MORE or a.day <= come.get(a.symbol, date.min)]
 
 
-def merged_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:
-    """Symbol -> when its company was merged, of those up to a day; up to then it was acted on, priced or not."""
-    return {action.symbol: action.day for action in actions if action.kind == "merger" and action.day <= day}
+def became_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:
+    """Symbol -> when its shares became others or got another name, up to a day; up to then all was acted on, priced or
+    not."""
+    return {action.symbol: action.day for action in actions if action.kind in BECOMES and action.day <= day}
 
 
 def _in_closes(action: CorporateAction, basis: str, splits: bool) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from optimizer import CorporateAction, CostModel
-from optimizer.model.actions.action_kinds import ENDS, KINDS, scaled
+from optimizer.model.actions.action_kinds import ENDS, place, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
@@ -16,12 +16,13 @@ from resources.books.late_news import News
 from resources.books.lots.lot_book import Fill, LotBook, read_lot_book
 from resources.books.lots.tax_lots import Lots, average_costs
 from resources.books.pack_actions import (
+    BECOMES,
     RATIOS,
     actions_on_record,
     actions_seen,
+    became_by,
     in_effect,
     market_of,
-    merged_by,
 )
 from resources.books.restated_units import apply_units, unit_changes
 from resources.ledger.ledger import Connection
@@ -66,7 +67,7 @@ class Order:
     @classmethod
     def to(cls, symbol: str, held: float, wanted: float) -> "Order":
         """The order that makes so many shares of those held."""
-        return cls(symbol, exact(held), exact(wanted) - exact(held), closing=not wanted)
+        return cls(symbol, exact(held), exact(wanted) - exact(held), closing=bool(held and not wanted))
 
     def times(self, ratio: Fraction) -> "Order":
         """The order where a share has become so many."""
@@ -75,7 +76,7 @@ class Order:
     def after(self, actions: Iterable[CorporateAction]) -> "Order":
         """The order in today's shares and under today's name; void where the shares are gone."""
         order, renamed = self, date.min
-        for action in sorted(actions, key=lambda action: (action.day, KINDS[action.kind].rank)):
+        for action in sorted(actions, key=place):
             if action.symbol != order.symbol:
                 continue
             # What is renamed on one day is renamed at once.
@@ -97,6 +98,7 @@ class Step:
     panel   prices of the time between, as the later one sees them
     since   symbol -> date of the newest close that the earlier one saw: its orders were made at that
     acted   symbol -> day up to which actions were acted on
+    late    ends of companies and names of the time before, of which the earlier one did not know
     rates   currency -> base currency
     """
 
@@ -106,12 +108,13 @@ class Step:
     rates: Mapping[str, float]
     before: date
     as_of: date
+    late: Sequence[CorporateAction] = ()
 
     def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
         """The actions of this step; the end of a share counts whenever it is told."""
         told = list(actions)
-        merged = merged_by(told, self.before)
-        acted = {symbol: max(self.acted.get(symbol, day), day) for symbol, day in merged.items()}
+        became = became_by(told, self.before)
+        acted = {symbol: max(self.acted.get(symbol, day), day) for symbol, day in became.items()}
         own = [
             a
             for a in told
@@ -168,11 +171,13 @@ class Between:
     def acted(self) -> dict[str, date]:
         """Symbol -> day up to which the earlier pack acted on what happened to it: `since`, but for what is held only
         once an action of now has given it."""
-        found = dict(self.since)
+        found, became = dict(self.since), became_by(self.stated, self.previous.as_of)
         for action in self.stated:
             new, day = action.new_symbol, found.get(action.symbol)
-            if new and new not in self.held and day is not None and action.day > day:
-                found[new] = min(found.get(new, day), action.day - timedelta(days=1))
+            if new and new not in self.held and day and action.day > max(day, became.get(action.symbol, day)):
+                # What is renamed is renamed before all else of its day.
+                eve = action.day - timedelta(days=action.kind == "rename")
+                found[new] = min(found.get(new, day), eve)
         return found
 
     @property
@@ -195,7 +200,16 @@ class Between:
         """The time itself; raises DataError where a currency has no rate."""
         currencies = sorted({*self.panel.currency} - {""})
         rates = {currency: exchange_rate(self.con, self.pack, currency, self.base) for currency in currencies}
-        return Step(self.panel, self.since, self.acted, rates, self.previous.as_of, self.pack.as_of)
+        before, late = self.previous.as_of, self._ended_late()
+        return Step(self.panel, self.since, self.acted, rates, before, self.pack.as_of, late)
+
+    def _ended_late(self) -> list[CorporateAction]:
+        ended = [
+            a for a in self.stated
+            if a.kind in BECOMES and a.day <= self.previous.as_of and a.symbol in self.held
+        ]  # fmt: skip
+        known = actions_on_record(self.con, self.previous, [a.symbol for a in ended]) if ended else []
+        return [a for a in ended if not any((a.symbol, a.day) == (b.symbol, b.day) for b in known)]
 
 
 def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account) -> Holdings:
@@ -255,7 +269,7 @@ def fill(
     book = carry(book, happened, market, lambda action: action.day <= step.before)
     held = book.quantities()
     for made in orders:
-        order = made.after(happened)
+        order = made.after([*step.late, *happened])
         change = -held.get(order.symbol, ZERO) if order.closing else order.change
         price = step.close(order.symbol)
         if price is None or not change:

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from optimizer import CorporateAction, Lot, Position
-from optimizer.model.actions.action_kinds import ENDS, KINDS
+from optimizer.model.actions.action_kinds import place
 from optimizer.model.actions.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
@@ -15,38 +15,34 @@ Key = tuple[str, date, str]
 Actions = Mapping[Key, CorporateAction]
 
 
-def came_since(day: date, names: Iterable[str], was: Actions, now: Actions) -> list[CorporateAction]:
-    """What befell shares of some names, and what they became, after a day.
-
-    Without the ends that are told late themselves: those act on all that is held.
-    """
+def came_since(action: CorporateAction, names: Iterable[str], now: Actions) -> list[CorporateAction]:
+    """What befell shares of some names, and what they became, after an action."""
     found, meant = list[CorporateAction](), set(names)
-    for action in sorted(now.values(), key=lambda one: (one.day, KINDS[one.kind].rank, one.symbol)):
-        late = action.kind in (*ENDS, "rename") and (action.symbol, action.day, action.kind) not in was
-        if action.symbol in meant and action.day > day and not late:
-            found.append(action)
-            meant |= {action.new_symbol} if action.new_symbol else set()
+    for one in sorted(now.values(), key=place):
+        if one.symbol in meant and place(one) > place(action):
+            found.append(one)
+            meant |= {one.new_symbol} if one.new_symbol else set()
     return found
 
 
 @dataclass(frozen=True)
 class Restated:
-    """What was said before of a symbol's actions on a day, and what is said now.
+    """What was said before of an action, and what is said now; None for nothing.
 
-    eve    what a book held of the action's symbol just before it
+    eve    what a book held just before it
     since  what befell those shares, and those that they became, afterwards
     """
 
-    before: Sequence[CorporateAction]
-    told: Sequence[CorporateAction]
+    before: CorporateAction | None
+    told: CorporateAction | None
     eve: Items
     since: Sequence[CorporateAction]
 
     def apply(self, book: Carried, market: Market) -> Carried:
         """The book as if what is said now had been said then; shares sold since and never had are owed."""
         was, now = (
-            carry(Carried(self.eve), [*actions, *self.since], market, lambda _: True)
-            for actions in (self.before, self.told)
+            carry(Carried(self.eve), [*([said] if said else []), *self.since], market, lambda _: True)
+            for said in (self.before, self.told)
         )
         items, moved = book.items, dict[str, Decimal]()
         for symbol in sorted({item.symbol for item in (*was.items, *now.items)}):
@@ -64,19 +60,14 @@ class Restated:
             return book
         return book.then(items, cash, self._adjustments(moved, cash, was, now))
 
-    def _both(self) -> tuple[tuple[Sequence[CorporateAction], Sequence[CorporateAction]], ...]:
-        return (self.before, self.told), (self.told, self.before)
-
     def _adjustments(
         self, moved: Mapping[str, Decimal], cash: Decimal, was: Carried, now: Carried
     ) -> list[Adjustment]:
-        old, new = ([one for one in side if one not in other] for side, other in self._both())
-        action = (*new, *old)[0]
-        told = " and ".join(map(str, new or old))
-        said = "was withdrawn" if not new else f"not {' and '.join(map(str, old))}" if old else "known late"
+        (action, *_) = [one for one in (self.told, self.before) if one]
+        said = "was withdrawn" if not self.told else f"not {self.before}" if self.before else "known late"
         changes = [f"{float(extra):+,.10g} {symbol}" for symbol, extra in moved.items()]
         changes += [f"{cash:+,.2f} in cash"] if cash else []
-        note = f"{told}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"
+        note = f"{action}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"
         rows = [
             Adjustment(
                 symbol, action.day, action.kind, moved.get(symbol, ZERO), cash if symbol == action.symbol else ZERO,

@@ -151,7 +151,7 @@ class Inbox:
                 self.desk.keep(tx)
                 renames = stated_actions(tx.con, self._renames(source)).renames
                 given = given_by_actions(tx.con, source, renames)
-                units = {} if stated else stated_currencies(tx.con)
+                units = {} if stated else stated_currencies(tx.con, renames)
                 undone = undone_renames(tx.con)
                 try:
                     deliveries = list(told_on_record(tx.con, source, key, symbols, *given, undone, renames))
@@ -217,7 +217,8 @@ class Inbox:
                     return []
                 self.desk.keep(tx)
                 if calendar and delivery.log == PRICES:
-                    units = {} if stated else stated_currencies(tx.con)
+                    renames = () if stated else stated_actions(tx.con, self._renames(source)).renames
+                    units = {} if stated else stated_currencies(tx.con, renames)
                     delivery = in_own_currencies(self._screened(tx.con, delivery, calendar, units), units)
                 if delivery.log == characteristics.LOG:
                     true = load_overrides(self.desk.folder).of(source).releases

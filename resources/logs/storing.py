@@ -12,6 +12,7 @@ from resources.logs.appending import ANEW, Appended, append_log
 from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refused_files
 from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
+from resources.screening.renames import Rename, present_name, segments
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
@@ -74,10 +75,14 @@ def _same_text(text: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int8)), pa.array([text]))
 
 
-def stated_currencies(con: Connection) -> dict[str, str]:
-    """Symbol -> currency, as the securities on record say."""
-    query = "select symbol, arg_max(currency, (date, ingest_seq)) from securities group by symbol"
-    return dict(con.execute(query).fetchall())
+def stated_currencies(con: Connection, renames: Iterable[Rename]) -> dict[str, str]:
+    """Symbol -> currency, as the securities on record say, also of a name that the share had then."""
+    names = segments(renames)
+    rows = con.execute(
+        "select symbol, datediff('day', date '1970-01-01', date), currency from securities order by date, ingest_seq"
+    ).fetchall()
+    own = {str(symbol): str(currency) for symbol, _, currency in rows}
+    return own | {present_name(names, symbol, day): currency for symbol, day, currency in rows}
 
 
 def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:

@@ -11,6 +11,7 @@ from optimizer.backtests.dated_facts import carried_caps
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.delistings import HAD, names_had
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rates, ways
@@ -21,10 +22,10 @@ NEAR = pd.Timedelta(days=10)  # a close is looked for this long before a stateme
 def stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
     """Sectors as stated, by date and symbol."""
     rows = con.execute(
-        "select date, symbol, sector from securities where symbol in (select unnest(?)) and date <= ? "
-        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
-        "order by date, symbol",
-        [symbols, pack.as_of, pack.watermark],
+        f"select date, company, sector from securities join {HAD} using (symbol) where date >= since and date < until "
+        "and date <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by company, date order by ingest_seq desc) = 1 order by date, company",
+        [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     table = pd.DataFrame(rows, columns=["date", "symbol", "sector"]).dropna()
     wide = table.pivot(index="date", columns="symbol", values="sector")
@@ -61,10 +62,10 @@ def known_caps(
 def _stated_caps(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFrame:
     """Capitalisations as stated: date, symbol, currency, cap."""
     rows = con.execute(
-        "select date, symbol, currency, market_cap from market_caps where symbol in (select unnest(?)) and date <= ? "
-        "and ingest_seq <= ? qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1 "
-        "order by date, symbol",
-        [symbols, pack.as_of, pack.watermark],
+        f"select date, company, currency, market_cap from market_caps join {HAD} using (symbol) where date >= since "
+        "and date < until and date <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by company, date order by ingest_seq desc) = 1 order by date, company",
+        [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     if not rows:
         raise DataError(
@@ -101,10 +102,11 @@ def known_characteristics(
     NaN where nothing was known; a later revision is seen from its own `known_at` on.
     """
     rows = con.execute(
-        "select name, symbol, known_at, date, value from characteristics where symbol in (select unnest(?)) "
-        "and date <= ? and known_at <= ? and ingest_seq <= ? qualify row_number() over "
-        "(partition by name, symbol, date, known_at order by ingest_seq desc) = 1 order by 1, 2, 3, 4",
-        [list(symbols), pack.as_of, pack.as_of, pack.watermark],
+        f"select name, company, known_at, date, value from characteristics join {HAD} using (symbol) "
+        "where known_at >= since and known_at < until and date <= ? and known_at <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by name, company, date, known_at order by ingest_seq desc) = 1 "
+        "order by 1, 2, 3, 4",
+        [*names_had(con, pack, symbols), pack.as_of, pack.as_of, pack.watermark],
     ).fetchall()
     place = {symbol: i for i, symbol in enumerate(symbols)}
     days = np.array(dates, "datetime64[D]")

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from math import isinf
 from typing import Any
 
 from resources.ledger.ledger import Connection
@@ -129,6 +130,37 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
     names = segments(renames) if gone else {}
     today = (pack.as_of - EPOCH).days
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}
+
+
+HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unnest(?) as company)"
+
+
+def names_had(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[list[Any]]:
+    """Columns of `HAD`: the names that the companies of some symbols had, from when and until when each.
+
+    What was stated of a share at a date was stated under the name of that date.
+    """
+    rows = [(symbol, date.min, date.max, symbol) for symbol in symbols]
+    stated = con.execute(ENDS + " and kind = 'rename'", [pack.watermark]).fetchall()
+    later = [row[0] for row in stated if row[1] > pack.as_of]
+    named = gone_symbols(con, pack, later) if later else {}
+    came = [row for row in stated if row[1] <= pack.as_of or row[0] in named]
+    names = segments(Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in came)
+    if names:
+        first = {old: _day(parts[-1].until) for old, parts in names.items()}
+        rows = [(symbol, first.get(symbol, date.min), date.max, symbol) for symbol in symbols]
+        wanted = set(symbols)
+        rows += [
+            (old, _day(part.since), _day(part.until), part.name)
+            for old, parts in names.items()
+            for part in parts
+            if part.name in wanted
+        ]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+
+
+def _day(since: float) -> date:
+    return date.min if isinf(since) else EPOCH + timedelta(days=since)
 
 
 def _name(parts: Sequence[Segment], today: int) -> str:

@@ -13,6 +13,7 @@ from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
+from resources.packs.delistings import HAD, names_had
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
@@ -211,10 +212,10 @@ def newest_facts(
 ) -> dict[str, dict[str, object]]:
     """Columns of the newest row of a reference log (sector, market cap, rating): column -> symbol -> value, if any."""
     rows = con.execute(
-        f"select symbol, {', '.join(columns)} from {log} "
-        f"where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
-        f"qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1 order by symbol",
-        [list(symbols), pack.as_of, pack.watermark],
+        f"select company, {', '.join(columns)} from {log} join {HAD} using (symbol) "
+        "where date >= since and date < until and date <= ? and ingest_seq <= ? "
+        "qualify row_number() over (partition by company order by date desc, ingest_seq desc) = 1 order by company",
+        [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return {
         column: {str(symbol): found[at] for symbol, *found in rows if found[at] is not None}

@@ -26,6 +26,7 @@ from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.dated_facts import known_caps, known_characteristics, stated_sectors
+from resources.packs.delistings import present_names
 from resources.packs.liquidity import traded_volumes
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
@@ -136,12 +137,18 @@ def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None
 
 def _classified(con: Connection, pack: Pack) -> list[str]:
     """The symbols with a sector and a capitalisation on record: the market that factors are estimated on."""
-    rows = con.execute(
-        "select symbol from securities where date <= $1 and ingest_seq <= $2 and sector is not null intersect "
-        "select symbol from market_caps where date <= $1 and ingest_seq <= $2 order by symbol",
-        [pack.as_of, pack.watermark],
-    ).fetchall()
-    return [str(row[0]) for row in rows]
+    names = present_names(con, pack)
+    sectors, caps = (
+        {
+            names.get(str(symbol), str(symbol))
+            for (symbol,) in con.execute(
+                f"select distinct symbol from {log} date <= ? and ingest_seq <= ?",
+                [pack.as_of, pack.watermark],
+            ).fetchall()
+        }
+        for log in ("securities where sector is not null and", "market_caps where")
+    )
+    return sorted(sectors & caps)
 
 
 def _sessions(priced: Mask, *, ahead: bool) -> Codes:

@@ -99,6 +99,12 @@ class CorporateAction:
         return f"{self.symbol} {self.kind.replace('_', ' ')} of {self.day}: {' '.join(got)}"
 
 
+def place(action: CorporateAction) -> tuple[date, int, str, str]:
+    """Its place among all actions, to sort by; what is renamed on one day has one place: it is renamed at once."""
+    which = ("", "") if action.kind == "rename" else (action.symbol, action.kind)
+    return action.day, KINDS[action.kind].rank, *which
+
+
 def action_faults(kind: str, stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(field, what is wrong and what must be) of an action as stated; `stated` maps fields to values or None."""
     if kind not in KINDS:

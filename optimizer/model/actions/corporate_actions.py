@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.model.actions.action_kinds import ENDS, KINDS, CorporateAction, scaled
+from optimizer.model.actions.action_kinds import ENDS, CorporateAction, place, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 DUST = Decimal("1e-9")  # shares; holdings come back from the warehouse as doubles
@@ -113,8 +113,7 @@ def adjust_holdings(
     """
     cash, now = ZERO, tuple(held)
     gains: list[Realised[H]] = []
-    order = sorted(actions, key=lambda action: (action.day, KINDS[action.kind].rank, action.symbol))
-    for _, group in groupby(order, key=lambda action: action.day):
+    for _, group in groupby(sorted(actions, key=place), key=lambda action: action.day):
         of_day = list(group)
         names = {action.symbol: action.new_symbol for action in of_day if action.kind == "rename"}
         now = tuple(replace(item, symbol=names.get(item.symbol, item.symbol)) for item in now)

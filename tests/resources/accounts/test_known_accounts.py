@@ -4,9 +4,10 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from accounts_desk import ACCOUNTS, DAYS, MODELS, TODAY, cut, deliver, make_desk, take
-from bench import STAMP
+from bench import STAMP, ingest
 
 from optimizer import PolicyError
 from resources.accounts.known import accounts_of, find_account, known_portfolios
@@ -19,11 +20,12 @@ from resources.store.warehouse import Warehouse
 
 FILES = {
     "accounts.csv": ACCOUNTS + "A1,Ann,growth,USD,0.02,taxable,2024-01-02\nA2,Bob,taxed,,,exempt,\n"
-    "A3,Bob,taxed,,,,\nA4,Dee,growth,,,,2024-03-01\nA5,Eve,growth,,,,\nA6,Flo,taxed,,,,\n",
+    "A3,Bob,taxed,,,,\nA4,Dee,growth,,,,2024-03-01\nA5,Eve,growth,,,,\nA6,Flo,taxed,,,,\n"
+    "A7,Gil,growth,,,,\nA8,Hal,growth,,,,\n",
     "account_positions.csv": "account,symbol,as_of,quantity,cost_basis,acquired,lot\n"
     "A1,AAA,2024-02-01,10,99.5,,\nA1,CASH,2024-02-01,1000.25,,,\nA2,BBB,2024-02-05,100,,,\n"
     "A3,BBB,2024-02-05,100,,,\nA6,BBB,2024-02-05,60,90,2023-05-01,\nA6,BBB,2024-02-05,40,95,2023-06-01,late\n"
-    "A1,AAA,2024-01-15,999,,,\n",
+    "A1,AAA,2024-01-15,999,,,\nA7,BEFORE,2024-02-01,30,,,\nA8,GONE,2024-02-01,30,,,\n",
     "account_flows.csv": "account,date,amount,reference\nA1,2024-02-01,7,\nA1,2024-02-05,-250,a\nA1,2024-02-05,50,b\n"
     "A1,2024-03-01,99,\n",
     "account_restrictions.csv": "account,symbol,kind,reason,until\nA1,BBB,do_not_buy,insider,\n"
@@ -42,6 +44,13 @@ def snapshots(folder: Path, warehouse: Warehouse, pack: Pack) -> dict[str, Snaps
 def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Warehouse, Pack]:
     folder = tmp_path_factory.mktemp("accounts")
     warehouse = make_desk(folder, FILES)
+    ended = [
+        {"symbol": "BEFORE", "kind": "rename", "new_symbol": "DDD", "value": None},
+        {"symbol": "GONE", "kind": "delisting", "new_symbol": None, "value": 2.0},
+    ]
+    with warehouse.write(STAMP) as tx:
+        ends = [row | {"date": date(2024, 2, 15), "source": "desk", "currency": "USD"} for row in ended]
+        ingest(tx, "corporate_actions", pa.Table.from_pylist(ends))
     assert not sum(item.quarantined for item in take(folder, warehouse, date(2024, 3, 2)))
     return folder, warehouse, cut(warehouse)
 
@@ -66,6 +75,9 @@ def test_rows_become_holdings_cash_and_policy(desk: tuple[Path, Warehouse, Pack]
     assert [lot.lot_id for lot in found["A6"].holdings.lots["BBB"]] == ["BBB-20230501", "late"]
     assert "A4" not in found  # its row holds from the next day on
     assert "it has no positions on record" in str(found["A5"].problem)
+    # under names that ended before anything was priced here
+    assert (found["A7"].problem, found["A7"].holdings.quantities) == (None, {"DDD": Decimal(30)})
+    assert (found["A8"].problem, found["A8"].holdings.cash) == (None, 60)
 
 
 def test_a_portfolio_in_yaml_and_an_account_of_the_same_model_are_computed_alike(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,3 +195,23 @@ def test_the_end_of_an_ingest_is_of_rows_not_of_file_names(desk: Desk) -> None:
     inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
     (done,) = inbox.prices(None, date(2024, 1, 2), lambda said: None)
     assert (done.payload, done.new) == ("prices_20240110.csv", 2)
+
+
+def test_a_share_keeps_the_currency_of_its_security_under_a_new_name(tmp_path: Path) -> None:
+    """What the ticker says since is another company's."""
+    desk = Desk(tmp_path)
+    securities = tmp_path / "reference" / "securities.csv"
+    securities.write_text(
+        "symbol,date,currency,simulated\nOLD,2024-01-01,EUR,false\nOLD,2024-01-03,GBP,false\n",
+        encoding="utf-8",
+    )
+    desk.ingest(
+        actions=ACTIONS + "OLD,2024-01-03,rename,,NEW\n",
+        closes="symbol,date,close\nOLD,2024-01-02,10\nNEW,2024-01-03,10.1\nOLD,2024-01-03,7\n",
+    )
+    found = desk.rows("select symbol, date, currency from prices order by all")
+    assert found == [
+        ("NEW", date(2024, 1, 2), "EUR"),
+        ("NEW", date(2024, 1, 3), "EUR"),
+        ("OLD", date(2024, 1, 3), "GBP"),
+    ]

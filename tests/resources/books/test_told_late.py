@@ -1,0 +1,147 @@
+"""Several words that a paper book hears late, of actions that act on one another, against figures by hand."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from bench import PRICE_TYPES, STAMP, ingest
+from book_chain import DAYS, Chain, book_file, cash, close_rows, shares
+
+BEGUN, E1, E2, E3, E4, HEARD = DAYS[19:25]
+Told = dict[str, Any]
+ORDERED = "a new name that stands in the orders"
+SOLD = "an order of 100 shares under a name that they have no more"
+# 300 PPP that cost 80 and 100 HHH that cost 50, all at 50, XXX beside them: what is told in time and what before the
+# last pack only; then what is held, what it cost in all, and the cash that was paid.
+CASES: dict[str, tuple[list[Told], list[Told], dict[str, float], dict[str, float], float]] = {
+    "a new name of a held share, before its stock dividend": (
+        [{"symbol": "HHH", "date": E4, "kind": "stock_dividend", "value": 0.1}],
+        [{"date": E2, "kind": "rename", "new_symbol": "HHH"}],
+        {"HHH": 440}, {"HHH": 29_000}, 0,
+    ),
+    "a new name on the day of a dividend": (
+        [{"symbol": "HHH", "date": E3, "kind": "special_dividend", "value": 1.0}],
+        [{"date": E3, "kind": "rename", "new_symbol": "HHH"}],
+        {"HHH": 400}, {"HHH": 29_000}, 400,
+    ),
+    ORDERED: (
+        [{"symbol": "XXX", "date": E4, "kind": "dividend", "value": 2.0}],
+        [{"date": E2, "kind": "rename", "new_symbol": "XXX"}],
+        {"HHH": 100, "XXX": 300}, {"HHH": 5_000, "XXX": 24_000}, 600,
+    ),
+    SOLD: (
+        [],
+        [{"date": E2, "kind": "rename", "new_symbol": "XXX"}],
+        {"HHH": 100, "XXX": 200}, {"HHH": 5_000, "XXX": 16_000}, 0,
+    ),
+    "a return of capital and a spin-off": (
+        [],
+        [
+            {"date": E2, "kind": "return_of_capital", "value": 4.0},
+            {"date": E4, "kind": "spin_off", "value": 2.0, "new_symbol": "XXX", "basis_share": 0.25},
+        ],
+        {"HHH": 100, "PPP": 300, "XXX": 600}, {"HHH": 5_000, "PPP": 17_100, "XXX": 5_700}, 1_200,
+    ),
+    "a split and a return of capital": (
+        [],
+        [
+            {"date": E2, "kind": "split", "value": 2.0},
+            {"date": E4, "kind": "return_of_capital", "value": 5.0},
+        ],
+        {"HHH": 100, "PPP": 600}, {"HHH": 5_000, "PPP": 21_000}, 3_000,
+    ),
+    "a stock dividend of what was given since the day before": (
+        [{"date": E1, "kind": "spin_off", "value": 0.5, "new_symbol": "XXX", "basis_share": 0.25}],
+        [{"symbol": "XXX", "date": E2, "kind": "stock_dividend", "value": 0.1}],
+        {"HHH": 100, "PPP": 300, "XXX": 165}, {"HHH": 5_000, "PPP": 18_000, "XXX": 6_000}, 0,
+    ),
+    "a merger into a share on the day of its split": (
+        [{"symbol": "XXX", "date": E3, "kind": "split", "value": 2.0}],
+        [{"date": E3, "kind": "merger", "value": 0.5, "new_symbol": "XXX"}],
+        {"HHH": 100, "XXX": 150}, {"HHH": 5_000, "XXX": 24_000}, 0,
+    ),
+    "a merger and a new name of what it gave": (
+        [],
+        [
+            {"date": E2, "kind": "merger", "value": 0.5, "new_symbol": "HHH"},
+            {"symbol": "HHH", "date": E4, "kind": "rename", "new_symbol": "XXX"},
+        ],
+        {"XXX": 250}, {"XXX": 29_000}, 0,
+    ),
+    "a split, a merger and a dividend of its heir": (
+        [{"symbol": "HHH", "date": E4, "kind": "dividend", "value": 1.0}],
+        [
+            {"date": E1, "kind": "split", "value": 2.0},
+            {"date": E3, "kind": "merger", "value": 0.5, "new_symbol": "HHH"},
+        ],
+        {"HHH": 400}, {"HHH": 29_000}, 400,
+    ),
+}  # fmt: skip
+
+
+def _lots(symbol: str, quantity: int, cost: int) -> str:
+    return f"{symbol}: {{lots: [{{acquired: 2020-01-02, quantity: {quantity}, cost_basis: {cost}}}]}}"
+
+
+def _named(told: Told, own: str) -> Told:
+    stated = {"symbol": "PPP"} | told
+    return {
+        key: f"{value}{own}" if key in ("symbol", "new_symbol") else value for key, value in stated.items()
+    }
+
+
+def test_a_book_is_what_it_would_be_had_all_been_told_in_time(tmp_path: Path) -> None:
+    """All cases go through one book, the symbols of each with its number behind."""
+    cases = {f"_{place}": case for place, case in enumerate(CASES.values())}
+    held_in = ", ".join(f"{_lots(f'PPP{own}', 300, 80)}, {_lots(f'HHH{own}', 100, 50)}" for own in cases)
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{held_in}}}"), AAA=10.0, BBB=10.0)
+    for own, (on_time, late, *_) in cases.items():
+        ends = {
+            one.get("symbol", "PPP"): one["date"]
+            for one in (*on_time, *late)
+            if one["kind"] in ("merger", "rename")
+        }
+        for symbol in ("PPP", "HHH", "XXX"):
+            priced = [day for day in DAYS if symbol not in ends or day < ends[symbol]]
+            book.deliver(close_rows(f"{symbol}{own}", dict.fromkeys(priced, 50.0)))
+    book.day(BEGUN)
+    book.actions(_named(one, own) for own, (on_time, *_) in cases.items() for one in on_time)
+    places = {case: f"_{place}" for place, case in enumerate(CASES)}
+    # A share that is not held stands in the trade list too.
+    wanted = {f"XXX{places[ORDERED]}": 0, f"PPP{places[SOLD]}": 200}
+    days = [book.day(E3), book.day(E4, wanted)]
+    book.actions(_named(one, own) for own, (_, late, *_) in cases.items() for one in late)
+    days.append(book.snapshot(HEARD))
+    (*_, found) = days
+    assert found.problem is None
+    changed = [one for day in days for one in day.holdings.adjustments if one.lot_id is None]
+    for own, (case, (_, _, held, costs, paid)) in zip(cases, CASES.items(), strict=True):
+        its = {name.removesuffix(own): value for name, value in shares(found).items() if name.endswith(own)}
+        assert its == pytest.approx(held), case
+        lots = {name: found.holdings.lots[name + own] for name in its}
+        cost = {name: float(sum(lot.quantity * lot.cost_basis for lot in own)) for name, own in lots.items()}
+        assert cost == pytest.approx(costs), case
+        assert float(sum(one.cash for one in changed if one.symbol.endswith(own))) == pytest.approx(paid), (
+            case
+        )
+    assert float(cash(found)) == pytest.approx(1000 + 100 * 50 + sum(paid for *_, paid in CASES.values()))
+
+
+@pytest.mark.parametrize(("told", "held", "paid"), [("dividend", 100.0, 200), ("split", 200.0, 0)])
+def test_what_rows_said_under_the_old_name_stays_when_they_move_to_the_new_one(
+    tmp_path: Path, told: str, held: float, paid: int
+) -> None:
+    """As ingest keeps them: all under the new name, those of the old one taken back."""
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {OLD: 100}"), AAA=10.0, BBB=10.0)
+    old = close_rows("OLD", {day: 50.0 for day in DAYS if day < E4}, **{told: {E2: 2.0}})
+    book.deliver(old)
+    for day in (BEGUN, E2, E3):
+        book.day(day)
+    book.action("OLD", E4, "rename", new_symbol="NEW")
+    book.prices("NEW", dict.fromkeys(DAYS, 50.0), **{told: {E2: 2.0}})
+    with book.warehouse.write(STAMP) as tx:
+        schema = PRICE_TYPES.append(pa.field("withdrawn", pa.bool_()))
+        ingest(tx, "prices", pa.Table.from_pylist([row | {"withdrawn": True} for row in old], schema=schema))
+    found = book.snapshot(E4)
+    assert (found.problem, shares(found), cash(found)) == (None, {"NEW": held}, 1000 + paid)
