@@ -154,6 +154,11 @@ def new_warehouse(home: Path, connect: Connect = attached) -> Warehouse:
     return copied(_empty, home, connect)
 
 
+def priced_warehouse(home: Path, connect: Connect = attached) -> Warehouse:
+    """One that has taken in `price_rows()`, and nothing else: a copy too."""
+    return copied(_priced, home, connect)
+
+
 def copied(build: Callable[[Path], object], home: Path, connect: Connect = attached) -> Warehouse:
     """What `build` makes of a home, made once by this process; known to it as it stands, as if it wrote it last."""
     shutil.copytree(_original(build), home, dirs_exist_ok=True)
@@ -213,6 +218,11 @@ atexit.register(close_kept)
 def _empty(home: Path) -> None:
     with Warehouse(home).live():
         pass
+
+
+def _priced(home: Path) -> None:
+    with Warehouse(home).write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
 
 
 def _filled(home: Path) -> Warehouse:
