@@ -20,10 +20,10 @@ from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.attribution.backtests import backtest_parts, part_rows
 from resources.results.attribution.summary import path_of
+from resources.results.estimates.pack_estimates import load_case
 from resources.results.factor_models import asks_for_factors
 from resources.results.frontiers import efficient_frontier
 from resources.results.many import FEW
-from resources.results.pack_estimates import load_case
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import (
     POLICY,

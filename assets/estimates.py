@@ -18,11 +18,16 @@ from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import simulated_symbols
 from resources.packs.packs import Pack
-from resources.results.estimate_checks import DRIFT_COLUMNS, condition_number, drifted, ill_conditioned
+from resources.results.estimates.estimate_checks import (
+    DRIFT_COLUMNS,
+    condition_number,
+    drifted,
+    ill_conditioned,
+)
+from resources.results.estimates.estimate_rows import estimate_frames
+from resources.results.estimates.pack_estimates import estimate_on, panels_for
 from resources.results.many import FEW
-from resources.results.pack_estimates import estimate_on, panels_for
 from resources.results.stage_inputs import inputs_of
-from resources.results.stage_outputs import estimate_frames
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import frame
 
@@ -91,20 +96,11 @@ def estimates(
     steady, sound = _steady(moved), _sound(items, stage.desk.checks)
     with stage.read() as con:
         shown = {} if stage.past else {"estimates": preview(frame(con, ESTIMATES, [pack.id]), 30)}
-        extra = {"notes": notes, **shown}
-        yield materialized(
-            con,
-            "return_estimates",
-            pack,
-            [means],
-            extra,
-            asset_key="return_estimates",
-            check_results=[steady],
-        )
-        extra = {"recipes": sorted(found), **plots}
-        yield materialized(
-            con, "covariances", pack, [risks], extra, asset_key="covariances", check_results=[sound]
-        )
+        for name, version, extra, check in (
+            ("return_estimates", means, {"notes": notes, **shown}, steady),
+            ("covariances", risks, {"recipes": sorted(found), **plots}, sound),
+        ):
+            yield materialized(con, name, pack, [version], extra, asset_key=name, check_results=[check])
 
 
 def _steady(moved: pd.DataFrame) -> dg.AssetCheckResult:

@@ -12,7 +12,8 @@ from assets.shared.partitions import OWNERS, PACKS
 from assets.shared.portfolio_rows import PortfolioConfig, record_each
 from resources.accounts.known import Account, accounts_of, find_account
 from resources.books.day_before import DayBefore, day_before, skipped_before
-from resources.books.snapshots import Snapshot, take_snapshots
+from resources.books.snapshots import Snapshot
+from resources.books.take_snapshots import take_snapshots
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection, Entry, head
 from resources.packs.packs import Pack

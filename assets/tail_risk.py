@@ -12,7 +12,7 @@ from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.tails.backtests import Judged, judged
-from resources.settings.tail_risk import TailFile
+from resources.settings.playbook_schemas.tail_risk import TailFile
 from resources.store.warehouse import frame
 
 ALL_TOLD = "every_portfolio_has_a_tail"

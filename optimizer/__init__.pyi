@@ -1,17 +1,20 @@
 # Written by docs/wings.py from _HOMES of __init__.py, so that editors and mypy know the lazy names.
 from optimizer.errors import Conflict as Conflict, DataError as DataError, InfeasibleError as InfeasibleError, PackfolioError as PackfolioError, PolicyError as PolicyError, SolverError as SolverError
-from optimizer.model.action_kinds import CorporateAction as CorporateAction
-from optimizer.model.corporate_actions import adjust_position as adjust_position
+from optimizer.model.actions.action_kinds import CorporateAction as CorporateAction
+from optimizer.model.actions.corporate_actions import adjust_position as adjust_position
 from optimizer.model.costs import CostCurve as CostCurve, CostModel as CostModel, Liquidity as Liquidity, trade_cost as trade_cost
-from optimizer.model.estimates import Estimates as Estimates, Recipe as Recipe
-from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, ExposureType as ExposureType, Fund as Fund, FundExposureMap as FundExposureMap
+from optimizer.model.estimates import Estimates as Estimates
+from optimizer.model.exposure_types import ExposureType as ExposureType
+from optimizer.model.exposures import ExposureCalculator as ExposureCalculator, Fund as Fund, FundExposureMap as FundExposureMap
 from optimizer.model.policies.horizon import Horizon as Horizon
 from optimizer.model.liquidity import LiquidityPanel as LiquidityPanel, rolling_liquidity as rolling_liquidity
 from optimizer.model.policies.fields import BlackLittermanSettings as BlackLittermanSettings
 from optimizer.model.policy import Policy as Policy
-from optimizer.model.portfolio import FactorRisk as FactorRisk, Portfolio as Portfolio, Position as Position, Trade as Trade, Universe as Universe
+from optimizer.model.portfolio import Portfolio as Portfolio, Position as Position, Trade as Trade
+from optimizer.model.recipe import Recipe as Recipe
 from optimizer.model.returns import log_returns as log_returns, simple_returns as simple_returns, total_return_index as total_return_index
-from optimizer.model.text_limits import parse_limit as parse_limit
+from optimizer.model.universe import FactorRisk as FactorRisk, Universe as Universe
+from optimizer.model.policies.text_limits import parse_limit as parse_limit
 from optimizer.factors.attribution import attributed as attributed, predicted_risk as predicted_risk
 from optimizer.factors.factor_model import FactorModel as FactorModel
 from optimizer.factors.fit import FactorSettings as FactorSettings, fit_factors as fit_factors
@@ -34,11 +37,13 @@ from optimizer.beliefs.estimators.shrinkage import geodesic as geodesic, graphic
 from optimizer.beliefs.estimators.spectral import denoised as denoised, statistical_factors as statistical_factors
 from optimizer.numerics.tracking_risk import TrackingRisk as TrackingRisk
 from optimizer.measures import performance as performance, portfolio_measures as portfolio_measures
-from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics, monthly_table as monthly_table, performance_metrics as performance_metrics
+from optimizer.measures.analytics import PortfolioAnalytics as PortfolioAnalytics
 from optimizer.measures.attribution import brinson as brinson
+from optimizer.measures.return_series import monthly_table as monthly_table, performance_metrics as performance_metrics
 from optimizer.problem.setting import Setting as Setting
 from optimizer.solvers.audit import Certificate as Certificate
-from optimizer.solvers.solve import Solution as Solution, solve as solve
+from optimizer.solvers.solution import Solution as Solution
+from optimizer.solvers.solve import solve as solve
 from optimizer.tax.lots import Lot as Lot, TaxRates as TaxRates, harvest_losses as harvest_losses, sell as sell
 from optimizer.tax.taxes import TaxPlan as TaxPlan, Taxes as Taxes
 from optimizer.tax.wash_sales import wash_sales as wash_sales

@@ -1,8 +1,8 @@
 """The sensor that tells a desk what went wrong: `notify.yaml` says where to."""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +10,7 @@ import dagster as dg
 from optimizer import DataError, PackfolioError
 from pipeline.jobs import daily_run
 from pipeline.schedules import closed_sessions
-from resources.alerts.conditions import Alert, conditions, disk
+from resources.alerts.conditions import OVER, Alert, conditions, disk, over
 from resources.alerts.sending import Send, channels
 from resources.alerts.settings import load_notify
 from resources.dagster_resources import DeskResource, WarehouseResource
@@ -25,46 +25,69 @@ LATE = timedelta(hours=4)  # after the close, before a session counts as missed
 def alerts(
     context: dg.SensorEvaluationContext, warehouse: WarehouseResource, desk: DeskResource
 ) -> dg.SkipReason:
-    """Sends what went wrong to the channels of notify.yaml, once while it lasts; what is not taken is sent again."""
+    """Sends what went wrong to the channels of notify.yaml, once while it lasts, and what is over."""
     notify = load_notify(Path(desk.folder))
     if notify is None or not (notify.webhooks or notify.mail):
         return dg.SkipReason("notify.yaml names no channel: nothing is sent")
-    now = datetime.now(UTC)
-    found = list(disk(Path(warehouse.home), notify.free_gib))
-    try:
-        sessions = closed_sessions(desk.load(), warehouse, now - LATE)
-        with warehouse.open().read() as con:
-            found += conditions(con, now.date(), sessions)
-    # Before the first run; or a configuration with mistakes, which a desk must know.
-    except PackfolioError as error:
-        if not isinstance(error, DataError):
-            found.append(Alert("configuration", "configuration", f"the configuration has mistakes: {error}"))
+    home = Path(warehouse.home)
+    found, looked = wrong_now(desk, warehouse, notify.free_gib, datetime.now(UTC))
     told = json.loads(context.cursor) if context.cursor else {}
-    cursor, said, failed = send_new(found, channels(notify), told)
+    cursor, said, failed = send_new(found, looked, channels(notify, home), told)
     context.update_cursor(json.dumps(cursor, sort_keys=True))
     for reason in failed:
         context.log.error(reason)
     return dg.SkipReason("; ".join([*failed, *said]) or "nothing new is wrong")
 
 
-def send_new(
-    found: Sequence[Alert], ways: Mapping[str, Send], told: Mapping[str, Sequence[str]]
-) -> tuple[dict[str, list[str]], list[str], list[str]]:
-    """Sends each channel what it was not told yet.
+def wrong_now(
+    desk: DeskResource, warehouse: WarehouseResource, least_gib: float, now: datetime
+) -> tuple[list[Alert], set[str]]:
+    """What is wrong, and the kinds that were looked at: of the others nobody knows whether they are over."""
+    found = list(disk(Path(warehouse.home), least_gib))
+    looked = {"configuration"} | ({"disk"} if least_gib else set())
+    sessions: Collection[date] | None = None
+    try:
+        sessions = closed_sessions(desk.load(), warehouse, now - LATE)
+    except PackfolioError as error:
+        found.append(Alert("configuration", "configuration", f"the configuration has mistakes: {error}"))
+    opened = warehouse.open()
+    if not opened.published.exists():  # before the first run
+        return found, looked
+    try:
+        with opened.read() as con:
+            found += conditions(con, now, sessions or ())
+    except DataError as error:
+        found.append(Alert("record", "record", f"the published copy cannot be read: {error}"))
+        return found, looked | {"record"}
+    unseen = {"disk"} if sessions is not None else {"disk", "missed_session"}
+    return found, looked | set(OVER) - unseen
 
-    told  channel -> keys that were sent and still last
+
+def send_new(
+    found: Sequence[Alert], looked: Collection[str], ways: Mapping[str, Send], told: Mapping[str, object]
+) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
+    """Sends each channel what it was not told yet, and of which kinds nothing is wrong any more.
+
+    looked  the kinds that were looked at
+    told    channel -> (key -> kind) of what was sent and still lasts
     Gives the same of after, what was sent, and what was not taken: it is sent again the next time.
     """
-    keys = {alert.key for alert in found}
-    after, said, failed = {}, [], []
+    keys, kinds = {alert.key for alert in found}, {alert.kind for alert in found}
+    after, said, failed = dict[str, dict[str, str]](), list[str](), list[str]()
     for name, send in ways.items():
-        known = [key for key in told.get(name, ()) if key in keys]
-        new = [alert for alert in found if alert.key not in known]
+        known = told.get(name)
+        known = known if isinstance(known, dict) else {}  # an older release kept no kinds
+        lasting = {key: kind for key, kind in known.items() if key in keys or kind not in looked}
+        new = [alert for alert in found if alert.key not in lasting]
+        ended = [over(kind) for kind in sorted({*known.values()} - {*lasting.values()} - kinds)]
         try:
-            if new:
-                send(new)
-                said.append(f"{name} was told of {', '.join(alert.key for alert in new)}")
-            after[name] = [*known, *(alert.key for alert in new)]
+            if new or ended:
+                send([*new, *ended])
+            said += [f"{name} was told of {', '.join(alert.key for alert in new)}"] if new else []
+            said += (
+                [f"{name} was told what is over: {', '.join(alert.key for alert in ended)}"] if ended else []
+            )
+            after[name] = lasting | {alert.key: alert.kind for alert in new}
         except PackfolioError as error:
             after[name] = known
             failed.append(str(error))

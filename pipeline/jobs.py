@@ -8,7 +8,6 @@ import dagster as dg
 from optimizer import DataError
 from optimizer.errors import how_many
 from pipeline.run_history.storage import EventHistory
-from resources.audit.rotation import backup_into
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.settings.configuration import HousekeepingFile, housekeeping
 
@@ -41,6 +40,8 @@ research = dg.define_asset_job(
 @dg.op
 def make_backup(context: dg.OpExecutionContext, warehouse: WarehouseResource, desk: DeskResource) -> None:
     """A verified backup into the folder that pipeline.yaml names; the oldest beyond `keep_backups` are taken away."""
+    from resources.audit.rotation import backup_into  # with the libraries of signatures: not for each run
+
     settings, config = housekeeping(Path(desk.folder)), Path(desk.folder)
     if settings.backup_folder is None:
         raise DataError("pipeline.yaml names no housekeeping.backup_folder; name one on other storage")

@@ -136,6 +136,8 @@ def _routes(app: FastAPI) -> None:
     app.get("/docs", include_in_schema=False)(docs)
     app.get("/health", summary="Whether the process lives")(health)
     app.get("/ready", summary="Whether the warehouse can be read, and how old its newest pack is")(ready)
+    for path, probe in (("/health", health), ("/ready", ready)):  # monitors ask by HEAD
+        app.head(path, include_in_schema=False)(probe)
 
 
 def _execute_schema() -> dict[str, Any]:

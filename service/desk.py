@@ -10,17 +10,22 @@ import pandas as pd
 from optimizer import DataError, Estimates, FactorModel, PolicyError, Reasons, Recipe
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
+from resources.books.lots.tax_lots import read_plan
 from resources.books.orders import past_reasons
 from resources.books.snapshots import Snapshot, read_snapshots
-from resources.books.tax_lots import read_plan
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
 from resources.packs.near_symbols import strange_symbols, unknown_symbols
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, find_pack, latest_fresh
 from resources.packs.rates import risk_free_rate
+from resources.results.estimates.pack_estimates import (
+    Case,
+    evidence_with_scenarios,
+    impact_liquidity,
+    load_case,
+)
 from resources.results.factor_models import asks_for_factors, factors_of
-from resources.results.pack_estimates import Case, evidence_with_scenarios, impact_liquidity, load_case
 from resources.results.pack_inputs import by_factors, under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks

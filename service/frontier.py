@@ -11,7 +11,7 @@ from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy, enough
 from optimizer.proposals.frontier import free_of_trades
 from optimizer.typing import Array
-from service.answers import FrontierAnswer, FrontierPoint
+from service.answers.proposals import FrontierAnswer, FrontierPoint
 from service.desk import Loaded
 
 POINTS = 12

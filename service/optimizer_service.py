@@ -10,10 +10,11 @@ from uuid import UUID
 
 from optimizer import DataError, trade_cost
 from resources.results.queries import regime_of
-from resources.settings.playbooks import HEDGES, SCENARIOS, Shocks
+from resources.settings.playbook_schemas.scenario_schema import Shocks
+from resources.settings.playbooks import HEDGES, SCENARIOS
 from resources.settings.view_files import View
 from resources.settings.yaml_files import parse_value
-from service.answers import Answer, as_dict
+from service.answers.answer import Answer, as_dict
 from service.desk import Desk
 from service.policies import PolicyConstraints, parse_policy, parse_views
 from service.proposals import analyzed, proposed, traded

@@ -8,21 +8,14 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from optimizer import PolicyError
-from resources.settings.playbooks import TEMPLATES, Shocks
+from resources.settings.playbook_schemas.scenario_schema import Shocks
+from resources.settings.playbooks import TEMPLATES
 from resources.settings.policies.values import Strict
 from resources.settings.view_files import AnyViewFile
 from service import optimizer_service
-from service.answers import (
-    Answer,
-    FactorHedgesAnswer,
-    FrontierAnswer,
-    HedgesAnswer,
-    ImpactAnswer,
-    RebalanceAnswer,
-    RegimeAnswer,
-    StressAnswer,
-    as_json,
-)
+from service.answers.answer import Answer, as_json
+from service.answers.proposals import FrontierAnswer, ImpactAnswer, RebalanceAnswer
+from service.answers.risk import FactorHedgesAnswer, HedgesAnswer, RegimeAnswer, StressAnswer
 from service.frontier import frontier
 from service.optimizer_service import OptimizerService
 from service.policies import MOST_VIEWS, merged_policy

@@ -10,7 +10,7 @@ import pandas as pd
 
 from optimizer import performance_metrics
 from optimizer.backtests.dated_facts import benchmark_index
-from optimizer.measures.analytics import annual_rates
+from optimizer.measures.return_series import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
@@ -20,10 +20,11 @@ from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
-from resources.results.queries import backtest_of, pack_of_backtest, rows
+from resources.results.queries import backtest_of, pack_of_backtest
 from resources.results.replays.replay_inputs import prices_to_the_end
 from resources.settings.policies.policy_grid import is_variant
-from service.answers import plain
+from resources.store.query_rows import rows
+from service.answers.answer import plain
 from service.desk import Reading
 
 OWN, BENCHMARK = "policy", "benchmark"
@@ -126,15 +127,7 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
     tested = pack_of_backtest(con, pack, snapshot.portfolio_id)
     if tested is None:
         return None
-    table = pd.DataFrame(
-        rows(
-            con,
-            'select strategy, date, nav, "return", drawdown, simulated from latest_backtest_results '
-            "where pack_id = ? and portfolio_id = ? order by date, strategy",
-            [tested, snapshot.portfolio_id],
-        )
-    )
-    table = table[~table["strategy"].map(is_variant)]
+    table = _days_tested(con, tested, snapshot.portfolio_id)
     nav, returns, falls = (
         table.pivot(index="date", columns="strategy", values=column)
         for column in ("nav", "return", "drawdown")
@@ -164,6 +157,18 @@ def _backtest(con: Connection, pack: Pack, snapshot: Snapshot, window: int) -> d
             if name in since
         },
     }
+
+
+def _days_tested(con: Connection, pack_id: str, portfolio_id: str) -> pd.DataFrame:
+    """A row a day and strategy of a backtest, less the policies of a sweep."""
+    found = rows(
+        con,
+        'select strategy, date, nav, "return", drawdown, simulated from latest_backtest_results '
+        "where pack_id = ? and portfolio_id = ? order by date, strategy",
+        [pack_id, portfolio_id],
+    )
+    table = pd.DataFrame(found)
+    return table[~table["strategy"].map(is_variant)]
 
 
 def _measured(returns: pd.DataFrame, name: str, rates: float | pd.Series) -> Mapping[str, float]:

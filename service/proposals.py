@@ -12,10 +12,10 @@ from optimizer.proposals.proposal import orders_impact
 from optimizer.solvers.hierarchy import PriorityLevel
 from optimizer.trading.impact import Side, impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 from resources.results.stage_outputs import as_json
 from resources.settings.policies.limit_words import desk_warnings
-from service.answers import (
+from service.answers.proposals import (
     ConstraintAnswer,
     ImpactAnswer,
     LevelAnswer,

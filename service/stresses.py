@@ -27,7 +27,7 @@ from resources.results.factor_models import with_others
 from resources.results.risk_outputs import hedged, jumped, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks
-from service.answers import (
+from service.answers.risk import (
     FactorHedgeAnswer,
     FactorHedgesAnswer,
     HedgeAnswer,

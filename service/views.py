@@ -14,9 +14,10 @@ from resources.lineage.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
 from resources.results.attribution.summary import attribution_of
-from resources.results.queries import packs_table, portfolios_of, regime_of, rows
-from resources.settings.playbooks import Shocks
-from service.answers import plain
+from resources.results.queries import packs_table, portfolios_of, regime_of
+from resources.settings.playbook_schemas.scenario_schema import Shocks
+from resources.store.query_rows import rows
+from service.answers.answer import plain
 from service.desk import Desk, Reading
 from service.http.callers import Caller
 from service.performance import performance as performance_of

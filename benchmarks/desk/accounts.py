@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from assets.shared.portfolio_rows import record_each
 from resources.accounts.ingest import AccountInbox
 from resources.accounts.known import accounts_of
-from resources.books.snapshots import read_snapshots, take_snapshots
+from resources.books.snapshots import read_snapshots
+from resources.books.take_snapshots import take_snapshots
 from resources.ledger.ledger import Stamp, append_entry, written_cells
 from resources.logs.appending import append_log
 from resources.packs.packs import cut_pack

@@ -29,7 +29,7 @@ from resources.ledger.ledger import Connection, Stamp
 from resources.logs.calendars import Calendar, load_calendar
 from resources.logs.recorded_prices import newest_closes_on_record
 from resources.logs.rows_around import rows_around
-from resources.logs.storing import store_delivery
+from resources.logs.storing import in_own_currencies, stated_currencies, store_delivery
 from resources.packs.pack_prices import read_panel, window_start
 from resources.packs.packs import Pack, cut_pack
 from resources.prices.files import Reading
@@ -165,7 +165,7 @@ class Bench:
 
     def append(self, store: Warehouse, delivery: Delivery) -> None:
         with store.write(STAMP) as tx:
-            store_delivery(tx, delivery, "prices.parquet")
+            store_delivery(tx, in_own_currencies(delivery, stated_currencies(tx.con)), "prices.parquet")
 
     def pack(self, store: Warehouse, as_of: date) -> Pack:
         sessions = self.calendar.sessions(date(2024, 9, 1), as_of)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,10 @@ def mutants(path: Path) -> Iterator[Mutant]:
     def at(line: int, column: int) -> int:
         return starts[line - 1] + column
 
-    seen = set()
+    written, seen = Written(source, at), set()
     for node in nodes(ast.parse(source)):
-        span = at(node.lineno, node.col_offset), at(node.end_lineno, node.end_col_offset)
-        for (start, end), text in edits(node, span, source, at):
+        span = written.place(node)
+        for (start, end), text in edits(node, span, written):
             before = source[start:end].decode()
             if (start, end, text) not in seen and before != text:
                 seen.add((start, end, text))
@@ -102,23 +102,32 @@ def is_text(node: ast.AST) -> bool:
 Edit = tuple[tuple[int, int], str]
 
 
-def edits(node: ast.expr | ast.stmt, span: tuple[int, int], source: bytes, at) -> Iterator[Edit]:  # type: ignore[no-untyped-def]
-    """The edits of one node, as (start, end) and the new text."""
+@dataclass(frozen=True)
+class Written:
+    """The text of a file: where its nodes stand in it, and what they say."""
 
-    def place(of: ast.AST) -> tuple[int, int]:
-        return at(of.lineno, of.col_offset), at(of.end_lineno, of.end_col_offset)  # type: ignore[attr-defined]
+    source: bytes
+    at: Callable[[int, int], int]
 
-    def text(of: ast.AST) -> str:
-        start, end = place(of)
-        return source[start:end].decode()
+    def place(self, of: ast.AST) -> tuple[int, int]:
+        return self.at(of.lineno, of.col_offset), self.at(of.end_lineno, of.end_col_offset)  # type: ignore[attr-defined]
 
-    def between(left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Edit]:
-        start, end = place(left)[1], place(right)[0]
-        gap = re.sub(r"#.*", lambda found: " " * len(found[0]), source[start:end].decode())
+    def text(self, of: ast.AST) -> str:
+        start, end = self.place(of)
+        return self.source[start:end].decode()
+
+    def between(self, left: ast.AST, right: ast.AST, old: str, new: str) -> Iterator[Edit]:
+        """The edit of an operator, which stands between two nodes."""
+        start, end = self.place(left)[1], self.place(right)[0]
+        gap = re.sub(r"#.*", lambda found: " " * len(found[0]), self.source[start:end].decode())
         pattern = rf"\b{old}\b" if old.isalpha() or " " in old else re.escape(old)
         if found := re.search(pattern, gap):
             yield (start + found.start(), start + found.end()), new
 
+
+def edits(node: ast.expr | ast.stmt, span: tuple[int, int], written: Written) -> Iterator[Edit]:
+    """The edits of one node, as (start, end) and the new text."""
+    place, text, between = written.place, written.text, written.between
     match node:
         case ast.Compare():
             for left, kind, right in zip(
@@ -145,13 +154,15 @@ def edits(node: ast.expr | ast.stmt, span: tuple[int, int], source: bytes, at) -
         case ast.If() | ast.IfExp() | ast.While():
             yield place(node.test), f"(not ({text(node.test)}))"
         case ast.Call():
-            yield from calls(node, place, text)
+            yield from calls(node, written)
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
             yield place(value), "None"
         case ast.Expr(value=ast.Call()):
             yield span, "pass"
         case ast.Tuple(elts=[_, _, *_], ctx=ast.Load()) | ast.List(elts=[_, _, *_], ctx=ast.Load()):
-            comma = len(node.elts) == 2 and "," not in source[place(node.elts[-1])[1] : span[1]].decode()
+            comma = (
+                len(node.elts) == 2 and "," not in written.source[place(node.elts[-1])[1] : span[1]].decode()
+            )
             yield (place(node.elts[-2])[1], place(node.elts[-1])[1]), "," if comma else ""
 
 
@@ -165,8 +176,9 @@ def constants(value: object) -> Iterator[str]:
             yield repr(value * 1e4) if 0 < value < TINY else repr(2 * value or 1.0)
 
 
-def calls(node: ast.Call, place, text) -> Iterator[Edit]:  # type: ignore[no-untyped-def]
+def calls(node: ast.Call, written: Written) -> Iterator[Edit]:
     """Two arguments swapped, a keyword left out."""
+    place, text = written.place, written.text
     starred = any(isinstance(argument, ast.Starred) for argument in node.args[:2])
     if len(node.args) > 1 and not starred:
         first, second = node.args[0], node.args[1]

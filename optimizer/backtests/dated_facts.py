@@ -16,8 +16,8 @@ from optimizer.errors import DataError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.fit import FactorSettings, fit_factors
 from optimizer.factors.panel import YEAR, FactorPanel
-from optimizer.measures.analytics import annual_rates
-from optimizer.model.estimates import Recipe
+from optimizer.measures.return_series import annual_rates
+from optimizer.model.recipe import Recipe
 from optimizer.model.returns import check_table
 from optimizer.model.sessions import Dates, as_dates
 from optimizer.typing import Array

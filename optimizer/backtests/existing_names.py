@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import isinf
 
+from optimizer.model.policies.text_limits import parse_limit
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
-from optimizer.model.text_limits import parse_limit
+from optimizer.model.universe import Universe
 from optimizer.problem.written.names import kind_and_name
 
 

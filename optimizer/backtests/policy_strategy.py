@@ -16,12 +16,13 @@ from optimizer.beliefs.black_litterman import delta_of
 from optimizer.beliefs.estimators.recipes import estimate_window
 from optimizer.beliefs.estimators.windows import first_row
 from optimizer.model.costs import CostCurve, CostModel
-from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.estimates import Estimates
 from optimizer.model.liquidity import LiquidityPanel
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.recipe import Recipe
 from optimizer.model.returns import check_values
 from optimizer.model.sessions import Dates
+from optimizer.model.universe import Universe
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
 from optimizer.proposals.frontier import free_of_trades

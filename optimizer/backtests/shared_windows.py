@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.model.estimates import Estimates, Recipe
-from optimizer.model.portfolio import Universe
+from optimizer.model.estimates import Estimates
+from optimizer.model.recipe import Recipe
 from optimizer.model.sessions import Dates
+from optimizer.model.universe import Universe
 from optimizer.typing import Array
 
 

@@ -26,7 +26,7 @@ from optimizer.errors import (
     SolverError,
     check_one_of,
 )
-from optimizer.measures.analytics import annual_rates
+from optimizer.measures.return_series import annual_rates
 from optimizer.model.costs import CostModel
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.returns import check_table, dated_numbers

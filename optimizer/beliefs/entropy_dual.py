@@ -6,8 +6,8 @@ import numpy as np
 
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Polyhedron
 from optimizer.numerics.lp import solve_lp
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 STEPS = 200

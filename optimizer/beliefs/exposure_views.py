@@ -7,7 +7,8 @@ from functools import cached_property, partial
 import numpy as np
 
 from optimizer.errors import PolicyError, meant
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import FundExposureMap
 from optimizer.typing import Array
 
 PREFIX = "exposure:"

@@ -7,7 +7,7 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError
-from optimizer.model.portfolio import FactorRisk, Universe
+from optimizer.model.universe import FactorRisk, Universe
 from optimizer.numerics.counted import floats
 from optimizer.numerics.matrices import LowRank
 from optimizer.typing import Array

@@ -8,7 +8,8 @@ import pandas as pd
 from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import FundExposureMap
 from optimizer.model.returns import carino_links
 from optimizer.numerics.counted import floats, same_labels
 

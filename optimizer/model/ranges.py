@@ -6,7 +6,7 @@ from numbers import Integral, Real
 
 from optimizer.errors import PolicyError, asked, nearest
 from optimizer.model.alignment import by_name
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.numerics.counted import RATE, RATE_MEANT
 
 LOWEST_PRIORITY = 9

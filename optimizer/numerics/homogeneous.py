@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import solve_qp
 from optimizer.typing import Array
 

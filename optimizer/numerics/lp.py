@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 if TYPE_CHECKING:

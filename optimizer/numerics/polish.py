@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 Mask = npt.NDArray[np.bool_]

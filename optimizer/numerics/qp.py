@@ -6,9 +6,10 @@ import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
 from optimizer.numerics.column_generation import by_candidates
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.lp import inhabited
 from optimizer.numerics.polish import polish
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 SMALL, MANY, LARGE = 50, 150, 1000

@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.numerics.answers import Answer
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import solve_qp
 from optimizer.typing import Array
 

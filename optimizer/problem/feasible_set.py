@@ -5,7 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, folded, polyhedron
+from optimizer.numerics.convex_limits import Limits, Norm
+from optimizer.numerics.polyhedra import Polyhedron, folded, polyhedron
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.typing import Array
 

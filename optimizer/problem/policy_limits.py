@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.model.ranges import ends
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
 from optimizer.problem.setting import Setting, mean_of, named

@@ -4,8 +4,8 @@ import numpy as np
 
 from optimizer.errors import DataError, PolicyError
 from optimizer.model.ranges import ends
+from optimizer.problem.clusters.hierarchical import IntArray
 from optimizer.problem.goals import RISKLESS
-from optimizer.problem.hierarchical import IntArray
 from optimizer.problem.setting import Setting, aligned
 from optimizer.typing import Array
 

@@ -9,7 +9,7 @@ from optimizer.errors import PolicyError, strange
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.numerics.counted import floats
 from optimizer.typing import Array
 

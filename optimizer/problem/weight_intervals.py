@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Polyhedron
+from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.typing import Array
 

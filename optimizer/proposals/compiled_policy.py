@@ -13,7 +13,8 @@ from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyE
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Number, Portfolio, Universe, price_of
+from optimizer.model.portfolio import Number, Portfolio, price_of
+from optimizer.model.universe import Universe
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.qp import SMALL
 from optimizer.numerics.tracking_risk import TrackingRisk
@@ -22,7 +23,8 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
 from optimizer.problem.setting import Setting, named
 from optimizer.problem.trade_bounds import restrictions_of
-from optimizer.solvers.solve import Solution, solved, unlimited
+from optimizer.solvers.solution import Solution
+from optimizer.solvers.solve import solved, unlimited
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
 from optimizer.tax.taxes import TaxPlan
 from optimizer.trading.frozen import FrozenPosition, beside_frozen, with_frozen

@@ -14,9 +14,10 @@ from optimizer.beliefs.market_views import JointViews, MarketView, ViewMatrix
 from optimizer.errors import InfeasibleError, PolicyError, SolverError, one_of
 from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ExposureCalculator, ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ExposureCalculator, FundExposureMap
 from optimizer.model.policies.fields import BlackLittermanSettings
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.problem.policy_limits import exposure_limits, notional
 from optimizer.problem.setting import Setting, checked_weights
 from optimizer.proposals.engine_constraints import METHOD_OF, ObjectiveType, OptimizationConstraints

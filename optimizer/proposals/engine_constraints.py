@@ -5,11 +5,11 @@ from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 
 from optimizer.arguments import typed
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.model.policies.fields import DoubtShape, ForcedCash, OnConflict
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import FactorRisk
 from optimizer.model.ranges import Range
+from optimizer.model.universe import FactorRisk
 from optimizer.problem.methods import SCENARIO_COSTS
 
 

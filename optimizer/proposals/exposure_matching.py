@@ -7,7 +7,8 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ABSURD_WEIGHT, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.ranges import checked_exposures
 from optimizer.numerics.answers import NoAnswerError
@@ -19,7 +20,7 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting
 from optimizer.solvers.conflicts import explain
 from optimizer.solvers.names import cardinality
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 

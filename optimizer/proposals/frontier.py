@@ -9,10 +9,11 @@ from optimizer.errors import PolicyError, check_one_of
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.setting import mean_of
-from optimizer.solvers.solve import Solution, solve
+from optimizer.solvers.solution import Solution
+from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 
 RISKS = (

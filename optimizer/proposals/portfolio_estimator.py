@@ -13,10 +13,11 @@ from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError, meant
 from optimizer.measures import performance
 from optimizer.model.alignment import check_names
-from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.recipe import Recipe
 from optimizer.model.returns import per_period
+from optimizer.model.universe import Universe
 from optimizer.solvers.solve import solve
 from optimizer.typing import Array
 

@@ -11,7 +11,7 @@ from optimizer.errors import PolicyError, check_one_of
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.fields import BlackLittermanSettings
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.typing import Array
 
 Start = tuple[Array, Array | None]

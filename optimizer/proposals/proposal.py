@@ -16,12 +16,13 @@ from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.premia import split_returns
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import ZERO, Number, Portfolio, Universe, exact, money
+from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money
+from optimizer.model.universe import Universe
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
 from optimizer.proposals.compiled_policy import CompiledPolicy, Mandate, enough
 from optimizer.proposals.priors import left_out_of_prior, market_aversion, starting_point
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.trading.impact import Impact, impact
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.trade_list import TradeList

@@ -18,14 +18,15 @@ from optimizer.measures.portfolio_measures import (
     volatility,
 )
 from optimizer.model.costs import CostModel
-from optimizer.model.exposures import ExposureCalculator, ExposureType
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ExposureCalculator
 from optimizer.model.portfolio import Number, Portfolio, Trade
 from optimizer.numerics.counted import uncounted
 from optimizer.problem.policy_limits import notional
 from optimizer.problem.setting import Setting
 from optimizer.solvers.audit import Binding, Certificate
 from optimizer.solvers.hierarchy import Unmet
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.trading.trades import build_trades
 from optimizer.typing import Array
 

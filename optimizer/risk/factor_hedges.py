@@ -13,7 +13,7 @@ from optimizer.factors.factor_model import FactorModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.numerics.matrices import LowRank
 from optimizer.risk.hedges import Instrument
 from optimizer.solvers.solve import solve

@@ -9,7 +9,8 @@ from typing import Literal
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.costs import CostModel
-from optimizer.model.exposures import ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import FundExposureMap
 from optimizer.model.portfolio import ZERO, Action, money
 
 REGIMES = (

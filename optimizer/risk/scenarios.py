@@ -11,7 +11,8 @@ import numpy as np
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, one_of, some_of
 from optimizer.model.alignment import check_names, named_columns
-from optimizer.model.exposures import ExposureType, Fund
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import Fund
 from optimizer.model.ranges import check_between
 from optimizer.numerics.counted import floats
 from optimizer.risk.factor_regression import FactorFit, Regression

@@ -3,8 +3,8 @@
 import numpy as np
 
 from optimizer.measures.portfolio_measures import volatility
+from optimizer.problem.cost_terms import borrows, fees_of
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
-from optimizer.problem.methods import borrows, fees_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.trade_bounds import strangers
@@ -61,10 +61,9 @@ def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]
             shares = goal.shares(w)
             if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(np.abs(shares - goal.budgets)))
-                exposures = isinstance(goal, RiskBudget) and goal.loadings is not None
-                whose = "one exposure's" if exposures else f"{symbols[worst]}'s"
+                named = (goal.exposures if isinstance(goal, RiskBudget) else ()) or symbols
                 return (
-                    f"risk budgets cannot be met under the limits: {whose} share of the {goal.shared} is "
+                    f"risk budgets cannot be met under the limits: {named[worst]}'s share of the {goal.shared} is "
                     f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
                 )
         case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import LONG_ONLY, Absolute, Largest, Limits, Norm, Polyhedron
+from optimizer.numerics.convex_limits import LONG_ONLY, Absolute, Largest, Limits, Norm
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.shares.convex_part import ConvexPart
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Tail, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.priorities import in_percent
+from optimizer.problem.scenario_goals import Tail
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.trade_bounds import RESTRICTIONS

@@ -7,8 +7,9 @@ import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, polyhedron
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
 from optimizer.numerics.lp import inhabited
+from optimizer.numerics.polyhedra import polyhedron
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.goals import Quadratic
 from optimizer.solvers.elastic import (

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Norm, Polyhedron
+from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import dense, variances
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.goals import RiskBudget, some_risk
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget
 from optimizer.solvers.fast.risk_budgets import LEAST

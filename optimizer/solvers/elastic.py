@@ -6,20 +6,9 @@ import numpy as np
 
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import (
-    INF,
-    LONG_ONLY,
-    Absolute,
-    Hidden,
-    Largest,
-    Limits,
-    Linear,
-    Norm,
-    Polyhedron,
-    outer,
-    polyhedron,
-)
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Absolute, Hidden, Largest, Limits, Linear, Norm
 from optimizer.numerics.lp import solve_lp
+from optimizer.numerics.polyhedra import Polyhedron, outer, polyhedron
 from optimizer.problem.goals import Quadratic
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.audit import RADIUS, lower_bound

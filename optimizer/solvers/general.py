@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Norm, Polyhedron
+from optimizer.numerics.convex_limits import INF, Norm
 from optimizer.numerics.matrices import dense, variances
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.numerics.polyhedra import Polyhedron
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.typing import Array
 

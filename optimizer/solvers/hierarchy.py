@@ -8,20 +8,16 @@ from math import ceil, inf, isfinite
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm, Polyhedron
+from optimizer.errors import how_many
+from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
-from optimizer.solvers.elastic import (
-    elastic,
-    groups_of,
-    individual,
-    least_slack,
-    unit_of,
-)
+from optimizer.solvers.elastic import elastic, groups_of, individual, least_slack, unit_of
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
@@ -58,9 +54,9 @@ class Unmet:
             return (
                 f"{self.limit} gives way by {gave}, by its priority {self.priority}: {value}, limit {bound}"
             )
-        when = f"it can hold after {self.rebalances:.0f} rebalances" if isfinite(self.rebalances) else (
-            "it cannot hold under the limits on trades"
-        )  # fmt: skip
+        when = "it cannot hold under the limits on trades"
+        if isfinite(self.rebalances):
+            when = f"it can hold after {how_many(round(self.rebalances), 'rebalance')}"
         return f"{self.limit} is not met yet: {value}, limit {bound}; {when}"
 
 

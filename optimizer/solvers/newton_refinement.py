@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp_exactly
 from optimizer.problem.goals import RESTING, Quadratic, Ratio, Traded, doubt_slope
 from optimizer.solvers.fast.ellipsoid_tangents import refine

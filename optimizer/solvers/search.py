@@ -11,8 +11,9 @@ from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.feasible_set import FeasibleSet, plain
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
 from optimizer.problem.priorities import levels_of
+from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened

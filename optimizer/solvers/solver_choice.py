@@ -7,17 +7,15 @@ import numpy as np
 
 from optimizer.errors import DataError, SolverError
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Polyhedron, outer
 from optimizer.numerics.lp import inhabited, solve_lp
 from optimizer.numerics.matrices import dense, variances
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import (
     Goal,
     Quadratic,
     Ratio,
     RiskBudget,
-    Scenario,
-    Tail,
     Traded,
     at_kink,
     doubted,
@@ -25,6 +23,7 @@ from optimizer.problem.goals import (
     without_algorithm,
 )
 from optimizer.problem.scenario_costs import GrowthLoss, WorstRealization
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify

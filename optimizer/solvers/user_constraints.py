@@ -16,7 +16,8 @@ from optimizer.errors import InfeasibleError, PolicyError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Limits, Linear
 from optimizer.problem.feasible_set import FeasibleSet, plain
-from optimizer.problem.goals import Goal, Quadratic, Scenario, Traded
+from optimizer.problem.goals import Goal, Quadratic, Traded
+from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.tails.tail_goals import RobustTail
 from optimizer.solvers.audit import Certificate
 from optimizer.solvers.fast.dispatch import Candidate

@@ -9,7 +9,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import Number, Portfolio, price_of
 from optimizer.model.ranges import Range, ends
 from optimizer.problem.priorities import closing
-from optimizer.solvers.solve import Solution
+from optimizer.solvers.solution import Solution
 from optimizer.tax.lots import Harvest, Lot, harvest_losses
 from optimizer.tax.taxes import HarvestRule, TaxPlan
 from optimizer.tax.wash_sales import WASH_DAYS

@@ -11,9 +11,10 @@ from optimizer.arguments import typed
 from optimizer.measures.performance import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
-from optimizer.model.exposures import ABSURD_WEIGHT, ExposureType, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import ABSURD_WEIGHT, FundExposureMap
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.numerics.counted import uncounted
 from optimizer.problem.setting import aligned
 from optimizer.trading.trade_list import TradeList

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from optimizer.errors import InfeasibleError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.box_qp import least_of_factors, least_within
-from optimizer.numerics.convex_limits import Polyhedron
 from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import Index, LowRank, block
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.trading.lot_relaxation import TOLERANCE, Relaxation, RoundingProblem
 from optimizer.trading.trade_elimination import RESTS, thinned
 from optimizer.typing import Array

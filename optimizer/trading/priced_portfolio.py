@@ -59,11 +59,7 @@ def make_book(
     lot, names = ZERO, sorted({*portfolio.positions, *wanted})
     by_symbol = lots if isinstance(lots, Mapping) else dict.fromkeys(names, lots)
     for symbol in names:
-        if fx is not None and symbol not in fx:
-            raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
-        rate = exact(fx[symbol], f"the exchange rate of {symbol}") if fx is not None else one
-        if rate <= 0:
-            raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
+        rate = one if fx is None else _rate_of(symbol, fx)
         local = price_of(symbol, prices)
         held = portfolio.positions.get(symbol)
         quantity = held.quantity if held else ZERO
@@ -73,11 +69,7 @@ def make_book(
                 f"{symbol} has no lot; give one per symbol that is held or wanted, or one for all"
             )
         if stated is not read:
-            read, lot = stated, exact(stated, f"the lot of {symbol}")
-            if not 0 < lot <= MOST_SHARES:
-                raise PolicyError(
-                    f"{symbol}: a lot of {lot} shares; above 0 and at most {MOST_SHARES:,} are needed"
-                )
+            read, lot = stated, _checked_lot(symbol, stated)
         price = local if fx is None else local * rate
         worth = quantity * price
         value = money(worth)
@@ -89,3 +81,20 @@ def make_book(
     if book.nav <= 0:
         raise DataError(f"{book.name} is worth {book.nav}; trades need a value above 0")
     return book
+
+
+def _rate_of(symbol: str, fx: Mapping[str, Number]) -> Decimal:
+    """The base currency's price of the symbol's own."""
+    if symbol not in fx:
+        raise DataError(f"{symbol} has no exchange rate; give the base currency's price of its currency")
+    if (rate := exact(fx[symbol], f"the exchange rate of {symbol}")) <= 0:
+        raise DataError(f"{symbol} has the exchange rate {rate}; it must be above 0: correct the rate")
+    return rate
+
+
+def _checked_lot(symbol: str, stated: Number) -> Decimal:
+    """The shares in a lot."""
+    lot = exact(stated, f"the lot of {symbol}")
+    if not 0 < lot <= MOST_SHARES:
+        raise PolicyError(f"{symbol}: a lot of {lot} shares; above 0 and at most {MOST_SHARES:,} are needed")
+    return lot

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from optimizer.model.portfolio import Universe
+from optimizer.model.universe import Universe
 from optimizer.solvers.audit import Binding
 from optimizer.solvers.hierarchy import Unmet
 

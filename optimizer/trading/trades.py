@@ -13,8 +13,9 @@ from optimizer.model.costs import CostCurve, CostModel
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.checks import PERCENT_MEANT
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import Number, Portfolio, Universe, exact
+from optimizer.model.portfolio import Number, Portfolio, exact
 from optimizer.model.ranges import checked_number
+from optimizer.model.universe import Universe
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
@@ -84,11 +85,7 @@ def build_trades(
     lots = by_name("lots", lots) if hasattr(lots, "keys") else lots
     sell_rates = None if sell_rates is None else by_name("sell_rates", sell_rates)
     _check_weighing(aversion, band, gap)
-    if risk is not None and len(risk.own) != len(estimates.symbols):
-        raise DataError(
-            f"risk is of {len(risk.own)} names and the estimates of {len(estimates.symbols)}; they must be the same: "
-            "make it of these estimates' covariance, or leave it out"
-        )
+    _check_risk(risk, estimates)
     wanted = {symbol: weight for symbol, weight in target.items() if abs(weight) > NOISE}
     book = make_book(portfolio, prices, wanted, fx, lots)
     if not book.lines:
@@ -102,11 +99,22 @@ def build_trades(
         given, policy, build_limits(setting), goal, book, costs or CostModel.of(policy), aversion, band, owed,
         risk or TrackingRisk.of(estimates.risk), gap,
     )  # fmt: skip
-    told = reasons or Reasons()
-    if restricted := restrictions_of(policy):
-        told = replace(told, restricted={**restricted, **told.restricted})
-    told = told.of_factors(universe)
+    told = _with_restrictions(reasons or Reasons(), policy).of_factors(universe)
     return _require_cash_and_turnover(_paid_list(asked, told), policy)
+
+
+def _with_restrictions(reasons: Reasons, policy: Policy) -> Reasons:
+    """The reasons with what the policy keeps from being traded."""
+    restricted = restrictions_of(policy)
+    return replace(reasons, restricted={**restricted, **reasons.restricted}) if restricted else reasons
+
+
+def _check_risk(risk: TrackingRisk | None, estimates: Estimates) -> None:
+    if risk is not None and len(risk.own) != len(estimates.symbols):
+        raise DataError(
+            f"risk is of {len(risk.own)} names and the estimates of {len(estimates.symbols)}; they must be the same: "
+            "make it of these estimates' covariance, or leave it out"
+        )
 
 
 def _check_weighing(aversion: float, band: float, gap: float) -> None:

@@ -21,9 +21,10 @@ def send_test(as_json: Json = False) -> None:
     from resources.alerts.sending import channels, tried
     from resources.alerts.settings import load_notify
 
-    folder = Environment.of_process().config
+    environment = Environment.of_process()
+    folder = environment.config
     notify = load_notify(folder)
-    ways = {} if notify is None else channels(notify)
+    ways = {} if notify is None else channels(notify, environment.home)
     if not ways:
         raise PolicyError(
             f"{folder / 'notify.yaml'} names no channel: there is nowhere to send to; write one, as "

@@ -196,7 +196,7 @@ def doctor(
     """Check environment, configuration, sources and warehouse, and say what to do about each fault."""
     if what not in ("", "db"):
         raise PolicyError(f"doctor looks at everything, or more closely at `db`; not at {what!r}")
-    from pipeline.doctor import examine
+    from pipeline.doctor.examination import examine
 
     here = Environment.of_process()
     if accept is not None:

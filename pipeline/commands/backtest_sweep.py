@@ -16,7 +16,7 @@ def show_sweep(day: date, portfolio: str | None, options: Sequence[str], as_json
     if as_json:
         print_json(found)
     else:
-        from pipeline.commands.printed.show import show_variants
+        from pipeline.commands.printed.show_backtest import show_variants
 
         show_variants(out, found)
         for name, reason in found["failed"].items():

@@ -12,7 +12,7 @@ import typer
 
 from optimizer import PolicyError
 from optimizer.errors import asked, check_one_of, how_many, nearest_of_each, one_of, some_of
-from pipeline.commands.broker_file import (
+from pipeline.commands.books.broker_file import (
     Account,
     AsOfHoldings,
     CashLines,

@@ -75,6 +75,9 @@ def chosen_pack(pack: str) -> str:
         return latest_fresh(con).id
 
 
+PortfolioOption = Annotated[
+    str | None, typer.Option("--portfolio", help="Key, name or UUID; all when left out.")
+]
 PackArgument = Annotated[
     str,
     typer.Argument(
@@ -174,3 +177,15 @@ def working(what: str, quiet: bool) -> Iterator[Callable[[str, int, int], None]]
         yield lambda doing, done, steps: bar.update(
             task, description=visible(f"{what}: {doing}")[:70], completed=done, total=steps
         )
+
+
+@contextmanager
+def history() -> Iterator[Any]:
+    """Dagster's history in the home; runs whose process was killed are marked as failed first."""
+    from pipeline.history import opened_history
+    from resources.settings.configuration import refuse_no_desk
+
+    here = Environment.of_process()
+    refuse_no_desk(here.config)
+    with opened_history(here) as instance:
+        yield instance

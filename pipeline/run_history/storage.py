@@ -69,6 +69,18 @@ class EventHistory(ConsolidatedSqliteEventLogStorage):
         with self._kept.begin() as connection:
             yield connection
 
+    @cached_property
+    def _schema(self) -> db.Inspector:
+        """The tables as they were first seen: Dagster asks for them with every event."""
+        return db.inspect(self._kept)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is a table, or was when it was first asked for."""
+        return self._schema.has_table(table_name)
+
+    def _has_asset_key_col_on_connection(self, conn: db.Connection, column_name: str) -> bool:
+        return any(column["name"] == column_name for column in self._schema.get_columns("asset_keys"))
+
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; what an asset tells of itself is in its materialization, and not in the step's output too."""
         super().store_event(_without_copy(event))

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -11,27 +11,49 @@ from resources.ledger.ledger import Connection
 
 LOOK_BACK = timedelta(days=14)
 GIB = 1 << 30
+LONGEST_RUN = timedelta(hours=4)  # between a pack and its portfolios
 MOST = 20  # books that are told one by one
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A condition: `key` names it, `kind` is one of missed_session, rejected_pack, no_answer, limit_broken, disk."""
+    """A condition: `key` names it, `kind` is one of those in OVER, or `over` itself with the kind as its key."""
 
     key: str
     kind: str
     said: str
 
 
-def conditions(con: Connection, today: date, sessions: Collection[date]) -> Iterator[Alert]:
+# What is true again when nothing of a kind is wrong any more.
+OVER = {
+    "missed_session": "no closed session of the last two weeks lacks its pack any more",
+    "rejected_pack": "no pack of the last two weeks is rejected any more",
+    "no_answer": "every portfolio has an answer again",
+    "limit_broken": "every portfolio keeps its limits again",
+    "disk": "the disk has room again",
+    "configuration": "the configuration can be read again",
+    "record": "the published copy can be read again",
+}
+
+
+def over(kind: str) -> Alert:
+    """That nothing of a kind is wrong any more."""
+    return Alert(kind, "over", f"over: {OVER[kind]}")
+
+
+def conditions(con: Connection, now: datetime, sessions: Collection[date]) -> Iterator[Alert]:
     """What the warehouse knows to be wrong.
 
+    now       in UTC
     sessions  the closed sessions of live sources that should have a pack by now; none where no source is live
     """
     yield from _missed(con, sessions)
-    yield from _rejected(con, today - LOOK_BACK)
-    yield from _unanswered(con)
-    yield from _broken(con)
+    yield from _rejected(con, now.date() - LOOK_BACK)
+    computed, stopped = _newest(con)
+    if computed:
+        yield from _stopped(stopped, now - LONGEST_RUN)
+        yield from _unanswered(con, computed)
+        yield from _broken(con, computed)
 
 
 def _missed(con: Connection, sessions: Collection[date]) -> Iterator[Alert]:
@@ -58,39 +80,69 @@ def _rejected(con: Connection, since: date) -> Iterator[Alert]:
         [since],
     ).fetchall()
     for pack_id, reason in rows:
-        yield Alert(f"rejected {pack_id}", "rejected_pack", f"{pack_id} is rejected: {reason}")
+        yield Alert(
+            f"rejected {pack_id}",
+            "rejected_pack",
+            f"{pack_id} is rejected: {reason}; see `packfolio packs show {pack_id}`",
+        )
 
 
-NEWEST = (
-    "(select pack_id from pricing_packs where verdict = 'fresh' order by as_of desc, revision desc limit 1)"
-)
+def _newest(con: Connection) -> tuple[str | None, list[tuple[str, date, datetime]]]:
+    """The newest fresh pack under which a portfolio was computed, and (pack, as-of, cut at) of those after it."""
+    packs = con.execute(
+        "select pack_id, as_of, created_at from pricing_packs where verdict = 'fresh' "
+        "order by as_of desc, revision desc limit 10"
+    ).fetchall()
+    stopped = list[tuple[str, date, datetime]]()
+    for pack_id, as_of, created in packs:
+        done = con.execute(
+            "select 1 from latest_portfolio_snapshots s left join latest_optimization_results r "
+            "using (pack_id, portfolio_id) where s.pack_id = ? and coalesce(s.problem, r.status) is not null limit 1",
+            [pack_id],
+        ).fetchone()
+        if done:
+            return pack_id, stopped
+        stopped.append((pack_id, as_of, created))
+    return None, []
 
 
-def _unanswered(con: Connection) -> Iterator[Alert]:
-    """Books of the newest fresh pack that were computed and have no weights."""
+def _stopped(packs: Sequence[tuple[str, date, datetime]], since: datetime) -> Iterator[Alert]:
+    """Packs after whose cut the run ended; one that was just cut is at work."""
+    for pack_id, as_of, created in packs:
+        if created < since.replace(tzinfo=None):
+            said = f"no portfolio was computed under {pack_id}: run `packfolio run --as-of {as_of}`"
+            yield Alert(f"no answer {pack_id}", "no_answer", said)
+
+
+def _unanswered(con: Connection, pack_id: str) -> Iterator[Alert]:
+    """Books of a pack that have no weights."""
     rows = con.execute(
-        "select s.pack_id, s.name, coalesce(s.problem, r.reason, r.status) from latest_portfolio_snapshots s "
-        "left join latest_optimization_results r using (pack_id, portfolio_id) "
-        f"where s.pack_id = {NEWEST} and (s.problem is not null or r.status not in ('optimal', 'no_trade')) order by 2"
+        "select s.name, coalesce(s.problem, r.reason, r.status, 'it was not computed') "
+        "from latest_portfolio_snapshots s left join latest_optimization_results r using (pack_id, portfolio_id) "
+        "where s.pack_id = ? and (s.problem is not null or coalesce(r.status, '') not in ('optimal', 'no_trade')) "
+        "order by 1",
+        [pack_id],
     ).fetchall()
     alerts = [
         Alert(f"no answer {pack_id} {name}", "no_answer", f"{name} has no answer under {pack_id}: {why}")
-        for pack_id, name, why in rows
+        for name, why in rows
     ]
     yield from _gathered(alerts, "have no answer")
 
 
-def _broken(con: Connection) -> Iterator[Alert]:
+def _broken(con: Connection, pack_id: str) -> Iterator[Alert]:
     rows = con.execute(
-        "select s.pack_id, s.name from latest_portfolio_snapshots s join latest_trade_lists t "
-        f"using (pack_id, portfolio_id) where s.pack_id = {NEWEST} and not t.constraints_met order by 2"
+        "select s.name, t.warnings ->> '$[0]' from latest_portfolio_snapshots s join latest_trade_lists t "
+        "using (pack_id, portfolio_id) where s.pack_id = ? and not t.constraints_met order by 1",
+        [pack_id],
     ).fetchall()
     alerts = [
         Alert(
             f"limit {pack_id} {name}", "limit_broken",
-            f"{name} does not keep all its limits under {pack_id}: see `packfolio trades {pack_id} --portfolio {name}`",
+            f"{name} does not keep all its limits under {pack_id}: {first}; see `packfolio trades {pack_id} "
+            f"--portfolio {name}`",
         )
-        for pack_id, name in rows
+        for name, first in rows
     ]  # fmt: skip
     yield from _gathered(alerts, "do not keep all their limits")
 

@@ -1,11 +1,13 @@
 """Sending alerts: a webhook's POST, a mail."""
 
+import platform
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from functools import partial
+from pathlib import Path
 
 import requests
 
@@ -28,10 +30,14 @@ class Tried:
     said: str
 
 
-def channels(file: NotifyFile) -> Mapping[str, Send]:
-    """Name of each channel -> how to send; sending gives the answer, and raises DataError where it is not taken."""
-    hooks: dict[str, Send] = {hook.name: partial(post, hook) for hook in file.webhooks}
-    boxes: dict[str, Send] = {box.name: partial(write, box) for box in file.mail}
+def channels(file: NotifyFile, home: Path) -> Mapping[str, Send]:
+    """Name of each channel -> how to send; sending gives the answer, and raises DataError where it is not taken.
+
+    home  names the desk where the file does not: who reads may have several
+    """
+    desk = in_a_line(file.desk or f"{home} on {platform.node()}")
+    hooks: dict[str, Send] = {hook.name: partial(post, hook, desk) for hook in file.webhooks}
+    boxes: dict[str, Send] = {box.name: partial(write, box, desk) for box in file.mail}
     return {**hooks, **boxes}
 
 
@@ -46,10 +52,11 @@ def tried(ways: Mapping[str, Send]) -> list[Tried]:
     return found
 
 
-def post(hook: WebhookFile, alerts: Sequence[Alert]) -> str:
+def post(hook: WebhookFile, desk: str, alerts: Sequence[Alert]) -> str:
     """One POST with all alerts; raises DataError without the address, which may be a secret."""
     body = {
-        "text": text_of(alerts),
+        "text": text_of(desk, alerts),
+        "desk": desk,
         "alerts": [{"key": alert.key, "kind": alert.kind, "said": in_a_line(alert.said)} for alert in alerts],
     }
     try:
@@ -61,14 +68,14 @@ def post(hook: WebhookFile, alerts: Sequence[Alert]) -> str:
     return f"webhook {hook.name} answered with status {answer.status_code}"
 
 
-def write(box: MailFile, alerts: Sequence[Alert]) -> str:
+def write(box: MailFile, desk: str, alerts: Sequence[Alert]) -> str:
     """One mail with all alerts; raises DataError where the server does not take it."""
     mail = EmailMessage()
-    mail["Subject"] = f"Packfolio: {in_a_line(alerts[0].said)[:60]}" + (
+    mail["Subject"] = f"Packfolio, {desk}: {in_a_line(alerts[0].said)[:60]}" + (
         f" and {len(alerts) - 1} more" if alerts[1:] else ""
     )
     mail["From"], mail["To"] = box.sender, ", ".join(box.to)
-    mail.set_content(text_of(alerts) + "\n")
+    mail.set_content(text_of(desk, alerts) + "\n")
     try:
         with smtplib.SMTP(box.host, box.port, timeout=SECONDS) as server:
             if box.starttls:
@@ -83,6 +90,6 @@ def write(box: MailFile, alerts: Sequence[Alert]) -> str:
     return f"mail {box.name} was taken by {box.host}:{box.port} for {', '.join(box.to)}"
 
 
-def text_of(alerts: Sequence[Alert]) -> str:
-    """One line an alert: the names in it are of others, and may hold what would be another line, or a mail's header."""
-    return "\n".join(in_a_line(alert.said) for alert in alerts)
+def text_of(desk: str, alerts: Sequence[Alert]) -> str:
+    """The desk, then a line an alert: names in it are of others, and may hold what would be a line of a mail."""
+    return "\n".join([f"{desk}:", *(in_a_line(alert.said) for alert in alerts)])

@@ -56,8 +56,12 @@ class MailFile(Strict):
 
 
 class NotifyFile(Strict):
-    """`notify.yaml`; `free_gib` is the room on the home's disk below which an alert is sent; 0 for none."""
+    """`notify.yaml`; `free_gib` is the room on the home's disk below which an alert is sent; 0 for none.
 
+    desk  its name in every message; the home and the machine where there is none
+    """
+
+    desk: str | None = Field(default=None, min_length=1, max_length=60)
     webhooks: list[WebhookFile] = Field(default_factory=list)
     mail: list[MailFile] = Field(default_factory=list)
     free_gib: float = Field(default=2.0, ge=0)

@@ -7,7 +7,7 @@ from typing import Any
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
 from resources.packs.packs import Pack, find_pack
-from resources.results.queries import Row, rows
+from resources.store.query_rows import Row, rows
 
 SHOWN = 50  # changes listed in full; all are counted
 

@@ -11,9 +11,9 @@ from resources.ledger.ledger import Connection, whole
 from resources.ledger.tables import ASSET_OF, DATED, LOGS, OUTPUTS, UNITS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack
-from resources.results.queries import Row, rows
 from resources.settings.yaml_files import written_out
 from resources.store.duckdb_engine import quoted
+from resources.store.query_rows import Row, rows
 from resources.store.schema import create_schema
 
 

@@ -13,8 +13,8 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
 from resources.packs.packs import Pack, find_pack, latest_fresh, watermark
-from resources.results.queries import Row
 from resources.settings.policies.limit_words import reason_of
+from resources.store.query_rows import Row
 
 NAMED = 5  # restated symbols that a reason names
 

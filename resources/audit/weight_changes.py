@@ -12,9 +12,9 @@ from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
-from resources.results.pack_estimates import estimate_evidence, load_case
-from resources.results.queries import Row, rows
+from resources.results.estimates.pack_estimates import estimate_evidence, load_case
 from resources.settings.configuration import load_configuration
+from resources.store.query_rows import Row, rows
 
 Weights = dict[str, float]
 

@@ -9,8 +9,8 @@ from itertools import groupby
 import pandas as pd
 
 from optimizer import CorporateAction, Lot, Position, adjust_position
-from optimizer.model.action_kinds import KINDS
-from optimizer.model.corporate_actions import Adjusted, adjust_holdings
+from optimizer.model.actions.action_kinds import KINDS
+from optimizer.model.actions.corporate_actions import Adjusted, adjust_holdings
 from optimizer.model.portfolio import ZERO, Number, exact
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack

@@ -11,15 +11,15 @@ from math import prod
 import numpy as np
 
 from optimizer import CorporateAction, Lot
-from optimizer.model.action_kinds import scaled
+from optimizer.model.actions.action_kinds import scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.day_before import CURRENT
-from resources.books.lot_book import LotBook
+from resources.books.lots.lot_book import LotBook
+from resources.books.lots.tax_lots import read_lots
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, market_of, merged_by
 from resources.books.restated_units import NEAR
 from resources.books.reversals import Actions, Key, Restated, came_since
-from resources.books.tax_lots import read_lots
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack

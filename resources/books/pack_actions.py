@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from optimizer import CorporateAction, DataError
-from optimizer.model.action_kinds import CASH_KINDS, ENDS, action_faults
+from optimizer.model.actions.action_kinds import CASH_KINDS, ENDS, action_faults
 from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market

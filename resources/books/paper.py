@@ -8,12 +8,13 @@ from fractions import Fraction
 from functools import cached_property
 
 from optimizer import CorporateAction, CostModel
-from optimizer.model.action_kinds import ENDS, KINDS, scaled
+from optimizer.model.actions.action_kinds import ENDS, KINDS, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.late_news import News
-from resources.books.lot_book import Fill, LotBook, read_lot_book
+from resources.books.lots.lot_book import Fill, LotBook, read_lot_book
+from resources.books.lots.tax_lots import Lots, average_costs
 from resources.books.pack_actions import (
     RATIOS,
     actions_on_record,
@@ -23,7 +24,6 @@ from resources.books.pack_actions import (
     merged_by,
 )
 from resources.books.restated_units import apply_units, unit_changes
-from resources.books.tax_lots import Lots, average_costs
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import newest_liquidity
 from resources.packs.pack_prices import read_panel

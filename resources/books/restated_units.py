@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from optimizer.model.action_kinds import scaled
+from optimizer.model.actions.action_kinds import scaled
 from optimizer.model.portfolio import ZERO
 from optimizer.typing import Array
 from resources.books.adjustments import Adjustment, Carried, held_of

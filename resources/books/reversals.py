@@ -6,8 +6,8 @@ from datetime import date
 from decimal import Decimal
 
 from optimizer import CorporateAction, Lot, Position
-from optimizer.model.action_kinds import ENDS, KINDS
-from optimizer.model.corporate_actions import DUST
+from optimizer.model.actions.action_kinds import ENDS, KINDS
+from optimizer.model.actions.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
 

@@ -1,7 +1,7 @@
-"""A portfolio as a pack found it: what is held, what may be held, what it is measured against, and at what prices."""
+"""A portfolio as a pack found it, as rows and back: what is held, what may be, its benchmark and policy."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -9,35 +9,18 @@ from functools import cached_property
 import pandas as pd
 import pyarrow as pa
 
-from optimizer import DataError, FrozenPosition, PolicyError, Position, Recipe
+from optimizer import FrozenPosition, Position, Recipe
 from optimizer.model.portfolio import ZERO, exact
-from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.rebalance_rules import Standing
-from resources.accounts.known import Account
-from resources.accounts.renamed import symbols_named, under_present_names
-from resources.accounts.standing import read_standings
 from resources.books.adjustments import adjustment_frame, read_adjustments
-from resources.books.day_before import DayBefore
-from resources.books.frozen_positions import frozen_positions, frozen_row, read_frozen
-from resources.books.paper import Holdings, paper_holdings
-from resources.books.stated_holdings import stated_holdings
-from resources.books.tax_lots import lot_frame, read_lots
-from resources.books.universes import (
-    UNPRICED,
-    Listing,
-    benchmark_symbols,
-    is_too_young,
-    priced_symbols,
-    weighting,
-)
+from resources.books.frozen_positions import frozen_row, read_frozen
+from resources.books.lots.tax_lots import lot_frame, read_lots
+from resources.books.paper import Holdings
+from resources.books.universes import is_too_young
 from resources.ledger.ledger import Connection, sha256
-from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, View
-
-UNKNOWN = Holdings(None, Decimal(0), {})
-REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,122 +140,6 @@ def policy_text(policy: PolicyFile) -> str:
     defaults = {key: PolicyFile.model_fields[key].get_default(call_default_factory=True) for key in LATER}
     silent = {key for key, default in defaults.items() if getattr(policy, key) == default}
     return policy.model_dump_json(exclude=silent or None)
-
-
-Before = Mapping[str, DayBefore | None]
-
-
-def take_snapshots(
-    con: Connection, pack: Pack, accounts: Sequence[Account], before: Before
-) -> list[Snapshot]:
-    """The accounts under `pack`, in their order; what is wrong with one today is its `problem`, not an error.
-
-    before  id -> what the holdings of a paper book rest on
-    """
-    # Targets of these may have older names.
-    rules = [one.id for one in accounts if one.policy.rebalance is not None]
-    names = present_names(con, pack, None if rules else symbols_named(accounts))
-    accounts = under_present_names(accounts, names)
-    stated = [one for one in accounts if one.mode != "paper" or before.get(one.id) is None]
-    found = stated_holdings(con, pack, stated)
-    holdings = {
-        one.id: found[one.id] if one.id in found else _paper(con, pack, before[one.id], one)
-        for one in accounts
-    }
-    wanted: set[str] = set()
-    models = {id(one.model): one.model for one in accounts}
-    everything = priced_symbols(con, pack) if any(m.universe == "all" for m in models.values()) else ()
-    for model in models.values():
-        wanted.update(everything if model.universe == "all" else model.universe, benchmark_symbols(model))
-    for held in holdings.values():
-        wanted.update(() if isinstance(held, str) else held.quantities)
-    policies = {id(one.policy): one.policy for one in accounts}.values()
-    restricted = {symbol for policy in policies for item in RESTRICTIONS for symbol in getattr(policy, item)}
-    listing = Listing(con, pack, tuple(sorted(wanted)), everything, tuple(sorted(restricted)))
-    standings = read_standings(con, pack, rules, names) if rules else {}
-    return [
-        _taken(listing, one, holdings[one.id], before.get(one.id), standings.get(one.id)) for one in accounts
-    ]
-
-
-def _taken(
-    listing: Listing,
-    account: Account,
-    stated: Holdings | str,
-    previous: DayBefore | None,
-    standing: Standing | None,
-) -> Snapshot:
-    """An account as the pack found it."""
-    con, pack, policy = listing.con, listing.pack, account.policy
-    holdings, problem = (UNKNOWN, stated) if isinstance(stated, str) else (stated, None)
-    listed = listing.universe(account.model)
-    wanted = (
-        tuple(symbol for symbol in listed if symbol not in account.not_held) if account.not_held else listed
-    )
-    named = benchmark_symbols(account.model)
-    symbols = sorted({*wanted, *holdings.quantities, *named})
-    unpriced = {symbol: listing.unpriced[symbol] for symbol in symbols if symbol in listing.unpriced}
-    frozen, without_rate = frozen_positions(
-        con, pack, unpriced, _too_young(listing, policy, symbols, named), holdings, account
-    )
-    problem = problem or without_rate
-    kept_anyway = {one.symbol: one.reason or UNPRICED for one in frozen}
-    needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
-    if needed and not problem:
-        problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
-    problem = problem or listing.missing_rates(symbols, account.base_currency)
-    closed = listing.closed(symbols, wanted, {*holdings.quantities, *named}, policy, frozen=kept_anyway)
-    excluded = {symbol: why for symbol, why in sorted(closed.items()) if symbol in wanted}
-    investable = tuple(symbol for symbol in sorted(wanted) if symbol not in excluded)
-    excluded |= {symbol: account.not_held[symbol] for symbol in sorted(account.not_held) if symbol in listed}
-    excluded = {**listing.strangers(policy), **excluded} if listing.restricted else excluded
-    problem = problem or (None if investable else "no symbol of its universe has a price")
-    problem = problem or listing.without_volume({*investable, *holdings.quantities} - {*kept_anyway}, account)
-    benchmark, problem = ({}, problem) if problem else _benchmark(listing, account, investable)
-    estimated = {*holdings.quantities} - {*kept_anyway} | {*named}
-    priced = {*investable, *(symbol for symbol in estimated if symbol not in unpriced)}
-    kept = tuple(symbol for symbol in symbols if symbol in priced)
-    return Snapshot(
-        account.id, account.name, account.mode, account.base_currency, holdings, kept, investable, excluded,
-        benchmark, account.model.prior, policy, tuple(account.model.views), problem,
-        weighting(account.model), account.model.universe != "all",
-        previous.rests_on if previous else None, previous.missing if previous else None, frozen,
-        account.model_name, standing,
-    )  # fmt: skip
-
-
-def _benchmark(
-    listing: Listing, account: Account, investable: tuple[str, ...]
-) -> tuple[dict[str, float], str | None]:
-    """Benchmark weights by symbol, and why they or the prior's are not known, where they are not."""
-    weights: dict[str, float] = {}
-    try:
-        weights = listing.benchmark(account, investable)
-        if account.model.prior == "market_cap":
-            listing.cap_weights(investable, account.base_currency)
-    except DataError as error:
-        return weights, str(error)
-    return weights, None
-
-
-def _too_young(
-    listing: Listing, policy: PolicyFile, symbols: Sequence[str], named: Sequence[str]
-) -> dict[str, str]:
-    """Symbol -> why its history is too short, of those that the policy freezes for it: not what a benchmark needs."""
-    if policy.on_short_history != "freeze":
-        return {}
-    young = listing.young([s for s in symbols if s not in listing.unpriced], policy.lookback_days)
-    return {symbol: why for symbol, why in young.items() if symbol not in named}
-
-
-def _paper(con: Connection, pack: Pack, previous: DayBefore | None, account: Account) -> Holdings | str:
-    """What a paper book holds after its day before, or why that is not known."""
-    if previous is None or previous.missing is not None:
-        return previous.waiting(account.name) if previous else f"{account.name} has no holdings"
-    try:
-        return paper_holdings(con, pack, previous.pack, account)
-    except (PolicyError, DataError) as error:
-        return str(error)
 
 
 SNAPSHOTS = (

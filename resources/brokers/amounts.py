@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 NOTHING = frozenset({"", "-", "--", "n/a", "na", "none", "not available", "incomplete"})
+SEVERAL = frozenset({"various", "multiple"})  # days in one cell
 THOUSANDS = re.compile(
     r"(?<=\d)[ '\N{RIGHT SINGLE QUOTATION MARK}\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}](?=\d{3}(?!\d))"
 )
@@ -114,13 +115,13 @@ def _digits(cell: str) -> str:
 
 
 def day(text: str, *, american: bool) -> date | None:
-    """A date in a form that leaves no doubt; None where there is none.
+    """A date in a form that leaves no doubt; None where there is none, or "various" ones.
 
     american  whether 03/04/2024 is the fourth of March; else it may be a day of April, and 25/04/2024 can be no other
     Raises ValueError for anything else.
     """
     bare = WITH_TIME.sub(r"\1", text.strip())
-    if bare.lower() in NOTHING:
+    if bare.lower() in NOTHING | SEVERAL:
         return None
     for form in (*FORMS, *(AMERICAN if american else ())):
         if found := _day(bare, form):

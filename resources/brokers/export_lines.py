@@ -3,22 +3,32 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from optimizer import DataError
 from resources.brokers.aj_bell import is_aj_bell, read_aj_bell
-from resources.brokers.amounts import amount, currency_in, has_decimal_commas, last_day_in, with_point
+from resources.brokers.amounts import (
+    NOTHING,
+    amount,
+    currency_in,
+    has_decimal_commas,
+    last_day_in,
+    with_point,
+)
 from resources.brokers.degiro import is_degiro, read_degiro
 from resources.brokers.holding_rows import CASH_LINE, statement
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
-from resources.brokers.layouts import DEALINGS, Layout, has, is_dealings, plain, recognised
+from resources.brokers.layouts import DEALINGS, NO_SHARES, Layout, has, is_dealings, plain, recognised
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
 from resources.brokers.thinkorswim import is_position_statement, read_position_statement
 
 Lines = list[tuple[int, list[str]]]
 SEPARATORS = (",", "\t", ";")
 AS_TEXT = re.compile(r'^\s*="(.*)"\s*$')  # so that Excel leaves a cell as it is
+FOR_EXCEL = re.compile(r"\Asep=.(?=[\r\n])", re.I)  # which separator it is to take
+OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
+NOT_ONE = NOTHING | {"0", "0.0", "0.00"}
 WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
 WANTED = (
@@ -55,6 +65,8 @@ def read_statement(text: str, name: str, answers: Answers | None = None) -> Stat
 def _unknown(readings: Sequence[Lines], name: str) -> str:
     """What the file has in place of positions: a list of dealings, or the columns of its first line of words."""
     every = [(line, cells) for lines in readings for line, cells in lines]
+    if any(cells[1:3] == ["Header", "DataDiscriminator"] for _, cells in every):
+        return f"{name} is a statement of Interactive Brokers in another language; export it in English"
     for line, cells in every:
         names = [plain(cell) for cell in cells]
         if (words := is_dealings(names)) and has(names, "quantity"):
@@ -71,6 +83,7 @@ def _unknown(readings: Sequence[Lines], name: str) -> str:
 def _lines(text: str, separator: str, name: str) -> Lines:
     """(line, cells) of each line that has any."""
     body = text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")  # Interactive Investor begins with nine of them
+    body = FOR_EXCEL.sub("", body)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
     told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
     _check_quotes(body, [line for line, _ in told], name)
@@ -108,12 +121,19 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
             unit = _unit(cells, header)
         elif _is_cash_line(told, len(cells), header):
             rows.append(
-                Row(line, account or title, told[0].rstrip(":"), value=told[1], currency=unit, detail=BESIDE)
+                Row(
+                    line,
+                    title if header == [""] else account,
+                    told[0].rstrip(":"),
+                    value=told[1],
+                    currency=unit,
+                    detail=BESIDE,
+                )
             )
         elif header != [""] and not other and _heads_another(names):
             left_out.append((line, "a table of something else begins; it is not read"))
             other = True
-        elif header == [""] or _is_title(told, len(cells)):
+        elif header == [""] or _is_title(cells, header):
             title = told[0] if len(told) == 1 else title
             left_out.append((line, f"no position: {told[0][:60]}"))
         elif not other:
@@ -123,9 +143,14 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
 
 
-def _is_title(told: Sequence[str], cells: int) -> bool:
-    """Whether a line is of prose: one cell of several words, or the line's only one that is no symbol."""
-    return len(told) == 1 and (" " in told[0] or (cells == 1 and not told[0].isupper()))
+def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a line is of prose: its only cell has several words, no form of a symbol, or no column that counts."""
+    places = [place for place, cell in enumerate(cells) if cell.strip()]
+    if len(places) != 1:
+        return False
+    said = cells[places[0]].strip()
+    beside = places[0] < len(header) > 1 and header[places[0]] in ("", "account", "kind")
+    return " " in said or beside or (len(cells) == 1 and not said.isupper())
 
 
 def _heads_another(names: Sequence[str]) -> bool:
@@ -164,7 +189,8 @@ def _prose(lines: Lines) -> Iterator[list[str]]:
 
 def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
     """Our name of each column, "" for one that is not needed; raises DataError where two are the same thing."""
-    ours = {theirs: our for our, told in layout.columns.items() for theirs in told}
+    every = [*NO_SHARES.items(), *layout.columns.items()]
+    ours = {theirs: our for our, told in every for theirs in told}
     found = [ours.get(name, "") for name in names]
     if twice := sorted({name for name in found if name and found.count(name) > 1}):
         told = [given for given, our in zip(names, found, strict=True) if our in twice]
@@ -181,13 +207,24 @@ def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, u
         if more or len(cells) < len(header) - 1
         else ""
     )
-    side, pence = values.pop("side", "").strip(), values.pop("pence", "").strip()
-    if side.upper() not in ("", "LONG", "BUY"):
-        trouble = trouble or f"it is {side}, and only what is held is read"
-    if pence:
+    trouble = trouble or _no_share_held({name: values.pop(name, "").strip() for name in NO_SHARES}, values)
+    if pence := values.pop("pence", "").strip():
         values["price"] = f"{pence}p"
     numbers = {kind.upper(): values.pop(kind, "").strip() for kind in ("isin", "wkn")}
     number = next((kind for kind in numbers if numbers[kind]), "")
     if number and not values.get("symbol", "").strip():
         values |= {"symbol": numbers[number], "number": number}
     return Row(line, **{"account": account, "currency": unit, **values}, trouble=trouble)
+
+
+def _no_share_held(told: Mapping[str, str], values: Mapping[str, str]) -> str:
+    """What the columns beside a line's shares say against it: that they are borrowed, or a contract; "" for nothing."""
+    below_zero = values.get("quantity", "").strip().startswith(("-", "\N{MINUS SIGN}", "("))
+    if told["side"].upper() not in ("", "LONG", "L", "BUY") and not below_zero:
+        return f"it is {told['side']}, and only what is held is read"
+    if found := next((name for name in OPTION_HAS if told[name].lower() not in NOT_ONE), ""):
+        has_it = f"it has {OPTION_HAS[found]} ({told[found]}), as options and futures have"
+        return f"{has_it}, and only shares and funds are read"
+    if told["multiple"] and not re.fullmatch(r"1([.,]0+)?", told["multiple"]):
+        return f"one contract is {told['multiple']} of something"
+    return ""

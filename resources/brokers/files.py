@@ -5,6 +5,18 @@ from pathlib import Path
 from optimizer import DataError
 
 LARGEST = 16 << 20  # bytes; a table of positions has kilobytes
+# By what a file begins that is no table of text.
+NO_TABLES = (
+    ((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"), "a spreadsheet", "save it as CSV (UTF-8)"),
+    ((b"\x1f\x8b",), "packed", "unpack it first"),
+    ((b"%PDF",), "a PDF", "export the positions as CSV"),
+    (
+        (b"<", b"OFXHEADER"),
+        "HTML, XML or OFX",
+        "export the positions as CSV, or open it in a spreadsheet and save it so",
+    ),
+    ((b"{", b"[{"), "JSON", "export the positions as CSV"),
+)
 
 
 def export_text(path: Path) -> str:
@@ -20,8 +32,9 @@ def export_text(path: Path) -> str:
         raise DataError(f"{path}: {error.strerror}; name the file that your broker exported") from None
     if data is None:
         raise DataError(f"{path} has more than {LARGEST >> 20} MB: export the positions alone")
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise DataError(f"{path} is a spreadsheet: save it as CSV (UTF-8)")
+    for begins, kind, remedy in NO_TABLES:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(begins):
+            raise DataError(f"{path} is {kind}: {remedy}")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # as Excel writes "Unicode text"
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:2]:

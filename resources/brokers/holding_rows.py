@@ -30,10 +30,12 @@ MONEY_MARKET = re.compile(
 )
 ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", re.A)
-NO_SHARE = re.compile(r"\b(options?|opt|futures?|fut|fop|warrants?)\b", re.I)  # as brokers call their kind
+# As brokers call their kind.
+NO_SHARE = re.compile(r"\b(options?|opt|puts?|calls?|futures?|fut|fop|cfds?|warrants?)\b", re.I)
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
 OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
 TOTALS = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?\b.*", re.I)
+TOTAL_OF = re.compile(r".*\btotals?:?", re.I)  # "Z123 Total" in the column of accounts
 # A fund may be Total Market.
 NO_FUND = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?[\s:]*", re.I)
 NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
@@ -180,6 +182,8 @@ def is_total(row: Row) -> bool:
         return False
     if symbol := row.symbol.strip():
         return bool(TOTALS.fullmatch(symbol))
+    if not row.name.strip() and not row.quantity.strip() and TOTAL_OF.fullmatch(row.account.strip()):
+        return True
     if not row.name.strip():  # Interactive Investor writes the word wherever there is room
         return any(NO_FUND.fullmatch(cell.strip()) for cell in (row.quantity, row.price, row.value))
     return bool((NO_FUND if re.search(r"\d", row.quantity) else TOTALS).fullmatch(row.name.strip()))
@@ -227,12 +231,21 @@ def _check_symbol(symbol: str) -> None:
 
 def _check_value(quantity: Decimal, price: Decimal | None, value: Decimal | None) -> None:
     """Raises ValueError where shares x price is not the value: a contract of many, a bond, a price of another day."""
+    if value is not None and quantity * value < 0:
+        raise ValueError(f"it has {quantity:,} shares and a value of {value:,.2f}; are the shares borrowed?")
     if price is None or value is None:
         return
-    if abs(quantity * price - value) > max(NEAR * abs(value), CENTS):
+    rounded = _half_a_digit(price) * abs(quantity) + _half_a_digit(quantity) * abs(price)
+    if abs(quantity * price - value) > max(NEAR * abs(value), CENTS) + rounded:
         raise ValueError(
             f"{quantity:,} shares at {price:,} are {quantity * price:,.2f}, and the file says {value:,.2f}"
         )
+
+
+def _half_a_digit(number: Decimal) -> Decimal:
+    """By how much a number may be off that was rounded to the digits behind its point; 0 where it has none."""
+    places = number.as_tuple().exponent
+    return Decimal(1).scaleb(places) / 2 if isinstance(places, int) and places < 0 else Decimal(0)
 
 
 def _cost(row: Row, quantity: Decimal) -> Decimal | None:

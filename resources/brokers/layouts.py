@@ -152,6 +152,14 @@ def _any_words() -> dict[str, Names]:
 
 
 GENERIC = Layout("generic", _any_words(), (), american=False)
+# Columns that say of a line that it is no share held, in whatever table they stand.
+NO_SHARES: Mapping[str, Names] = {
+    "side": ("side", "l/s", "long/short", "direction", "position direction", "position type"),
+    "strike": ("strike", "strike price"),
+    "expiry": ("expiry", "expiry date", "exp", "exp date", "expiration", "expiration date"),
+    "right": ("right", "put/call", "call/put", "option type"),
+    "multiple": ("multiplier", "contract multiplier", "mult"),
+}
 # A table with one of these tells what was bought and sold, not what is held.
 DEALINGS = frozenset({
     "action", "transaction type", "transactiontype", "transaction date", "transactiondate", "trans code",

@@ -58,8 +58,8 @@ BETWEEN, TWICE = "'\x1f'", "'\x1f\x1f'"
 
 def columns(con: Connection, table: str) -> list[tuple[str, str]]:
     """(name, type) of each column of `table`, by name."""
-    found = con.execute("select name, type from pragma_table_info(?) order by 1", [table]).fetchall()
-    return [(str(name), str(kind)) for name, kind in found]
+    found = con.table(table)  # in a third of the time of a query for them
+    return sorted(zip(found.columns, map(str, found.types), strict=True))
 
 
 def row_text(described: list[tuple[str, str]], leave_out: frozenset[str] = frozenset()) -> str:
@@ -91,14 +91,14 @@ def joined(texts: str) -> str:
     return f"list_aggregate({texts}, 'string_agg', '')"
 
 
-def content_hash(con: Connection, table: str) -> tuple[str, int]:
-    """SHA-256 over the content of `table`, whatever the order of its rows, and their number.
+def content_hash(con: Connection, rows: str, described: list[tuple[str, str]]) -> tuple[str, int]:
+    """SHA-256 over the content of rows, a table or SQL in brackets, whatever their order, and their number.
 
     Ids, run, times and the vendor's adjustment are left out, so that equal content has equal hashes.
     """
-    text = row_text(columns(con, table), NOT_CONTENT)
+    text = row_text(described, NOT_CONTENT)
     found = con.execute(
-        f"select coalesce({in_order('h')}, ''), count(*) from (select sha256({text}) as h from {table})"
+        f"select coalesce({in_order('h')}, ''), count(*) from (select sha256({text}) as h from {rows})"
     ).fetchall()[0]
     return sha256(str(found[0])), int(found[1])
 

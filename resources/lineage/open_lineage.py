@@ -23,7 +23,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection, columns
 from resources.lineage.column_lineage import COLUMNS
 from resources.lineage.tracing import PARENTS
-from resources.results.queries import Row
+from resources.store.query_rows import Row
 
 SPACE = "packfolio"
 Wrote = tuple[int, str]  # a ledger row, and the content of the unit in it

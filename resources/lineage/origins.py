@@ -10,7 +10,7 @@ from optimizer.model.exchange_rates import UNITS, main_currency
 from resources.accounts.rows import CASH
 from resources.ledger.ledger import Connection, file_sha256
 from resources.packs.packs import Pack
-from resources.results.queries import Row, rows
+from resources.store.query_rows import Row, rows
 
 # The log beside prices that a factor is told by; characteristics have their own name.
 FACTS = {

@@ -11,7 +11,7 @@ from resources.ledger.ledger import Connection, columns
 from resources.ledger.tables import OUTPUTS, ledger_column
 from resources.lineage.origins import Origins
 from resources.packs.packs import Pack, find_pack
-from resources.results.queries import Row, rows
+from resources.store.query_rows import Row, rows
 
 # What each table was computed from; what is computed from prices alone ends at the pack.
 PARENTS = {

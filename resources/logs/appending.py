@@ -12,6 +12,7 @@ from resources.ledger import ledger
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS, SAME_VALUE, Log
 from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leaves
+from resources.prices.rows import days_of
 
 ANEW = "judged_anew"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
@@ -104,7 +105,7 @@ def _completed(rows: pa.Table, shape: Log) -> pa.Table:
 
 def in_date_order(rows: pa.Table) -> pa.RecordBatchReader:
     """The rows by date, else in their order, a block at a time: what is stored by date is found by date."""
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    days = days_of(rows)
     if (np.diff(days) >= 0).all():
         return rows.to_reader()
     offset = days - days.min()  # numpy sorts 16-bit numbers by radix

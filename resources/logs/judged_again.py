@@ -1,7 +1,8 @@
 """Rows judged again: those on record that an action explains which came later, where no file tells them any more."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -43,27 +44,13 @@ def told_on_record(
         "where source = $1 and delivery_key in ($2, $3) and status = 'ingested' order by ingest_seq",
         [source, key, key + ON_RECORD],
     ).fetchall()
-    aside, own = set_aside(con, source, symbols)
+    seqs = [int(seq) for seq, *_ in named]
     _, name, sha, path, known = named[-1]
     back = moved_back(con, [source, name, sha], undone, standing)
-    own |= set_aside(con, source, sorted({row["symbol"] for _, row in back}))[1] if back else {}
-    given = {"split": splits, "dividend": dividends}
-    told: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
-    for old, row in back:
-        as_told = _own_words(row, own, given) | {"symbol": old, "was": row}
-        told[known, *_usual(con, source, row["symbol"])].append(as_told)
-    moved = {(row["symbol"], row["date"]) for _, row in back}
-    for row in _believed(con, source, [seq for seq, *_ in named], symbols):
-        if (row["symbol"], row["date"]) not in moved:
-            told[tuple(row[name] for name in ALIKE)].append(_own_words(row, own, given))
-    seqs = {int(seq) for seq, *_ in named}
-    waiting = [row for row in aside if row["ingest_seq"] in seqs and row["code"] in WAITING and row["close"]]
-    for row in waiting:
-        if (row["symbol"], row["date"]) not in moved:
-            told[row["known_at"], *_usual(con, source, row["symbol"])].append(row)
+    told = _left_on_record(con, source, symbols, seqs, known, back, {"split": splits, "dividend": dividends})
     (until,) = con.execute(
         "select max(date) from prices where source = ? and ingest_seq in (select unnest(?))",
-        [source, sorted(seqs)],
+        [source, seqs],
     ).fetchall()[0]
     if not told:  # all of it stands under other names, or was taken back: that was looked at is on record
         yield Delivery(source, key + ON_RECORD, name, sha, Path(path), PRICE_ROWS.empty_table()), path
@@ -73,6 +60,33 @@ def told_on_record(
             source, key + ON_RECORD, name, sha, Path(path), rows, basis, simulated, currency, known_at, until,
             withdrawn=withdrawn, warnings=(finding,),
         ), path  # fmt: skip
+
+
+def _left_on_record(
+    con: Connection,
+    source: str,
+    symbols: list[str],
+    seqs: list[int],
+    known: date | None,
+    back: Sequence[tuple[str, Row]],
+    given: Mapping[str, Collection[tuple[str, int]]],
+) -> dict[tuple[Any, ...], list[Row]]:
+    """What rows of a delivery have alike -> those rows: moved under another name, believed, and waiting."""
+    aside, own = set_aside(con, source, symbols)
+    own |= set_aside(con, source, sorted({row["symbol"] for _, row in back}))[1] if back else {}
+    told: defaultdict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for old, row in back:
+        as_told = _own_words(row, own, given) | {"symbol": old, "was": row}
+        told[known, *_usual(con, source, row["symbol"])].append(as_told)
+    moved = {(row["symbol"], row["date"]) for _, row in back}
+    for row in _believed(con, source, seqs, symbols):
+        if (row["symbol"], row["date"]) not in moved:
+            told[tuple(row[name] for name in ALIKE)].append(_own_words(row, own, given))
+    waiting = [row for row in aside if row["ingest_seq"] in seqs and row["code"] in WAITING and row["close"]]
+    for row in waiting:
+        if (row["symbol"], row["date"]) not in moved:
+            told[row["known_at"], *_usual(con, source, row["symbol"])].append(row)
+    return told
 
 
 def _told_again(name: str, symbols: list[str], its: list[Row]) -> tuple[pa.Table, pa.Table, Finding]:

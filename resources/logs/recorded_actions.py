@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer.errors import asked, nearest_of_each
-from optimizer.model.action_kinds import CASH_KINDS
+from optimizer.model.actions.action_kinds import CASH_KINDS
 from optimizer.model.exchange_rates import main_currency
 from resources.ledger.ledger import Connection, Stamp
 from resources.logs.storing import ON_RECORD

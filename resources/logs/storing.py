@@ -10,6 +10,7 @@ import pyarrow as pa
 from resources.ledger.ledger import Connection, append_entry, sha256, written_cells
 from resources.logs.appending import ANEW, Appended, append_log
 from resources.logs.refused_files import REJECTED, refused_files
+from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding
 from resources.store.transaction import Transaction
 
@@ -80,14 +81,13 @@ def stated_currencies(con: Connection) -> dict[str, str]:
 
 def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:
     """The delivery with the currency of each symbol that `units` knows in place of its source's."""
-    told = [table["symbol"].to_pylist() for table in (delivery.rows, delivery.withdrawn)]
-    if all(units.get(symbol, delivery.currency) == delivery.currency for symbol in {*told[0], *told[1]}):
+    told = [symbol_codes(table["symbol"]) for table in (delivery.rows, delivery.withdrawn)]
+    own = [[units.get(symbol, delivery.currency) for symbol in symbols] for _, symbols in told]
+    if {*own[0], *own[1]} <= {delivery.currency}:
         return delivery
     rows, withdrawn = (
-        table.append_column(
-            "currency", pa.array([units.get(symbol, delivery.currency) for symbol in symbols])
-        )
-        for table, symbols in zip((delivery.rows, delivery.withdrawn), told, strict=True)
+        table.append_column("currency", pa.array(currencies, pa.string()).take(pa.array(codes)))
+        for table, currencies, (codes, _) in zip((delivery.rows, delivery.withdrawn), own, told, strict=True)
     )
     return replace(delivery, rows=rows, withdrawn=withdrawn)
 

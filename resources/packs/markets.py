@@ -13,18 +13,20 @@ from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.dated_facts import newest_caps
-from resources.packs.pack_prices import converted, newest_facts, read_panel, window_start
+from resources.packs.pack_prices import (
+    Window,
+    converted,
+    newest_facts,
+    read_panel,
+    read_panels,
+    window_start,
+    window_starts,
+)
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate, missing_risk_free_rate, risk_free_rate
 
-# name -> the reference log and the column that it is read from
-FACTS = {
-    "sector": ("securities", "sector"), "kind": ("securities", "kind"), "rating": ("ratings", "rating"),
-}  # fmt: skip
-
-
-Window = tuple[date, date]
+FACTS = {"securities": ("sector", "kind"), "ratings": ("rating",)}  # reference log -> columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Market:
 
     panel      their prices over `sessions` priced days of the desk, to the pack's date
     starts     sessions -> the first of so many priced days of the desk
-    facts      one of FACTS -> symbol -> the newest value
+    facts      a column of FACTS -> symbol -> the newest value
     rates      of all exchange rates that are needed to tell one of its currencies in another
     risk_free  currency -> per year, of those that have one
     caps       currency -> symbol -> the newest capitalisation as stated, told in it, where they were asked for
@@ -61,7 +63,7 @@ class Market:
         return self.panel.select(symbols, self.starts[sessions])
 
     def known(self, fact: str, symbols: Iterable[str]) -> dict[str, object]:
-        """Symbol -> one of FACTS, ascending, of those that have it."""
+        """Symbol -> a column of FACTS, ascending, of those that have it."""
         found = self.facts[fact]
         return {symbol: found[symbol] for symbol in sorted(set(symbols)) if symbol in found}
 
@@ -111,11 +113,12 @@ def read_market(
     capped      currencies in which capitalisations will be asked for; raises DataError where none is stated
     """
     wanted, counted = sorted(set(symbols)), sorted(set(currencies))
-    starts = {days: window_start(con, pack, days) for days in {1, *sessions}}
-    panel = read_panel(con, pack, wanted, min(starts.values()))
-    facts = {name: newest_facts(con, pack, log, value, wanted) for name, (log, value) in FACTS.items()}
+    starts = window_starts(con, pack, {1, *sessions})
     seen = sorted(window for window in windows if window[1] <= pack.as_of)
-    past = {window: read_panel(con, pack, wanted, *window) for window in seen}
+    panel, *panels = read_panels(con, pack, wanted, [(min(starts.values()), date.max), *seen])
+    past = dict(zip(seen, panels, strict=True))
+    told = [newest_facts(con, pack, log, columns, wanted) for log, columns in FACTS.items()]
+    facts = {column: found for each in told for column, found in each.items()}
     units = {unit for found in (panel, *past.values()) for unit in found.currency}
     units |= {*counted}
     rates = exchange_rates(con, pack) if len(units - {""}) > 1 else ExchangeRates({})

@@ -1,6 +1,6 @@
 """Reading what a pack saw: prices as arrays, last closes, facts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -19,17 +19,25 @@ from resources.packs.price_sources import Span, source_spans
 from resources.packs.rates import exchange_rates, missing_rate
 from resources.packs.spin_offs import distributions, spin_offs
 
+Window = tuple[date, date]  # the first and the last day
+
 
 def window_start(con: Connection, pack: Pack, sessions: int) -> date:
-    """The date of the `sessions`-th newest priced day of a pack."""
-    found = con.execute(
-        "select min(date) from (select distinct date from log_leaves where log = 'prices' and date <= ? "
-        "and ingest_seq <= ? order by date desc limit ?)",
-        [pack.as_of, pack.watermark, sessions],
-    ).fetchall()[0][0]
-    if found is None:
+    """The date of the `sessions`-th newest priced day of a pack, or of its first where it has fewer."""
+    return window_starts(con, pack, [sessions])[sessions]
+
+
+def window_starts(con: Connection, pack: Pack, sessions: Iterable[int]) -> dict[int, date]:
+    """The same of several numbers of sessions."""
+    wanted = sorted(set(sessions))
+    ((starts,),) = con.execute(
+        "select [days[least(n, len(days))] for n in $3] from (select list_reverse_sort(list(distinct date)) as days "
+        "from log_leaves where log = 'prices' and date <= $1 and ingest_seq <= $2)",
+        [pack.as_of, pack.watermark, wanted],
+    ).fetchall()
+    if None in starts:
         raise DataError(f"{pack.id} sees no prices at all: ingest prices up to {pack.as_of}")
-    return date(found.year, found.month, found.day)
+    return dict(zip(wanted, starts, strict=True))
 
 
 def chosen_sources(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[Span]:
@@ -58,15 +66,24 @@ def read_panel(
     of a symbol that changed its currency are all told in the newest, at the rates of their dates.
     Raises DataError for a spin-off in another currency that states no `basis_share`.
     """
-    panel = _read(con, pack, tuple(symbols), start, end)
-    spun = spin_offs(con, pack, panel.symbols)
+    return read_panels(con, pack, symbols, [(start, end)])[0]
+
+
+def read_panels(
+    con: Connection, pack: Pack, symbols: Sequence[str], windows: Iterable[Window]
+) -> list[Panel]:
+    """The same of several windows."""
+    panels = [_read(con, pack, tuple(symbols), start, end) for start, end in windows]
+    spun = spin_offs(con, pack, symbols)
     if not spun:
-        return panel
-    children = _read(
-        con, pack, tuple(sorted({action.new_symbol or "" for action in spun})), date.min, date.max
-    )
-    dividend, in_kind = distributions(panel, children, spun)
-    return replace(panel, dividend=dividend, in_kind=in_kind)
+        return panels
+    names = tuple(sorted({action.new_symbol or "" for action in spun}))
+    children = _read(con, pack, names, date.min, date.max)
+    told = [distributions(panel, children, spun) for panel in panels]
+    return [
+        replace(panel, dividend=dividend, in_kind=in_kind)
+        for panel, (dividend, in_kind) in zip(panels, told, strict=True)
+    ]
 
 
 def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end: date) -> Panel:
@@ -190,15 +207,19 @@ def converted(
 
 
 def newest_facts(
-    con: Connection, pack: Pack, log: str, value: str, symbols: Sequence[str]
-) -> dict[str, object]:
-    """The newest value of a reference log (sector, market cap, rating) of each symbol that has one."""
+    con: Connection, pack: Pack, log: str, columns: Sequence[str], symbols: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Columns of the newest row of a reference log (sector, market cap, rating): column -> symbol -> value, if any."""
     rows = con.execute(
-        f"select symbol, {value} from {log} where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
+        f"select symbol, {', '.join(columns)} from {log} "
+        f"where symbol in (select unnest(?)) and date <= ? and ingest_seq <= ? "
         f"qualify row_number() over (partition by symbol order by date desc, ingest_seq desc) = 1 order by symbol",
         [list(symbols), pack.as_of, pack.watermark],
     ).fetchall()
-    return {str(symbol): found for symbol, found in rows if found is not None}
+    return {
+        column: {str(symbol): found[at] for symbol, *found in rows if found[at] is not None}
+        for at, column in enumerate(columns)
+    }
 
 
 def simulated_symbols(con: Connection, pack: Pack, symbols: Sequence[str]) -> frozenset[str]:

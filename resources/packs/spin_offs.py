@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from optimizer import CorporateAction, DataError
-from optimizer.model.action_kinds import CASH_KINDS
+from optimizer.model.actions.action_kinds import CASH_KINDS
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack

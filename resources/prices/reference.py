@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer.errors import asked
-from optimizer.model.action_kinds import action_faults
+from optimizer.model.actions.action_kinds import action_faults
 from optimizer.model.exchange_rates import CURRENCY
 from resources.ledger.ledger import file_sha256
 from resources.prices.columns import SYMBOL, Columns, plain

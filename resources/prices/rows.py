@@ -46,7 +46,7 @@ def price_rows(table: pa.Table, name: str, stated: Basis | None = None) -> Price
         codes, symbols = np.zeros(table.num_rows, np.int32), [symbol]
         known_at = None
     basis, warnings = _basis(set(table.column_names), name, known_at, stated)
-    days = table["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    days = days_of(table)
     if not stated and basis == "as_traded" and "split" in columns:
         alone = "symbol" not in table.column_names  # one in a file of many symbols may be an error of its row
         _splits_show(codes, symbols, days, columns, name, enough=1 if alone else 2)
@@ -109,6 +109,12 @@ def build(
     return pa.table(arrays, schema=PRICE_ROWS)
 
 
+def days_of(rows: pa.Table) -> npt.NDArray[np.int32]:
+    """Days since 1970 (n,) of the column `date`."""
+    days: npt.NDArray[np.int32] = rows["date"].cast(pa.int32()).to_numpy()
+    return days
+
+
 def symbol_codes(column: pa.ChunkedArray) -> tuple[Codes, list[str]]:
     """Codes (n,) into the column's symbols in ascending order."""
     array = pa.chunked_array(column).unify_dictionaries().combine_chunks()
@@ -127,8 +133,7 @@ def newest_words(rows: pa.Table, among: npt.NDArray[np.int64]) -> npt.NDArray[np
     rows  with the columns symbol (a dictionary), date and ingest_seq. Five times as fast as a window in SQL.
     """
     symbols, _ = symbol_codes(rows["symbol"])
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    key = (symbols.astype(np.int64) << 32) + days
+    key = (symbols.astype(np.int64) << 32) + days_of(rows)
     places = among[np.argsort(rows["ingest_seq"].to_numpy()[among], kind="stable")]
     places = places[np.argsort(key[places], kind="stable")]
     newest: npt.NDArray[np.int64] = places[np.diff(key[places], append=-1) != 0]
@@ -167,7 +172,8 @@ def _splits_show(
     enough: int,
 ) -> None:
     """Raises FileRejected where `enough` splits do not show in the closes: they are adjusted for them already."""
-    order = np.lexsort((days, codes))
+    ours = _of_symbols_with((columns["split"] > 0) & (columns["split"] != 1), codes, len(symbols))
+    order = ours[np.lexsort((days[ours], codes[ours]))]
     close, split = columns["close"][order], columns["split"][order]
     with np.errstate(divide="ignore", invalid="ignore"):  # zero prices are screened out later
         moved = np.log(close[1:] / close[:-1])
@@ -183,6 +189,13 @@ def _splits_show(
         f"they are adjusted for it already; state the basis of the source, split_adjusted or as_traded"
     )
     raise FileRejected(name, [Finding("AMBIGUOUS_BASIS", "FAIL", said)])
+
+
+def _of_symbols_with(flagged: npt.NDArray[np.bool_], codes: Codes, symbols: int) -> npt.NDArray[np.intp]:
+    """Places of all rows of the symbols of which a row is flagged (n,)."""
+    among = np.zeros(symbols, bool)
+    among[codes[flagged]] = True
+    return np.flatnonzero(among[codes])
 
 
 def _refuse_traded(

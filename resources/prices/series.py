@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.typing import Array
-from resources.prices.rows import symbol_codes
+from resources.prices.rows import days_of, symbol_codes
 
 Ints = npt.NDArray[np.int64]
 Days = npt.NDArray[np.int32]
@@ -56,12 +56,11 @@ class Series:
         return np.append(np.flatnonzero(self.first), len(self))
 
 
-def make_series(rows: pa.Table, kept: Mask | None, record: Mapping[str, Record]) -> Series:
-    """The rows (those of mask `kept`, if given) as a series; `record` gives what stands before them."""
+def make_series(rows: pa.Table, order: Ints, record: Mapping[str, Record]) -> Series:
+    """The rows in an order (n,), as `sorted_places` gives it, as a series; `record` gives what stands before them."""
     codes, symbols = symbol_codes(rows["symbol"])
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
-    order = sorted_places(codes, days, kept)
-    everything = kept is None and bool((order[:1] == 0).all() and (np.diff(order) == 1).all())
+    days = days_of(rows)
+    everything = len(order) == len(codes) and bool((order[:1] == 0).all() and (np.diff(order) == 1).all())
 
     def picked(values: npt.NDArray[np.generic]) -> Array:
         return values if everything else values[order]  # type: ignore[return-value]
@@ -89,8 +88,9 @@ def make_series(rows: pa.Table, kept: Mask | None, record: Mapping[str, Record])
     return Series(symbols, order, codes, days, close, split, dividend, first, previous, previous_day, growth)
 
 
-def sorted_places(codes: Days, days: Days, kept: Mask | None) -> Ints:
-    """Places of the rows in order of (code, day); rows of equal code and day stay in their order."""
+def sorted_places(rows: pa.Table, kept: Mask | None = None) -> Ints:
+    """Places of the rows (those of mask `kept`, if given) by symbol and day; equal ones stay in their order."""
+    codes, days = symbol_codes(rows["symbol"])[0], days_of(rows)
     places = np.arange(len(codes)) if kept is None else np.flatnonzero(kept)
     if len(places) < 2:
         return places

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from optimizer import PolicyError
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
-from resources.results.queries import Row, rows, trades_of
+from resources.results.queries import trades_of
+from resources.store.query_rows import Row, rows
 
 OUTCOMES = ("trades", "no_trade", "no_orders", "no_answer", "problem", "not_computed")
 # One row a portfolio; what the rules of `outcome` mean stands in docs/how-to/many-accounts.md.

@@ -154,7 +154,7 @@ def _sessions(priced: Mask, *, ahead: bool) -> Codes:
 def _caps(
     con: Connection, pack: Pack, symbols: Sequence[str], currency: str, prices: pd.DataFrame
 ) -> Array | None:
-    if not newest_facts(con, pack, "market_caps", "market_cap", symbols):
+    if not newest_facts(con, pack, "market_caps", ["market_cap"], symbols)["market_cap"]:
         return None
     return np.asarray(known_caps(con, pack, symbols, currency, prices.index).to_numpy(dtype=float))
 

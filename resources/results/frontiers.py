@@ -11,7 +11,7 @@ from optimizer.proposals.frontier import free_of_trades
 from optimizer.proposals.proposal import believe
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 
 Point = tuple[float, float]
 

@@ -2,7 +2,8 @@
 
 from resources.ledger.ledger import Connection
 from resources.packs.packs import find_pack
-from resources.results.queries import Row, notes_of, rows
+from resources.results.pack_notes import notes_of
+from resources.store.query_rows import Row, rows
 
 FEW = 10  # portfolios that are shown one by one
 WORST = 20

@@ -4,7 +4,7 @@ from datetime import date
 
 from optimizer import Policy
 from optimizer.proposals.rebalance_rules import Decision, decide
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 from resources.results.stage_outputs import Answer, json_text, one_row
 
 NO_TRADE = "no_trade"

@@ -1,8 +1,7 @@
 """What scenarios need to know of a portfolio: values, sensitivities, instruments, real returns of the past."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
@@ -10,48 +9,41 @@ import numpy as np
 import pandas as pd
 
 from optimizer import (
-    DataError,
     FactorModel,
     FundExposureMap,
     HedgeLimits,
     Instrument,
     Scenario,
-    estimate_sensitivities,
     log_returns,
     simple_returns,
 )
-from optimizer import (
-    Market as Quoted,
-)
-from optimizer.model.sessions import Dates, Rows, common_rows, costly_gaps, periods_per_year
+from optimizer import Market as Quoted
+from optimizer.model.sessions import common_rows, periods_per_year
 from optimizer.risk.hedges import Offers, offers_of
-from optimizer.risk.scenarios import (
-    FACTORS,
-    Sensitivities,
-    applied_moves,
-    declared_sensitivities,
-    factor_moves,
-    refuse_strangers,
-)
+from optimizer.risk.scenarios import FACTORS, Sensitivities, applied_moves
 from optimizer.risk.stresses import Shock
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection, bytes_sha256
-from resources.packs.markets import Market, Window, read_market
+from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
-from resources.packs.panels import Panel
+from resources.results.estimates.pack_estimates import Case
 from resources.results.factor_models import recorded_model
-from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through, old_price_notes, unmapped
+from resources.results.sensitivities.estimated import (
+    LEAST_DAYS,
+    Moving,
+    declared_by,
+    no_sensitivities,
+    sensitivities_of,
+)
 from resources.results.sensitivities.priced_dates import Once, Span, each
+from resources.results.sensitivities.window_returns import replayed, windows_of
 from resources.settings.playbooks import Playbooks
 
 LOOKBACK = 756
-LEAST_DAYS = 100
 VOLATILITY_DAYS = 252
-NEAR = timedelta(days=7)
 RECENT = 5  # sessions in which a price must be
 SESSIONS = (RECENT, LOOKBACK + 1)
-Moving = Callable[[tuple[str, ...] | None], Sensitivities]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,12 +152,6 @@ def wanted_symbols(books: Playbooks) -> set[str]:
     return {*_candidates(books), *books.proxy_symbols()} - {"CASH"}
 
 
-def windows_of(books: Playbooks) -> set[Window]:
-    """The windows of the past that scenarios replay, from a little before their first day."""
-    told = {scenario.window for scenario in books.scenarios.values() if scenario.window}
-    return {(first - NEAR, last) for first, last in told}
-
-
 def _candidates(books: Playbooks) -> set[str]:
     wanted = {instrument.symbol for instrument in books.instruments}
     return wanted | {s for advices in books.regimes.values() for advice in advices for s in advice.candidates}
@@ -194,9 +180,9 @@ def exposed_on(
     even = bool(proxies) and span.even(LEAST_DAYS)
 
     def declared(names: Sequence[str]) -> list[Array]:
-        return each(once, "declared", names, partial(_declared, known, books))
+        return each(once, "declared", names, partial(declared_by, known, books))
 
-    moving = _moving(span, declared, proxies, values, even=even) if moved else _unmoved
+    moving = sensitivities_of(span, declared, proxies, values, even=even) if moved else no_sensitivities
     names = kept if even or not moved else moving(None).symbols
     quoted = tuple(s for s in names if s in wanted)
     rate = policy.risk_free_rate or 0.0
@@ -206,49 +192,15 @@ def exposed_on(
     old = once("old", lambda: market.recent(market.panel.symbols, RECENT).old_closes(market.newest))
     aged = old_price_notes({s: day for s, day in old.items() if s in markets and s not in values})
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
-    notes = (
-        [f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"]
-        if missing
-        else []
-    )
-    replays = {
-        name: _replay(market, {*values, *markets}, currency, scenario.window, once)
-        for name, scenario in books.scenarios.items()
-        if scenario.window and moved
-    }
-    return Exposed(
-        pack, case, values, moving, markets, replays, span, [*notes, *aged], known, shared, aged=aged
-    )
+    said = f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"
+    notes = [*([said] if missing else []), *aged]
+    replays = replayed(market, {*values, *markets}, currency, books, once) if moved else {}
+    return Exposed(pack, case, values, moving, markets, replays, span, notes, known, shared, aged=aged)
 
 
 def _among(once: Once, alike: object, key: object, make: Callable[[], Any]) -> Any:
     """What is shared among the books that are alike."""
     return once((key, alike), make)
-
-
-def _unmoved(_: tuple[str, ...] | None) -> Sensitivities:
-    return estimate_sensitivities((), np.empty((0, 0)), factor_moves({}, {}, 0), np.empty((0, len(FACTORS))))
-
-
-def _moving(
-    span: Span,
-    declared: Callable[[Sequence[str]], list[Array]],
-    proxies: Mapping[str, Mapping[str, float]],
-    held: Mapping[str, float],
-    *,
-    even: bool,
-) -> Moving:
-    """The sensitivities of some of the names of a span, or of all that have any."""
-    if not even:
-        whole = _sensitivities(span, declared(span.kept), proxies, held)
-        return lambda names: whole if names is None else whole.of(names)
-
-    def moving(names: tuple[str, ...] | None) -> Sensitivities:
-        wanted = span.kept if names is None else names
-        refuse_strangers(wanted, span.kept)
-        return span.sensitivities(wanted, declared(wanted), proxies)
-
-    return moving
 
 
 def _digest(found: Sensitivities, markets: Mapping[str, Quoted]) -> str:
@@ -276,49 +228,6 @@ def _newest(market: Market) -> dict[str, tuple[float, str]]:
     return {s: (told[1], recent.currency[recent.places[s]]) for s, told in found.items() if told}
 
 
-def estimated_on(prices: pd.DataFrame, proxies: Mapping[str, Mapping[str, float]]) -> Rows | slice:
-    """The dates of (T, n) prices that sensitivities are estimated between: the factor proxies and all names that have
-    history are priced on them, but for those that would cost the others too many."""
-    priced = prices.notna().to_numpy()
-    if priced.all():
-        return slice(None)
-    needed = {symbol for weights in proxies.values() for symbol in weights}
-    long = [
-        s
-        for s, days in zip(prices.columns, priced.sum(axis=0), strict=True)
-        if days > LEAST_DAYS or s in needed
-    ]
-    costly = costly_gaps(prices[long].notna().to_numpy(), prices.index, long, needed)
-    return common_rows(prices[[symbol for symbol in long if symbol not in costly]].to_numpy())
-
-
-def _declared(funds: FundExposureMap, books: Playbooks, symbol: str) -> Array:
-    """(k,) what a fund is said to move by, NaN where that is not known."""
-    return (
-        declared_sensitivities(funds[symbol], books.loads)
-        if symbol in funds
-        else np.full(len(FACTORS), np.nan)
-    )
-
-
-def _sensitivities(
-    span: Span,
-    declared: Sequence[Array],
-    proxies: Mapping[str, Mapping[str, float]],
-    held: Mapping[str, float],
-) -> Sensitivities:
-    """Of everything with history or declared exposures; what is held must have one of them."""
-    own, base = span.tables()
-    rows = estimated_on(own, proxies)
-    natural, converted = log_returns(own.to_numpy()[rows]), log_returns(base.to_numpy()[rows])
-    moves = factor_moves(proxies, {symbol: natural[:, i] for i, symbol in enumerate(span.kept)}, len(natural))
-    told = np.array(declared).reshape(-1, len(FACTORS))
-    long = np.isfinite(converted).sum(axis=0) >= LEAST_DAYS
-    usable = [i for i, s in enumerate(span.kept) if s in held or long[i] or np.isfinite(told[i]).all()]
-    chosen = tuple(span.kept[i] for i in usable)
-    return estimate_sensitivities(chosen, converted[:, usable], moves, told[usable])
-
-
 def _volatility_of(span: Span, symbol: str) -> float:
     """Per year, of the last 252 days that have prices."""
     own = span.series(symbol).dropna().iloc[-VOLATILITY_DAYS - 1 :]
@@ -326,48 +235,3 @@ def _volatility_of(span: Span, symbol: str) -> float:
     return (
         float(moves.std(ddof=1) * np.sqrt(periods_per_year(own.index))) if len(moves) > 20 else float("nan")
     )
-
-
-def _replay(
-    market: Market, symbols: Set[str], currency: str, window: Window, once: Once
-) -> Mapping[str, float]:
-    """Symbol -> real total return over the window, of all that have prices near both of its ends.
-
-    Nothing at all where one of `symbols` has a price that cannot be told in `currency`: sensitivities price them then.
-    """
-    real, untold = once(("replay", currency, window), lambda: _replays(market, currency, window, once))
-    return real if untold.isdisjoint(symbols) else {}
-
-
-def _replays(market: Market, currency: str, window: Window, once: Once) -> tuple[dict[str, float], set[str]]:
-    """Of all names of the market: real returns over a window, and those whose prices cannot be told in `currency`."""
-    if market.pack.as_of < window[1]:
-        return {}, set()
-    names = market.windows[window[0] - NEAR, window[1]].symbols
-    told = {symbol: _real(market, currency, window, once, symbol) for symbol in names}
-    return (
-        {symbol: found for symbol, found in told.items() if isinstance(found, float)},
-        {symbol for symbol, found in told.items() if isinstance(found, DataError)},
-    )
-
-
-def _real(market: Market, currency: str, window: Window, once: Once, symbol: str) -> float | DataError | None:
-    """The real return of one symbol over a window; None without prices near both of its ends."""
-    panel = market.windows[window[0] - NEAR, window[1]]
-    days, prices = once(("window", window), lambda: _days_and_prices(panel))
-    own = prices[:, panel.places[symbol]]
-    told, unit = np.isfinite(own), panel.currency[panel.places[symbol]]
-    days, own = days[told], own[told]
-    if unit not in ("", currency):
-        own = own * market.rates.way(unit, currency, days.tolist()).rates
-        if np.isnan(own).any():
-            return DataError(f"{symbol}: no exchange rate so far back")
-    before = own[days <= np.datetime64(window[0])]
-    if not len(before) or days[-1] < np.datetime64(window[1] - NEAR):
-        return None
-    return float(own[-1] / before[-1] - 1)
-
-
-def _days_and_prices(panel: Panel) -> tuple[Dates, Array]:
-    """(T,) dates, and (T, n) total-return prices."""
-    return np.array(panel.dates, "datetime64[D]"), panel.total_return().to_numpy()

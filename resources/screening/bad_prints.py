@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from resources.ledger.ledger import Connection
 from resources.prices.rows import newest_words, symbol_codes
-from resources.prices.series import Series, filled, make_series
+from resources.prices.series import Series, filled, make_series, sorted_places
 from resources.prices.source import PRICE_ROWS
 from resources.screening.price_warnings import WatchLimits, market_excess, reversals
 
@@ -30,7 +30,7 @@ def recent_prints(con: Connection, as_of: date, watermark: int, limits: WatchLim
             for field in PRICE_ROWS
         ]  # fmt: skip
         table = pa.table(columns, schema=PRICE_ROWS)
-        series = make_series(table, None, {})
+        series = make_series(table, sorted_places(table), {})
         newest = series.bounds()[1:] - 1
         newest = newest[(np.datetime64(as_of).astype(int) - series.days[newest]) <= RECENT]
         yield from _repeated(series, table, newest, source, limits)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.typing import Array
-from resources.prices.rows import symbol_codes
-from resources.prices.series import Mask, Record, Series, filled, make_series
+from resources.prices.rows import days_of, symbol_codes
+from resources.prices.series import Ints, Mask, Record, Series, filled, make_series, sorted_places
 from resources.prices.source import PRICE_ROWS
 
 NEVER = np.iinfo(np.int32).min
@@ -60,42 +60,40 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Merged:
-    """A delivery's rows, then those recorded; `kept` says which of them make up the series.
+    """A delivery's rows, then those recorded; `order` has the places of those that make up the series.
 
     delivered  how many of the rows are the delivery's
     between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
     """
 
     rows: pa.Table
-    kept: Mask | None
+    order: Ints
     delivered: int
     recorded: Recorded
     between: Mapping[int, int] = field(default_factory=dict)
 
     def series(self, before: Mapping[str, Record]) -> Series:
-        """The rows kept, by symbol and day; `before` gives the close that stands before them."""
-        return make_series(self.rows, self.kept, before)
+        """The rows in their order; `before` gives the close that stands before them."""
+        return make_series(self.rows, self.order, before)
 
     def is_aside(self, place: int) -> bool:
         """Whether a row was set aside before this delivery."""
         return place >= self.delivered and bool(self.recorded.aside[place - self.delivered])
 
 
-def merge(rows: pa.Table, kept: Mask | None, recorded: Recorded, known_at: date | None) -> Merged:
+def merge(rows: pa.Table, order: Ints, recorded: Recorded, known_at: date | None) -> Merged:
     """The rows of both, one of each symbol and day: the delivery's, unless it was known before the recorded one.
 
     Where the delivery cannot know a split or dividend (NULL), the recorded one stands.
     """
     if recorded.rows.num_rows == 0:
-        return Merged(rows, kept, rows.num_rows, recorded)
+        return Merged(rows, order, rows.num_rows, recorded)
     both = pa.concat_tables([rows, recorded.rows]).unify_dictionaries()
     codes, _ = symbol_codes(both["symbol"])
-    days = both["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
-    use = np.ones(len(both), bool)
-    if kept is not None:
-        use[: rows.num_rows] = kept
-    places = np.flatnonzero(use)
-    order = places[np.lexsort((places, days[places], codes[places]))]
+    days = days_of(both)
+    use = np.arange(len(both)) >= rows.num_rows
+    use[order] = True
+    order = sorted_places(both, use)
     twice = (np.diff(codes[order]) == 0) & (np.diff(days[order]) == 0)
     told, stood = order[:-1][twice], order[1:][twice]
     since, released = (known[stood - rows.num_rows] for known in (recorded.said_at, recorded.known_at))
@@ -107,7 +105,7 @@ def merge(rows: pa.Table, kept: Mask | None, recorded: Recorded, known_at: date 
     both = _completed(both, told[~outdated], stood[~outdated])
     late = ~outdated & ~waits & (released > now) & (now != NEVER)
     between = dict(zip(told[late].tolist(), released[late].tolist(), strict=True))
-    return Merged(both, use, rows.num_rows, recorded, between)
+    return Merged(both, order[use[order]], rows.num_rows, recorded, between)
 
 
 def _completed(rows: pa.Table, told: npt.NDArray[np.int64], stood: npt.NDArray[np.int64]) -> pa.Table:

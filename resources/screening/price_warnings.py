@@ -1,6 +1,6 @@
 """What is kept but worth a look: moves off the market, reversals, stale closes, missing sessions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,14 +44,14 @@ class WatchLimits:
 
 
 def watch(
-    series: Series, rows: pa.Table, held: Sequence[int], sessions: Days, limits: WatchLimits
+    series: Series, rows: pa.Table, held: Ints, sessions: Days, limits: WatchLimits
 ) -> Iterator[Finding]:
     """Warnings, one a code and symbol; sessions (s,) are the exchange's days since 1970, ascending.
 
     held  places in the series of rows that are set aside already
     """
     excess, spread = market_excess(series, min(limits.band, limits.reversal) / 2)
-    excess[list(held)] = 0.0
+    excess[held] = 0.0
     told = partial(_by_symbol, series)
     band = np.abs(excess) > np.maximum(limits.band, limits.band_spreads * spread)
     yield from told(band, "JUMP_BAND", "move", f"of more than {limits.band:.0%} against the market")
@@ -173,13 +173,15 @@ def inconsistent(series: Series, rows: pa.Table, tolerance: float) -> Mask:
     if column.null_count == len(column):
         return np.zeros(len(series), bool)
     adjusted = column.to_numpy()[series.order]
-    theirs = np.full(len(series), np.nan)
+    different = np.zeros(len(series), bool)
     with np.errstate(divide="ignore", invalid="ignore"):
-        theirs[1:] = adjusted[1:] / adjusted[:-1]
-        taken_off = series.close * series.split / (series.previous - series.dividend)
-        allowed = tolerance + 4 * PRINT_ERROR / adjusted
-    off = np.minimum(np.abs(theirs - series.growth), np.abs(theirs - taken_off))
-    different: Mask = ~series.first & (off > allowed)
+        theirs = adjusted[1:] / adjusted[:-1]
+        off = np.abs(theirs - series.growth[1:])
+        # Where growth alone agrees, as on nearly all days, the rest need not be known.
+        at = np.flatnonzero(((off > tolerance) | (adjusted[1:] < 0)) & ~series.first[1:]) + 1
+        taken_off = series.close[at] * series.split[at] / (series.previous[at] - series.dividend[at])
+        allowed = tolerance + 4 * PRINT_ERROR / adjusted[at]
+        different[at] = np.minimum(off[at - 1], np.abs(theirs[at - 1] - taken_off)) > allowed
     return different
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from optimizer import DataError
 from optimizer.errors import how_many
+from resources.prices.rows import days_of
 from resources.prices.source import Finding
 
 
@@ -72,7 +73,7 @@ def renamed(rows: pa.Table, renames: Iterable[Rename]) -> tuple[pa.Table, list[F
     known = {old: parts for old, parts in segments(renames).items() if old in names}
     if not known:
         return rows, []
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    days = days_of(rows)
     told = symbol.indices.to_numpy()
     codes, warnings = told.copy(), []
     for old, parts in known.items():

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from optimizer.errors import how_many
 from resources.prices.columns import SYMBOL
-from resources.prices.rows import symbol_codes
-from resources.prices.series import Days, Mask, Series
+from resources.prices.rows import days_of, symbol_codes
+from resources.prices.series import Days, Ints, Mask, Series
 from resources.prices.source import Delivery, Finding, shown
 from resources.screening.doubts import Release
 
@@ -77,7 +77,7 @@ def _number_faults(rows: pa.Table) -> Iterator[Fault]:
 def _date_faults(
     rows: pa.Table, today: date, sessions: Days, released: frozenset[Release]
 ) -> Iterator[Fault]:
-    days = rows["date"].to_numpy().astype("datetime64[D]").astype(np.int32)
+    days = days_of(rows)
     first, last = int(days.min()), int(days.max())
     span = np.arange(first, last + 1, dtype=np.int64)
     now = np.datetime64(today).astype(np.int64)
@@ -96,14 +96,15 @@ def _date_faults(
 
 
 def duplicates(
-    series: Series, rows: pa.Table, delivery: Delivery
+    order: Ints, rows: pa.Table, delivery: Delivery
 ) -> tuple[list[Fault], list[int], list[Finding]]:
-    """Rows of equal symbol and date: (conflicting ones, surplus places of equal ones, a warning)."""
-    again = (np.diff(series.days) == 0) & ~series.first[1:]
+    """Rows of equal symbol and date, of those in the order: (conflicting ones, surplus equal ones, a warning)."""
+    codes, days = symbol_codes(rows["symbol"])[0][order], days_of(rows)[order]
+    again = (np.diff(days) == 0) & (np.diff(codes) == 0)
     if not again.any():
         return [], [], []
     starts = np.flatnonzero(again & np.concatenate([[True], ~again[:-1]]))
-    twins = series.order[np.concatenate([[False], again]) | np.concatenate([again, [False]])]
+    twins = order[np.concatenate([[False], again]) | np.concatenate([again, [False]])]
     values = rows.take(pa.array(twins)).drop_columns(["vendor_adj_close"]).to_pylist()
     row_at = dict(zip(twins.tolist(), values, strict=True))
     faults: list[Fault] = []
@@ -113,7 +114,7 @@ def duplicates(
         end = start + 1
         while end <= len(again) and again[end - 1]:
             end += 1
-        places = sorted(series.order[start:end].tolist())
+        places = sorted(order[start:end].tolist())
         told = [row_at[place] for place in places]
         if all(row | {"volume": 0} == told[0] | {"volume": 0} for row in told):
             most = max(range(len(told)), key=lambda place: told[place]["volume"] or 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from optimizer.errors import how_many
-from resources.prices.series import Mask, Record, Series, make_series
+from resources.prices.series import Mask, Record, Series, make_series, sorted_places
 from resources.prices.source import QUARANTINE, Delivery, Finding
 from resources.screening.context import Context
 from resources.screening.price_warnings import watch
@@ -29,14 +29,14 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
     rows, warnings = delivery.rows, list[Finding]()
     faults = list(row_faults(rows, context.today, context.sessions, context.released))
     kept = _without(rows.num_rows, None, faults)
-    series = make_series(rows, kept, context.record)
-    twice, dropped, told_twice = duplicates(series, rows, delivery)
+    order = sorted_places(rows, kept)
+    twice, dropped, told_twice = duplicates(order, rows, delivery)
     if twice or dropped:
         kept = _without(rows.num_rows, kept, twice, dropped)
-    settled = settle(delivery, rows, kept, lost_rows(rows, [*faults, *twice]), context)
-    series = make_series(settled.rows, kept, context.record)
-    out = {fault.place for fault in settled.held}
-    held = [place for place, row in enumerate(series.order.tolist()) if row in out] if out else []
+        order = order if kept is None else order[kept[order]]
+    settled = settle(delivery, rows, order, lost_rows(rows, [*faults, *twice]), context)
+    series = make_series(settled.rows, order, context.record)
+    held = np.flatnonzero(np.isin(order, [fault.place for fault in settled.held]))
     kept = _without(rows.num_rows, kept, settled.held, settled.between)
     warnings += [
         *told_twice,

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from optimizer.errors import how_many
 from resources.prices.rounding import significant
-from resources.prices.series import Mask, Record, Series
+from resources.prices.series import Ints, Mask, Record, Series
 from resources.prices.source import CARRIED, Delivery, Finding
 from resources.screening.context import Context
 from resources.screening.corroboration import Evidence
@@ -45,14 +45,14 @@ class Settled:
 
 
 def settle(
-    delivery: Delivery, rows: pa.Table, kept: Mask | None, lost: Mapping[str, Sequence[Lost]], known: Context
+    delivery: Delivery, rows: pa.Table, order: Ints, lost: Mapping[str, Sequence[Lost]], known: Context
 ) -> Settled:
-    """Judges a delivery's kept rows as one series with those recorded; rows (n,) of `PRICE_ROWS`.
+    """Judges a delivery's rows, those in the order, as one series with those recorded; rows (n,) of `PRICE_ROWS`.
 
     lost  symbol -> rows of the delivery without a usable price
     """
-    rows = without_taken_back(rows, kept, known.record, known.splits)
-    merged = merge(rows, kept, known.recorded, delivery.known_at)
+    rows = without_taken_back(rows, order, known.record, known.splits)
+    merged = merge(rows, order, known.recorded, delivery.known_at)
     before = _before(merged, known.record)
     series = merged.series(before)
     warnings: list[Finding] = []

@@ -14,7 +14,7 @@ from optimizer.model.exchange_rates import main_currency
 from optimizer.typing import Array
 from resources.prices.factors import nearest_split
 from resources.prices.rounding import significant
-from resources.prices.series import Mask, Record, Series, make_series
+from resources.prices.series import Ints, Record, Series, make_series
 from resources.prices.source import Delivery, Finding
 from resources.screening.corroboration import Evidence, alike
 from resources.screening.doubts import SPLITS
@@ -99,13 +99,13 @@ def places(series: Series, keys: Iterable[tuple[str, int]]) -> Iterator[tuple[tu
 
 
 def without_taken_back(
-    rows: pa.Table, kept: Mask | None, record: Mapping[str, Record], splits: Mapping[tuple[str, int], float]
+    rows: pa.Table, order: Ints, record: Mapping[str, Record], splits: Mapping[tuple[str, int], float]
 ) -> pa.Table:
     """A delivery's rows (n,); where a split was taken back (it is 1 now) those that cannot know get none."""
     back = [key for key, ratio in splits.items() if ratio == 1]
     if not back or not rows["split"].null_count:
         return rows
-    series, untold = make_series(rows, kept, record), pc.is_null(rows["split"]).to_numpy()
+    series, untold = make_series(rows, order, record), pc.is_null(rows["split"]).to_numpy()
     found = {place: 1.0 for _, place in places(series, back) if untold[series.order[place]]}
     return _with(rows, series, "split", found)
 

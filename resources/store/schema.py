@@ -66,7 +66,8 @@ def prepare_schema(con: Connection, where: str, announce: Announce | None = None
         steps = [sql for number, sql in migrations().items() if number > found]
         for sql in steps:
             con.execute(sql)
-        _derive(con)
+        for sql in _derived_sql():
+            con.execute(sql)
         at = datetime.now(UTC).replace(tzinfo=None)
         _record_upgrade(con, found, steps, at)
         if announce:
@@ -86,16 +87,19 @@ def _record_upgrade(con: Connection, found: int, steps: Sequence[str], at: datet
 
 def create_schema(con: Connection) -> None:
     """Tables, views and macros of this release in an empty database."""
-    con.execute((HERE / "schema.sql").read_text("utf-8"))
-    _derive(con)
+    for sql in release_sql():
+        con.execute(sql)
 
 
-def _derive(con: Connection) -> None:
+def release_sql() -> list[str]:
+    """What makes an empty database one of this release."""
+    return [(HERE / "schema.sql").read_text("utf-8"), *_derived_sql()]
+
+
+def _derived_sql() -> list[str]:
     """Views and macros, over the tables as they now are."""
-    con.execute((HERE / "views.sql").read_text("utf-8"))
-    con.execute(f"create or replace macro schema_version() as {VERSION}")
-    for table in OUTPUTS:
-        con.execute(latest_view(table))
+    macro = f"create or replace macro schema_version() as {VERSION}"
+    return [(HERE / "views.sql").read_text("utf-8"), macro, *map(latest_view, OUTPUTS)]
 
 
 def latest_view(table: str) -> str:

@@ -72,15 +72,17 @@ class Transaction:
         keys = {"pack_id": pack_id, "materialization": entry_id}
         staged = self._staged(frames, keys)
         digests = dict.fromkeys(frames, NOTHING)
-        digests |= {table: ledger.content_hash(self.con, name) for table, name in staged.items()}
+        digests |= {
+            table: ledger.content_hash(self.con, rows, self._columns(table)) for table, rows in staged.items()
+        }
         for table, (_, count) in digests.items():
             ledger.whole(table, len(frames[table]), count)
         content = ledger.content_of({table: digest for table, (digest, _) in digests.items()})
         rows = sum(count for _, count in digests.values())
         before = ledger.latest(self.con, asset, pack_id)
         if before is None or before.content_hash != content:
-            for table, name in staged.items():
-                self._move(name, table)
+            for table, given in staged.items():
+                self._move(given, table)
         for table in staged:
             self._drop(table)
         if before is not None and before.content_hash == content:
@@ -100,7 +102,7 @@ class Transaction:
         entry_id = self.next_id()
         keys = {"pack_id": pack_id, "materialization": entry_id}
         staged = self._staged(new.tables, keys)
-        hashed = {table: self._hashed(table, name, new) for table, name in staged.items()}
+        hashed = {table: self._hashed(table, rows, new) for table, rows in staged.items()}
         found = _entries(entry_id, hashed, new.stated)
         before = units.newest_units(self.con, asset, pack_id, new.stated)
         changed = {
@@ -111,9 +113,9 @@ class Transaction:
         marks = {}
         if changed:
             kept, own = "where portfolio_id in (select unnest(?::varchar[]))", [list(changed)]
-            for table, name in staged.items():
-                marks[table] = self._mark(table, f"{name} {kept}", own)
-                self._move(name, table, kept, own)
+            for table, rows in staged.items():
+                marks[table] = self._mark(table, f"{rows} {kept}", own)
+                self._move(rows, table, kept, own)
         for table in staged:
             self._drop(table)
         if changed:
@@ -121,9 +123,9 @@ class Transaction:
             self._refuse_others(entry_id, marks)
         return [changed.get(portfolio) or before[portfolio] for portfolio in found]
 
-    def _hashed(self, table: str, name: str, new: Versions) -> dict[str, units.Hashed]:
+    def _hashed(self, table: str, rows: str, new: Versions) -> dict[str, units.Hashed]:
         """What is staged of each portfolio."""
-        found = units.hashed_units(self.con, name, self._columns(table))
+        found = units.hashed_units(self.con, rows, self._columns(table))
         if stray := sorted(owner for owner in found if table not in new.stated.get(owner, ())):
             raise DataError(f"{table} has rows of {stray[:5]}, which do not state it")
         ledger.whole(table, len(new.tables[table]), sum(its.rows for its in found.values()))
@@ -184,7 +186,7 @@ class Transaction:
         return self.described[table]
 
     def _staged(self, tables: Mapping[str, Rows], keys: Mapping[str, object]) -> dict[str, str]:
-        """Table -> the name of what is staged for it, of those that get rows."""
+        """Table -> what is staged for it, of those that get rows."""
         for table, rows in sorted(tables.items()):
             types = dict(self._columns(table))
             if unknown := sorted(set(column_names(rows)) - set(types)):
@@ -192,27 +194,25 @@ class Transaction:
         return {table: self._stage(table, rows, keys) for table, rows in sorted(tables.items()) if len(rows)}
 
     def _stage(self, table: str, frame: Rows, keys: Mapping[str, object]) -> str:
-        """A temporary view of the rows of `frame` with the columns and types of `table`, its keys filled in.
+        """SQL for the rows of `frame` with the columns and types of `table`, its keys filled in.
 
         To keep them in a temporary table first costs as much as to move them, and their memory once more.
         """
-        name, types, names = f"staged_{table}", dict(self._columns(table)), column_names(frame)
+        types, names = dict(self._columns(table)), column_names(frame)
         known = {key: _literal(value) for key, value in keys.items()} | {it: f'"{it}"' for it in names}
         cells = ", ".join(
             f'{known.get(column, "null")}::{kind} as "{column}"' for column, kind in types.items()
         )
         self.con.register(f"incoming_{table}", _forwards(frame))
-        self.con.execute(f"create or replace temp view {name} as select {cells} from incoming_{table}")
-        return name
+        return f"(select {cells} from incoming_{table})"
 
     def _drop(self, table: str) -> None:
         """Lets go of what was staged for a table."""
-        self.con.execute(f"drop view temp.staged_{table}")
         self.con.unregister(f"incoming_{table}")
 
-    def _move(self, name: str, table: str, where: str = "", values: Sequence[object] = ()) -> None:
+    def _move(self, rows: str, table: str, where: str = "", values: Sequence[object] = ()) -> None:
         """Inserts the wanted staged rows into their table."""
-        self.con.execute(f"insert into {table} by name select * from {name} {where}", list(values))
+        self.con.execute(f"insert into {table} by name from {rows} {where}", list(values))
 
 
 def _entries(
@@ -230,7 +230,7 @@ def _entries(
 
 
 def _literal(value: object) -> str:
-    """A key as SQL; a view takes no parameters."""
+    """A key as SQL."""
     if isinstance(value, str):
         return "'{}'".format(value.replace("'", "''"))
     return "null" if value is None else str(value)

@@ -18,7 +18,7 @@ import duckdb
 
 from optimizer import DataError
 from resources.ledger import ledger
-from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, FORGED, INTENT, PUBLISHED
+from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, INTENT, PUBLISHED
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
 from resources.ledger.ledger import Connection, Stamp, file_sha256
 from resources.ledger.ledger_tree import Head, LedgerTree
@@ -33,6 +33,7 @@ from resources.store.continuity import (
 )
 from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told, logs_of, refuse_cut
 from resources.store.file_lock import held, shared_lock
+from resources.store.published_copy import end_cut, keep_evidence
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
 from resources.store.transaction import Transaction
 
@@ -204,7 +205,7 @@ class Warehouse:
             refuse_no_file(place, LOST_COPY)
         refuse_no_file(fresh, "move that away, it is made again")
         with self._locked():
-            self._end_cut(fresh)
+            end_cut(fresh, self.published, self.anchor)
             if self.scratch or self._is_published():
                 return self.published
             try:
@@ -212,7 +213,7 @@ class Warehouse:
                 self._settle(head, _now())
                 digest, anchors = file_sha256(fresh), read_anchors(self.anchor)
                 known = anchors.published
-                self._keep_evidence(head, anchors)
+                keep_evidence(self.published, self.anchor, anchors, head, _now())
                 if not known or known[-1].told["sha256"] != digest:
                     append_line(self.anchor, PUBLISHED, *head, _now(), {"sha256": digest})
             except OSError:
@@ -220,14 +221,6 @@ class Warehouse:
                 raise
             fresh.replace(self.published)
         return self.published
-
-    def _end_cut(self, fresh: Path) -> None:
-        """Puts in place what a killed publish told the anchor of: no kill leaves readers more than one copy behind."""
-        if not fresh.exists() or not self.published.exists() or logs_of(self.published):
-            return
-        known = [line.told["sha256"] for line in read_end(self.anchor).published]
-        if file_sha256(fresh) in known[-1:] and file_sha256(self.published) in known:
-            fresh.replace(self.published)
 
     def _is_published(self) -> bool:
         """Whether the copy is the one that was published last, and nothing was written since."""
@@ -240,23 +233,6 @@ class Warehouse:
         with self._opened(anchors) as con:
             head = ledger.head(con)
         return last.state == head and file_sha256(self.published) == last.told["sha256"]
-
-    def _keep_evidence(self, head: Head, anchors: Anchors) -> None:
-        """Sets aside what stands in the readers' place and was never published, and puts it on record once."""
-        known, told = (
-            {line.told["sha256"] for line in anchors.since_accepted(kind)} for kind in (PUBLISHED, FORGED)
-        )
-        logs = logs_of(self.published)
-        copy = [self.published] if known and self.published.exists() else []
-        found = {place: file_sha256(place) for place in (*copy, *logs)}
-        for place in (place for place, digest in found.items() if digest not in known):
-            kept = self.home / "evidence" / f"published-{found[place][:16]}{place.suffix}"
-            kept.parent.mkdir(exist_ok=True)
-            shutil.copyfile(place, kept)
-            if found[place] not in told:  # a publish that was killed has told it already
-                append_line(self.anchor, FORGED, *head, _now(), {"sha256": found[place], "kept": kept.name})
-        for log in logs:
-            log.unlink()
 
     def tell_anchor(self, kind: str, told: Mapping[str, str], new_key: Path | None = None) -> int:
         """Write a line about something else than a commit, such as a key; gives its number.

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from resources.settings.playbooks import Shocks
+from resources.settings.playbook_schemas.scenario_schema import Shocks
 from resources.settings.policies.policy_schema import PolicyFile
-from service import answers
-from service.answers import Answer
+from service.answers import proposals, risk
+from service.answers.answer import Answer
 from service.api import ExecuteRequest
 from service.http.guard import CODES
 from service.patterns import PATTERNS, TradeInput, metadata
@@ -80,8 +80,9 @@ def _policy() -> Iterator[str]:
 
 def _shapes() -> Iterator[str]:
     yield "## Answers\n"
-    for name in sorted(vars(answers)):
-        shape = vars(answers)[name]
+    shapes = {**vars(proposals), **vars(risk)}
+    for name in sorted(shapes):
+        shape = shapes[name]
         if isinstance(shape, type) and issubclass(shape, Answer) and shape is not Answer:
             yield f"### {name}\n"
             yield f"{_said(shape)}\n"

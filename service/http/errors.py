@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
-from service.answers import Answer
+from service.answers.answer import Answer
 from service.http.guard import CODES, NOBODY, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 
@@ -39,7 +39,9 @@ def answer_errors(app: FastAPI) -> None:
             elif isinstance(error, PackfolioError) and state["who"] is NOBODY:  # it may name folders
                 log.warning("%s trace_id=%s", message, trace_id)
                 message = "the log of the service says why, under the trace_id"
-            headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else None
+            headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else {}
+            if isinstance(error, HTTPException) and error.headers:  # a 405 must tell what is allowed
+                headers |= error.headers
             return JSONResponse(problem(code, message, trace_id), CODES[code][0], headers)
 
         return answer

@@ -9,8 +9,10 @@ import numpy as np
 from optimizer import DataError, ExposureType, PackfolioError
 from resources.packs.packs import Pack
 from resources.results.attribution.summary import attribution_of
-from resources.results.queries import notes_of, pack_details, trades_of
-from service.answers import FrontierAnswer, StressAnswer
+from resources.results.pack_notes import notes_of
+from resources.results.queries import pack_details, trades_of
+from service.answers.proposals import FrontierAnswer
+from service.answers.risk import StressAnswer
 from service.desk import Desk, Loaded
 from service.frontier import frontier
 from service.report.stored import Stored, environment, findings, stored, written

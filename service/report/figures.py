@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from optimizer.typing import Array
-from service.answers import FrontierAnswer, StressAnswer
+from service.answers.proposals import FrontierAnswer
+from service.answers.risk import StressAnswer
 from service.report.track import BENCHMARK, OWN, Track
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from optimizer.typing import Array
 from resources.accounts.flows import Seen, growth_without, paid_between
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
-from resources.results.queries import backtest_of, pack_of_backtest, rows
+from resources.results.queries import backtest_of, pack_of_backtest
 from resources.settings.policies.policy_grid import is_variant
+from resources.store.query_rows import rows
 from service.desk import Reading
 from service.report.track import OWN, Row, Track, track
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from optimizer import DataError, monthly_table, performance_metrics
 from optimizer.errors import how_many
-from optimizer.measures.analytics import annual_rates
 from optimizer.measures.drawdowns import worst_drawdowns
+from optimizer.measures.return_series import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array

@@ -13,7 +13,7 @@ from assets.plots.factor_charts import factor_risk_plot, factors_plot
 from assets.plots.risk_charts import frontier_plot, losses_plot, monthly_plot
 from assets.plots.svg import label, picture, png, ticks
 from optimizer import Estimates
-from optimizer.measures.analytics import monthly_table
+from optimizer.measures.return_series import monthly_table
 
 SVG = "{http://www.w3.org/2000/svg}"
 

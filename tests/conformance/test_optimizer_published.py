@@ -6,7 +6,7 @@ import pytest
 from optimizer import Estimates, Policy, Universe, solve
 from optimizer.measures.performance import expected_shortfall
 from optimizer.measures.portfolio_measures import diversification_ratio, risk_contributions
-from optimizer.problem.hierarchical import correlation_distance, hrp, hrp_condensed, linkage
+from optimizer.problem.clusters.hierarchical import correlation_distance, hrp, hrp_condensed, linkage
 
 FOUR = ("A1", "A2", "A3", "A4")
 RISK = np.array([0.10, 0.20, 0.30, 0.40])

@@ -20,7 +20,8 @@ from resources.accounts.known import Account
 from resources.audit.faults import Fault, Report
 from resources.audit.verification import verify
 from resources.books.day_before import DayBefore
-from resources.books.snapshots import Snapshot, take_snapshots
+from resources.books.snapshots import Snapshot
+from resources.books.take_snapshots import take_snapshots
 from resources.ledger.ledger import Connection, Stamp, append_entry, columns, written_cells
 from resources.ledger.signatures import KEY
 from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS

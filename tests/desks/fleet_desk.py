@@ -21,10 +21,10 @@ from resources.ledger.ledger import Stamp
 from resources.packs.packs import Pack, cut_pack
 from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
+from resources.results.estimates.estimate_rows import estimate_frames
+from resources.results.estimates.pack_estimates import estimate_evidence
 from resources.results.factor_models import factor_frames, fitted_models, wanted_recipes
-from resources.results.pack_estimates import estimate_evidence
 from resources.results.stage_inputs import Inputs, read_inputs
-from resources.results.stage_outputs import estimate_frames
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.fleet import FleetFile

@@ -19,7 +19,7 @@ from command_line import Desk, example_with_prices
 from optimizer import propose
 from resources.books.snapshots import read_snapshots
 from resources.packs.packs import find_pack, latest_fresh
-from resources.results.pack_estimates import evidence, load_case
+from resources.results.estimates.pack_estimates import evidence, load_case
 from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("embedded")

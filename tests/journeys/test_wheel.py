@@ -89,7 +89,8 @@ def test_a_wheel_has_all_that_runs_and_nothing_else(wheel: Path) -> None:
     }
     assert shipped <= names
     assert {
-        "resources/sentences.yaml", "resources/store/schema.sql", "resources/store/views.sql", "optimizer/py.typed",
+        "resources/sentences.yaml", "resources/store/schema.sql", "resources/store/views.sql",
+        "resources/store/catalog.json", "optimizer/py.typed",
         "service/report/page.html.j2", "service/report/history.html.j2", "service/screen/app.py",
     } <= names  # fmt: skip
     tops = {name.split("/")[0] for name in names if not name.split("/")[0].endswith(".dist-info")}

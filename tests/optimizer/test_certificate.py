@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer import Certificate, Estimates, Policy, Universe, solve
-from optimizer.numerics.convex_limits import Limits, Linear, polyhedron
+from optimizer.numerics.convex_limits import Limits, Linear
+from optimizer.numerics.polyhedra import polyhedron
 from optimizer.problem.goals import Support
 from optimizer.solvers.audit import certify
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,8 @@ def test_a_disk_that_is_really_full_is_told_once_and_again_when_it_fills_again(
 def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:
     sessions = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
     with Warehouse(typed.at.home).read() as con:
-        found = {alert.key: alert for alert in conditions(con, date(2024, 3, 21), sessions)}
-        quiet = [alert.kind for alert in conditions(con, date(2025, 3, 21), [])]
+        found = {alert.key: alert for alert in conditions(con, datetime(2024, 3, 21, tzinfo=UTC), sessions)}
+        quiet = [alert.kind for alert in conditions(con, datetime(2025, 3, 21, tzinfo=UTC), [])]
     assert set(found) == {"missed 2024-03-01", "rejected PP_2024-03-20", f"no answer {THURSDAY} tight"}
     assert found["missed 2024-03-01"].said.endswith("run `packfolio run --as-of 2024-03-01`")
     assert "PP_2024-03-20 is rejected: no symbol has a price" in found["rejected PP_2024-03-20"].said
@@ -79,7 +79,7 @@ def test_the_sensor_sends_and_remembers(
     assert str(silent.skip_message) == "notify.yaml names no channel: nothing is sent"
     sent: list[list[str]] = []
     monkeypatch.setattr(
-        sensor, "channels", lambda file: {"chat": lambda found: sent.append([a.key for a in found])}
+        sensor, "channels", lambda file, home: {"chat": lambda found: sent.append([a.key for a in found])}
     )
     notify = typed.at.config / "notify.yaml"
     notify.write_text("webhooks: [{name: chat, url: 'http://127.0.0.1:1/'}]\nfree_gib: 0\n")
@@ -91,4 +91,33 @@ def test_the_sensor_sends_and_remembers(
     assert sent == [[f"no answer {THURSDAY} tight"]]
     assert str(first.skip_message) == f"chat was told of no answer {THURSDAY} tight"
     assert str(again.skip_message) == "nothing new is wrong"
-    assert json.loads(cursor or "") == {"chat": [f"no answer {THURSDAY} tight"]}
+    assert json.loads(cursor or "") == {"chat": {f"no answer {THURSDAY} tight": "no_answer"}}
+
+
+def test_what_could_not_be_looked_at_is_told_and_nothing_is_over(typed: Typed, tmp_path: Path) -> None:
+    """A copy that cannot be read was taken for a desk before its first run: no word, and all was told again after."""
+    home, config, chat = tmp_path / "home", tmp_path / "config", Receiver()
+    shutil.copytree(typed.at.config, config)
+    (config / "notify.yaml").write_text(f"webhooks: [{{name: chat, url: '{chat.url}'}}]\nfree_gib: 0\n")
+    home.mkdir()
+    copy, cursor, said = Warehouse(home).published, None, []
+    with running(chat.server):
+        for step in ("before the first run", "whole", "damaged", "mistaken", "whole"):
+            if step == "whole":
+                shutil.copy(Warehouse(typed.at.home).published, home)
+                shutil.copy(typed.at.config / "pipeline.yaml", config)
+            if step == "damaged":
+                copy.write_bytes(b"no database" * 1000)
+            if step == "mistaken":
+                (config / "pipeline.yaml").write_text("backtests: {}\n")
+            tick, cursor = look(alerts, resources_of(home, config), cursor=cursor)
+            said.append(str(tick.skip_message))
+    book = f"no answer {THURSDAY} tight"
+    assert said == [
+        "nothing new is wrong", f"chat was told of {book}", "chat was told of record",
+        "chat was told of configuration", "chat was told what is over: configuration, record",
+    ]  # fmt: skip
+    assert "cannot be read" in chat.taken[1]["text"] and "did you mean" in chat.taken[2]["text"]
+    assert chat.taken[3]["text"].splitlines()[1:] == [
+        "over: the configuration can be read again", "over: the published copy can be read again",
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as db
 
-from pipeline.doctor import examine
+from pipeline.doctor.examination import examine
 from pipeline.environment import Environment
 from pipeline.history import made_history
 from pipeline.run_history.making import make_databases

@@ -45,11 +45,14 @@ def test_what_an_asset_tells_is_read_back_and_takes_little_room(
         ]
         assert outputs and not any(output.step_output_data.metadata for output in outputs)
         assert [run.run_id for run in instance.get_runs()] == runs[::-1]
-        full = instance.event_log_storage.get_db_path()
+        storage = instance.event_log_storage
+        assert storage.has_table("asset_check_executions") and not storage.has_table("told")
+        assert storage.has_asset_key_index_cols() and not storage.has_asset_key_col("told")
+        full = storage.get_db_path()
         before = Path(full).stat().st_size
         instance.delete_run(runs[0])
         assert instance.all_logs(runs[0]) == [] and instance.all_logs(runs[1]) != []
-        instance.event_log_storage.compact()
+        storage.compact()
         assert Path(full).stat().st_size <= before
     size = sum(file.stat().st_size for file in tmp_path.glob("*.db*"))
     assert size < 20 * len(TOLD)  # three runs that tell 56 kB each, in five places

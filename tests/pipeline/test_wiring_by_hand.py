@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from optimizer import DataError
-from pipeline import cli, schedules, unchanged
-from pipeline.commands import accounts, anchor_keys, audit, init, proofs, terminal
+from pipeline import schedules, unchanged
+from pipeline.commands import anchor_keys, audit, daily_run, init, proofs, terminal
+from pipeline.commands.books import accounts
 from pipeline.environment import Environment
 from resources.store.last_run import LastRun
 
@@ -314,18 +315,18 @@ def test_a_run_is_of_the_portfolio_that_was_asked(
         seen["run"] = (instance, day, asked)
         return runs.Outcome(0, "PP_2024-03-05", "the second")
 
-    monkeypatch.setattr(cli, "unchanged_since", lambda here, asked: seen.update(asked=asked))
-    monkeypatch.setattr(cli, "_instance", opened)
-    monkeypatch.setattr(cli, "working", opened)
+    monkeypatch.setattr(daily_run, "unchanged_since", lambda here, asked: seen.update(asked=asked))
+    monkeypatch.setattr(daily_run, "history", opened)
+    monkeypatch.setattr(daily_run, "working", opened)
     begun = SimpleNamespace(ended=lambda first, second: seen.update(ended=(first.status, second.status)))
     monkeypatch.setattr(runs, "refuse_unknown", lambda wanted: seen.update(looked_for=wanted))
-    monkeypatch.setattr(cli, "begin", lambda here, asked: begun)
+    monkeypatch.setattr(daily_run, "begin", lambda here, asked: begun)
     monkeypatch.setattr(runs, "ingest", lambda instance, watch, publish: runs.Outcome(1, None, "the first"))
     monkeypatch.setattr(runs, "choose_as_of", lambda day: day)
     monkeypatch.setattr(runs, "run_pack", run_pack)
-    monkeypatch.setattr(cli, "_show_run", lambda *told: seen.update(shown=told))
+    monkeypatch.setattr(daily_run, "_show_run", lambda *told: seen.update(shown=told))
     with contextlib.suppress(typer.Exit):
-        cli.run(as_of=date(2024, 3, 5), portfolio=portfolio)
+        daily_run.run(as_of=date(2024, 3, 5), portfolio=portfolio)
     assert seen["looked_for"] == portfolio
     assert seen["asked"] == {"as_of": "2024-03-05", "portfolio": portfolio} and seen["ended"] == (1, 0)
     assert seen["run"] == ("opened", date(2024, 3, 5), {"portfolio": portfolio, "watch": "opened"})
@@ -357,7 +358,9 @@ def test_an_account_is_shown_part_by_part_and_what_it_has_not_is_left_out(
     monkeypatch.setattr(
         "resources.results.account_list.account_details", lambda *told: asked.append(told) or found
     )
-    monkeypatch.setattr("pipeline.commands.printed.show.show_portfolio", lambda out, told: shown.append(told))
+    monkeypatch.setattr(
+        "pipeline.commands.printed.show_trades.show_portfolio", lambda out, told: shown.append(told)
+    )
     monkeypatch.setattr(
         "pipeline.commands.printed.show.show_rows", lambda out, rows, words: shown.append(rows)
     )

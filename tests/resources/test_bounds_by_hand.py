@@ -15,7 +15,7 @@ from resources.screening.currencies import _stale
 from resources.screening.pack_checks import CheckLimits
 from resources.screening.price_warnings import WatchLimits
 from resources.settings.configuration import housekeeping
-from resources.settings.playbooks import HedgesFile
+from resources.settings.playbook_schemas.hedge_schema import HedgesFile
 
 
 def test_what_a_desk_does_not_say_is_as_the_reference_tells_it() -> None:

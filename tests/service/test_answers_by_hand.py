@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,9 @@ from service_desk import PACK, PORTFOLIO
 
 from optimizer import DataError, Estimates, Policy, PolicyError
 from resources.results.pack_inputs import Inputs
-from service import OptimizerService, answers, proposals, stresses
+from service import OptimizerService, proposals, stresses
 from service import frontier as frontiers
+from service.answers.answer import plain
 from service.desk import Desk
 from service.proposals import shares, traded
 from service.settings import Settings
@@ -305,11 +307,11 @@ def test_json_has_numbers_texts_and_nulls() -> None:
     nan = float("nan")
     value = {
         1: [Decimal("1.5"), (nan, float("inf"))],
-        "day": answers.date(2024, 1, 2),
+        "day": date(2024, 1, 2),
         "text": "x",
         "no": None,
     }
-    assert answers.plain(value) == {"1": [1.5, [None, None]], "day": "2024-01-02", "text": "x", "no": None}
+    assert plain(value) == {"1": [1.5, [None, None]], "day": "2024-01-02", "text": "x", "no": None}
 
 
 def test_no_regime_is_a_named_lack(service: OptimizerService, monkeypatch: pytest.MonkeyPatch) -> None:

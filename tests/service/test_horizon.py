@@ -8,7 +8,7 @@ from service_desk import PACK
 
 from optimizer import InfeasibleError, PolicyError
 from service import OptimizerService
-from service.answers import RebalanceAnswer
+from service.answers.proposals import RebalanceAnswer
 
 PLAN: dict[str, Any] = {
     "method": "mean_variance",

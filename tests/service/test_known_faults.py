@@ -16,7 +16,7 @@ from source_tree import ROOT
 
 from optimizer import DataError, InfeasibleError, PolicyError
 from service import OptimizerService
-from service.answers import plain
+from service.answers.answer import plain
 
 HERE, SEED, API = "service/test_known_faults.py", "service/test_seed_usage.py", "service/http/test_api.py"
 FAULTS: dict[str, tuple[str, list[str]]] = {

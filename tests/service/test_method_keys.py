@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, PolicyError, Universe
-from optimizer.problem.methods import AFTER_COSTS, METHODS, goal_of
+from optimizer.problem.cost_terms import AFTER_COSTS
+from optimizer.problem.methods import METHODS, goal_of
 from optimizer.problem.setting import Setting
 from resources.settings.policies.policy_schema import PolicyFile, key_of
 from service.policies import KEY_SENTENCES, METHOD_KEYS, method_keys

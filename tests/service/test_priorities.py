@@ -9,7 +9,7 @@ from service_desk import PACK
 from optimizer import InfeasibleError
 from resources.settings.policies.limit_words import reason_of
 from service import OptimizerService
-from service.answers import RebalanceAnswer
+from service.answers.proposals import RebalanceAnswer
 
 CAPS = {"AAPL": [0, 10], "RY": [0, 10], "XIU": [0, 10]}
 TIGHT: dict[str, Any] = {

@@ -41,7 +41,8 @@ def test_a_report_has_the_reason_in_the_place_of_its_scenarios(bare: Settings) -
     desk.published.close()
     (section,) = report.sections
     reason = (
-        "the desk has no scenarios.yaml: copy it from the config/ that Packfolio comes with, or do without"
+        "the desk has no scenarios.yaml: copy it from the config/ of a desk made by "
+        "`packfolio init example --prices example`, or do without"
     )
     assert section.stress is None and section.left_out["stress"] == reason
     page = render(report)

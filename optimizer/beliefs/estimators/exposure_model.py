@@ -7,7 +7,8 @@ import numpy as np
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.model.estimates import ABSURD_RETURN, Estimates
-from optimizer.model.exposures import ExposureType, Fund, FundExposureMap
+from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposures import Fund, FundExposureMap
 
 
 @typed

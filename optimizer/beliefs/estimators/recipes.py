@@ -39,7 +39,8 @@ from optimizer.beliefs.estimators.windows import (
 from optimizer.beliefs.own_numbers import with_benchmark, with_own
 from optimizer.errors import DataError, PolicyError, check_one_of, how_many
 from optimizer.factors.factor_model import FactorModel
-from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.estimates import Estimates
+from optimizer.model.recipe import Recipe
 from optimizer.model.returns import (
     check_labels,
     check_table,

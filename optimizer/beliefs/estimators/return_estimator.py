@@ -9,7 +9,8 @@ import pandas as pd
 from optimizer.arguments import typed
 from optimizer.beliefs.estimators.recipes import estimate
 from optimizer.errors import PolicyError
-from optimizer.model.estimates import Estimates, Recipe
+from optimizer.model.estimates import Estimates
+from optimizer.model.recipe import Recipe
 from optimizer.model.returns import check_prices
 from optimizer.model.sessions import common_rows, periods_per_year
 from optimizer.typing import Array

@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.errors import DataError
-from optimizer.model.estimates import Recipe
+from optimizer.model.recipe import Recipe
 from optimizer.model.sessions import (
     TRADING_DAYS,
     Dates,

@@ -17,8 +17,8 @@ from optimizer.model.policies.fields import (
     Rounding,
     ViewModel,
 )
+from optimizer.model.policies.text_limits import parse_limit
 from optimizer.model.ranges import Range, check_rate, checked_number
-from optimizer.model.text_limits import parse_limit
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
 MOST_AVERSE = 1e9

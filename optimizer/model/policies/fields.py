@@ -6,7 +6,7 @@ from typing import Literal
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.model.policies.horizon import Horizon
 from optimizer.model.ranges import Range
 

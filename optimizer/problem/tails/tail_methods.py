@@ -4,8 +4,8 @@ import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.returns import per_period
-from optimizer.problem.goals import Tail
 from optimizer.problem.risk_shares import budgets_of
+from optimizer.problem.scenario_goals import Tail
 from optimizer.problem.setting import Setting, mean_of
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.typing import Array

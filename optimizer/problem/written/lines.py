@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.model.text_limits import TextLimit, parse_limit
+from optimizer.model.policies.text_limits import TextLimit, parse_limit
 from optimizer.numerics.convex_limits import INF, Linear
 from optimizer.problem.setting import Setting
 from optimizer.problem.written.names import RISK, kind_and_name, row_and_offset

@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.errors import PolicyError, meant
-from optimizer.model.exposures import ExposureType
+from optimizer.model.exposure_types import ExposureType
 from optimizer.problem.setting import Setting
 from optimizer.typing import Array
 

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 
 from optimizer.errors import Conflict, InfeasibleError, PolicyError
-from optimizer.model.portfolio import FactorRisk
+from optimizer.model.policies.text_limits import TextLimit, parse_limit
 from optimizer.model.ranges import Range, ends
-from optimizer.model.text_limits import TextLimit, parse_limit
+from optimizer.model.universe import FactorRisk
 from optimizer.numerics.matrices import LowRank, Matrix, variances
 from optimizer.numerics.shares.risk_share import NO_RISK, Share
 from optimizer.problem.setting import Setting

@@ -3,7 +3,8 @@
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import INF, Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import INF, Norm
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp
 from optimizer.solvers.fast.cvar_generation import TailAnswer
 from optimizer.solvers.fast.limit_curvature import priced_curvature

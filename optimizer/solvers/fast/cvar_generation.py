@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from optimizer.errors import SolverError
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.lp import make_solver, run
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 ROUNDS = 200

@@ -11,7 +11,8 @@ from optimizer.numerics.matrices import block, dense
 from optimizer.numerics.ties import break_ties
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.gini import GiniMeanDifference
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.support import Support
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.fast.cvar_ellipsoids import least_tail_within

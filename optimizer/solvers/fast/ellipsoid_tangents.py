@@ -6,11 +6,13 @@ Sequential quadratic programming. A doubted mean is a limit on how wrong it may 
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import Norm
 from optimizer.numerics.homogeneous import best_ratio
 from optimizer.numerics.matrices import dense
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Tail, Traded, doubt_slope
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded, doubt_slope
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.tails.tail_goals import RobustTail, TailBudget, TailRatio
 from optimizer.solvers.fast.limit_curvature import cone_curvature, priced_curvature
 from optimizer.solvers.fast.risk_budgets import limited_budgets

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from optimizer.numerics.answers import Answer
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.solvers.audit import lower_bound

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.block_pivoting import Pivots
-from optimizer.numerics.convex_limits import Polyhedron
 from optimizer.numerics.homogeneous import best_ratio
 from optimizer.numerics.matrices import Matrix, dense
+from optimizer.numerics.pivoting.block_pivoting import Pivots
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import SMALL, solve_qp
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.fast.turnover_trades import by_trades

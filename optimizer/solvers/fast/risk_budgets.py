@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.block_pivoting import Pivots
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.homogeneous import cone
 from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import Matrix, dense, variances
+from optimizer.numerics.pivoting.block_pivoting import Pivots
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import SMALL, solve_qp
 from optimizer.problem.goals import RiskBudget, some_risk
 from optimizer.typing import Array

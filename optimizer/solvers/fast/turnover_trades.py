@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.matrices import Index, Matrix, block
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 ROUNDS, FIRST, SHARE, TOLERANCE = 50, 24, 0.06, 1e-10

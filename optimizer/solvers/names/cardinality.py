@@ -17,7 +17,8 @@ from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Scenario, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.setting import Setting
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.weight_intervals import (

@@ -9,7 +9,8 @@ import numpy as np
 
 from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Quadratic, Scenario, Tail, without_algorithm
+from optimizer.problem.goals import Goal, Quadratic, without_algorithm
+from optimizer.problem.scenario_goals import Scenario, Tail
 from optimizer.problem.weight_intervals import Index, Pieces
 from optimizer.solvers.general import express, rules, run, size_of
 from optimizer.typing import Array

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from optimizer.errors import SolverError
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import INF, Norm
 from optimizer.numerics.lp import Mixed, solve_mixed
+from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.audit import RADIUS

@@ -14,12 +14,14 @@ from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policies.horizon import Horizon, decayed
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Limits, Norm, Polyhedron, outer
+from optimizer.numerics.convex_limits import Limits, Norm
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.polish import Mask, polish
+from optimizer.numerics.polyhedra import Polyhedron, outer
+from optimizer.problem.cost_terms import after_costs, as_penalty
 from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import RESTING, Quadratic, Traded
-from optimizer.problem.methods import after_costs, as_penalty, before_costs, target_cap
+from optimizer.problem.methods import before_costs, target_cap
 from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, mean_of
 from optimizer.problem.trade_bounds import moves

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.trading.nearest.choices import Choices
 from optimizer.typing import Array

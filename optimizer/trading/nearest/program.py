@@ -6,16 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.numerics.convex_limits import (
-    INF,
-    Absolute,
-    Largest,
-    Limits,
-    Linear,
-    Polyhedron,
-    outer,
-    polyhedron,
-)
+from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear
+from optimizer.numerics.polyhedra import Polyhedron, outer, polyhedron
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.trading.nearest.choices import Choices
 from optimizer.typing import Array

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from optimizer import DataError, PackfolioError
 from resources.results.accounts.facts import Account
 from resources.results.accounts.shared_inputs import Ground
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 from resources.results.risk_outputs import Hedged, Lost, hedge_columns, jumped, lost, with_jumps
 from resources.results.scenario_inputs import exposed_on
 from resources.results.stage_outputs import Answer

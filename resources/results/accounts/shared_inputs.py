@@ -8,7 +8,7 @@ from optimizer import CompiledPolicy, Estimates, FundExposureMap, PackfolioError
 from optimizer.proposals.proposal import Beliefs, believe
 from resources.books.snapshots import Snapshot
 from resources.packs.markets import Market
-from resources.results.pack_estimates import Case, Own, case_of
+from resources.results.estimates.pack_estimates import Case, Own, case_of
 from resources.results.pack_inputs import Inputs, inputs_on
 from resources.results.stage_outputs import as_json, plain
 from resources.settings.playbooks import Playbooks

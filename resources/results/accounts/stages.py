@@ -7,12 +7,7 @@ import numpy as np
 
 from optimizer import DataError, InfeasibleError, PackfolioError, Reasons, Setting
 from optimizer.problem.methods import reads_means
-from optimizer.proposals.proposal import (
-    expected_returns,
-    orders_impact,
-    view_effects,
-    weights_after,
-)
+from optimizer.proposals.proposal import expected_returns, orders_impact, view_effects, weights_after
 from resources.results.accounts.answers import Answers, Gathered
 from resources.results.accounts.facts import Account
 from resources.results.accounts.hedging import hedges_of
@@ -20,7 +15,7 @@ from resources.results.accounts.schedules import schedule_columns
 from resources.results.accounts.shared_inputs import Ground
 from resources.results.accounts.tails import tail_risk_of
 from resources.results.attribution.risks import factor_risk_columns
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 from resources.results.rebalancing import decision_of, policy_of_day, quiet_list, quiet_result
 from resources.results.risk_outputs import impact_columns
 from resources.results.stage_outputs import (

@@ -8,7 +8,7 @@ from optimizer.model.portfolio import Number
 from optimizer.proposals.proposal import weights_after
 from resources.results.accounts.facts import Account
 from resources.results.accounts.shared_inputs import Ground
-from resources.results.pack_estimates import portfolio_of
+from resources.results.estimates.pack_estimates import portfolio_of
 from resources.results.sensitivities.priced_dates import Span
 from resources.results.stage_outputs import Answer, Columns
 from resources.results.tails.held_returns import held_columns

@@ -9,9 +9,11 @@ from optimizer import PolicyError
 from optimizer.factors.attribution import Linked, linked
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.queries import Row, missing_factors, pack_of_backtest, rows
+from resources.results.pack_notes import missing_factors
+from resources.results.queries import pack_of_backtest
 from resources.results.risk_outputs import NO_MODEL
 from resources.results.tails.summary import live_of, tail_of
+from resources.store.query_rows import Row, rows
 
 ASK = "covariance_method: factor_model in its policy, or factor_model: on in pipeline.yaml"
 NO_TRADES = "the daily run told no impact of trades of it"

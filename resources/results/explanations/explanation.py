@@ -7,7 +7,8 @@ from optimizer.errors import meant
 from optimizer.solvers.audit import Binding
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
-from resources.results.queries import Row, decoded, rows
+from resources.results.queries import decoded
+from resources.store.query_rows import Row, rows
 
 NEITHER = "NONE"  # the action of a symbol that is neither held nor traded
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import CorporateAction, DataError
-from optimizer.model.action_kinds import ENDS
+from optimizer.model.actions.action_kinds import ENDS
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import in_currency, read_panel
 from resources.packs.packs import Pack

@@ -13,7 +13,7 @@ from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
 from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import Case
+from resources.results.estimates.pack_estimates import Case
 from resources.results.pack_inputs import under_policy
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.replay_inputs import Past, read_past

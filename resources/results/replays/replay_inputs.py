@@ -21,8 +21,8 @@ from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rates, risk_free_rates
+from resources.results.estimates.pack_estimates import Case
 from resources.results.factor_models import factor_history
-from resources.results.pack_estimates import Case
 from resources.results.pack_inputs import look_through
 from resources.results.replays.ended_names import Ends, ends_of
 
@@ -144,13 +144,12 @@ def _in_base(panel: Panel, rates: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _universe(con: Connection, pack: Pack, case: Case, names: Sequence[str]) -> Universe:
     own, policy = case.inputs.universe, case.inputs.policy
     symbols = tuple(sorted({*names, *case.snapshot.symbols}))
-    sectors = newest_facts(con, pack, "securities", "sector", symbols)
-    kinds = newest_facts(con, pack, "securities", "kind", symbols)
+    told = newest_facts(con, pack, "securities", ["sector", "kind"], symbols)
     return replace(
         own,
         symbols=symbols,
-        sectors={symbol: str(sector) for symbol, sector in sectors.items()},
-        funds=look_through(own.funds or FundExposureMap({}), kinds, policy),
+        sectors={symbol: str(sector) for symbol, sector in told["sector"].items()},
+        funds=look_through(own.funds or FundExposureMap({}), told["kind"], policy),
         market_caps=None,
         factors={},  # those of the pack's date would look ahead; each day has its own
         factor_risk=None,

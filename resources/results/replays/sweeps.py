@@ -13,8 +13,8 @@ from optimizer.backtests.report import KNOWLEDGE
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.pack_estimates import load_case
-from resources.results.queries import notes_of
+from resources.results.estimates.pack_estimates import load_case
+from resources.results.pack_notes import notes_of
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.settings.configuration import BacktestFile, Configuration

@@ -1,1 +1,1 @@
-"""How holdings move with the factors of scenarios: worked out once for all portfolios whose names share their dates."""
+"""How holdings move in scenarios, with the factors or as in the past: worked out once for all who share the dates."""

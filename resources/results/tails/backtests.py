@@ -10,7 +10,7 @@ from optimizer import TailBacktest, backtest_forecasts
 from optimizer.errors import how_many
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.settings.tail_risk import TailFile
+from resources.settings.playbook_schemas.tail_risk import TailFile
 
 SEED = 20140601  # of the draws that Acerbi and Szekely's statistic is compared with
 WORDS: Mapping[str, str] = {
@@ -79,7 +79,8 @@ class Judged:
         if not settings.levels:
             return "Nothing is told: tail_risk.levels_pct of scenarios.yaml is empty."
         apart = (
-            f" {self.other} forecasts are of packs that are not {settings.horizon_days} sessions apart: not tested."
+            f" {how_many(self.other, 'forecast')} of packs that are not "
+            f"{how_many(settings.horizon_days, 'session')} apart: not tested."
             if self.other
             else ""
         )

@@ -23,7 +23,7 @@ from optimizer.risk.filtered_simulation import STILL, tail_risks
 from optimizer.typing import Array
 from resources.results.sensitivities.priced_dates import Span, each
 from resources.results.stage_outputs import Columns
-from resources.settings.tail_risk import TailFile
+from resources.settings.playbook_schemas.tail_risk import TailFile
 
 HISTORICAL, FILTERED, BY_FACTORS = "historical", "filtered", "factor_model"
 HELD, PROPOSED = "held", "proposed"

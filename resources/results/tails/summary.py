@@ -8,10 +8,11 @@ import numpy as np
 from optimizer.factors.attribution import SPECIFIC, linked
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.results.queries import Row, rows, settings_of
+from resources.results.queries import settings_of
 from resources.results.tails.backtests import PACKS, judged
+from resources.settings.playbook_schemas.tail_risk import TailFile
 from resources.settings.playbooks import SCENARIOS
-from resources.settings.tail_risk import TailFile
+from resources.store.query_rows import Row, rows
 
 
 def tail_of(con: Connection, pack: Pack, portfolio_id: str) -> Row | None:

@@ -7,7 +7,7 @@ import pytest
 
 from optimizer import CostModel, OptimizationBacktest
 from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
-from optimizer.measures.analytics import monthly_table
+from optimizer.measures.return_series import monthly_table
 
 SHARED = os.environ.get("PACKFOLIO_SHARED_DATA")
 pytestmark = [

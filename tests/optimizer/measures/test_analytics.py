@@ -17,8 +17,8 @@ from optimizer import (
     performance_metrics,
 )
 from optimizer import performance as p
-from optimizer.measures.analytics import monthly_table
 from optimizer.measures.attribution import contributions, group_sums
+from optimizer.measures.return_series import monthly_table
 
 DAYS = pd.bdate_range("2020-01-01", periods=300)
 

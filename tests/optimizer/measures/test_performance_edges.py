@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from optimizer import DataError, Portfolio, PortfolioAnalytics, Position, brinson, performance_metrics
 from optimizer import performance as p
-from optimizer.measures.analytics import monthly_table
 from optimizer.measures.attribution import contributions, group_contributions, group_sums
+from optimizer.measures.return_series import monthly_table
 
 CASH = np.full(250, 1.02 ** (1 / 252) - 1)
 MOVES = np.random.default_rng(1).normal(0.0004, 0.01, 250)

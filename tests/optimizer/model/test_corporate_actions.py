@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import DataError, Lot, Position
-from optimizer.model.action_kinds import KINDS, CorporateAction, action_faults, nearest_kind, share_ratio
-from optimizer.model.corporate_actions import STEPS, adjust_holdings, adjust_position
+from optimizer.model.actions.action_kinds import (
+    KINDS,
+    CorporateAction,
+    action_faults,
+    nearest_kind,
+    share_ratio,
+)
+from optimizer.model.actions.corporate_actions import STEPS, adjust_holdings, adjust_position
 
 DAY = date(2024, 6, 3)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optimizer import DataError, Estimates, Policy, Universe, solve
-from optimizer.problem.hierarchical import (
+from optimizer.problem.clusters.hierarchical import (
     RECIPES,
     bisect,
     cluster_count,

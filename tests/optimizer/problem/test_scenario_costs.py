@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import Estimates, Policy, PolicyError, Universe, solve
-from optimizer.numerics.convex_limits import outer
+from optimizer.numerics.polyhedra import outer
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import SCENARIO_COSTS
 from optimizer.problem.scenario_costs import EntropicTail

@@ -25,7 +25,7 @@ from optimizer import (
 from optimizer.backtests.policy_strategy import PolicyStrategy
 from optimizer.backtests.walk_forward import BacktestSettings
 from optimizer.model.costs import CostModel
-from optimizer.numerics.convex_limits import Polyhedron
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.goals import Ratio, Traded
 from optimizer.solvers.fast.dispatch import Candidate
 from optimizer.solvers.newton_refinement import sharpened_ratio, sharpened_within

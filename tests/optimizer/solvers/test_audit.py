@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Universe, solve
-from optimizer.numerics.convex_limits import Absolute, Limits, Linear, Norm, outer, polyhedron, scale_range
+from optimizer.numerics.convex_limits import Absolute, Limits, Linear, Norm, scale_range
+from optimizer.numerics.polyhedra import outer, polyhedron
 from optimizer.problem.goals import Support
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
 from optimizer.solvers.audit import certify, lower_bound

@@ -90,7 +90,7 @@ def test_the_hot_path_needs_no_modelling_layer():
 
     code = (
         "import sys, numpy as np; from optimizer.solvers.solve import solve; from optimizer.model.policy import Policy;"
-        "from optimizer.model.estimates import Estimates; from optimizer.model.portfolio import Universe;"
+        "from optimizer.model.estimates import Estimates; from optimizer.model.universe import Universe;"
         "e = Estimates(('A', 'B'), np.array([.1, .05]), np.diag([.04, .01]));"
         "[solve(e, Policy(method=m, risk_free_rate=.02, max_weight=.8, max_turnover=.4, max_tracking_error=.1),"
         " Universe(('A', 'B')), np.array([.5, .5])) for m in ('min_volatility', 'max_sharpe', 'risk_parity')];"
@@ -157,6 +157,8 @@ def test_transition_from_a_concentrated_book():
     assert found.weights.sum() == pytest.approx(1, abs=1e-9)
     [unmet] = found.unmet
     assert (unmet.limit, unmet.bound, unmet.rebalances) == ("max_weight A", 0.3, 3)
+    assert unmet.text.endswith("it can hold after 3 rebalances")
+    assert replace(unmet, rebalances=1.0).text.endswith("it can hold after 1 rebalance")
     assert "max_weight A" in found.warnings[0] and "3 rebalances" in found.warnings[0]
     with pytest.raises(InfeasibleError, match="max_turnover"):
         solve(

@@ -8,7 +8,8 @@ import pytest
 
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Universe, solve
 from optimizer.measures.portfolio_measures import volatility
-from optimizer.problem.methods import AFTER_COSTS, METHODS
+from optimizer.problem.cost_terms import AFTER_COSTS
+from optimizer.problem.methods import METHODS
 from optimizer.solvers.audit import Binding
 from optimizer.trading.rationale import Move, Reasons, explain
 

@@ -13,8 +13,8 @@ import pytest
 from bench import STAMP, fill, ingest, price_rows
 from small_desk import make_desk
 
-from pipeline import doctor
-from pipeline.doctor import examine
+from pipeline.doctor import record, setup
+from pipeline.doctor.examination import examine
 from pipeline.environment import Environment
 from pipeline.run_history.interrupted_runs import PROCESS_TAG
 from resources.logs.ingest import Inbox
@@ -66,7 +66,7 @@ def test_a_sound_desk_has_no_fault_and_says_that_its_anchor_lies_beside_it(desk:
 def test_every_check_is_told_with_its_figures(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     gib = 2**30
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=2 * gib + 1))
-    monkeypatch.setattr(doctor, "_same_disk", lambda one, other: False)
+    monkeypatch.setattr(record, "_same_disk", lambda one, other: False)
     config = "sources:\n  - {name: inbox, kind: folder, path: ../inbox, basis: as_traded, live: true}\n"
     (desk.config / "sources.yaml").write_text(
         config + "  - {name: spare, kind: folder, path: ../none, basis: as_traded, enabled: false}\n"
@@ -99,12 +99,12 @@ def test_the_anchor_is_on_another_disk_or_on_the_same(
 ) -> None:
     devices = {"home": 1, "beside": 1, "apart": 2}
     monkeypatch.setattr(Path, "stat", lambda path: SimpleNamespace(st_dev=devices[path.name]))
-    assert doctor._same_disk(Path("beside"), Path("home"))
-    assert not doctor._same_disk(Path("apart"), Path("home"))
+    assert record._same_disk(Path("beside"), Path("home"))
+    assert not record._same_disk(Path("apart"), Path("home"))
 
 
 def test_a_home_that_cannot_be_written_is_a_fault(desk: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.os, "access", lambda place, how: False)
+    monkeypatch.setattr(setup.os, "access", lambda place, how: False)
     told = found(desk, "fault")
     assert told["home"] == f"{desk.home} cannot be written; correct its permissions, or set PACKFOLIO_HOME"
     inbox = desk.config.with_name("inbox")
@@ -144,7 +144,7 @@ def test_settings_that_dagster_cannot_use_are_a_fault_in_words(
     settings = desk.dagster_home / "dagster.yaml"
     settings.unlink()
     settings.write_bytes(told) if told else os.mkfifo(settings)
-    (told_of,) = doctor._runs(desk)
+    (told_of,) = setup.runs(desk)
     assert (told_of.state, str(settings) in told_of.found, "\n" in told_of.found) == ("fault", True, False)
     assert told_of.do.startswith("move the file away")
 

@@ -12,9 +12,9 @@ from brokers_exports import LAYOUTS, PATHS
 from small_desk import price_file, sessions
 from terminal import Terminal, terminal
 
-from pipeline.commands import broker_file
 from pipeline.commands import init as init_command
 from pipeline.commands import terminal as terminal_words
+from pipeline.commands.books import broker_file
 from resources.settings.configuration import first_pack, load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")

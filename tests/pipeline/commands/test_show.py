@@ -1,10 +1,8 @@
 """What the terminal shows of numbers that come in ready: whole tables, read line by line."""
 
 import re
-from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
 
 from printed import block, printed
 
@@ -12,12 +10,9 @@ from pipeline.commands.printed.show import (
     amount,
     percent,
     shares,
-    show_backtest,
     show_details,
-    show_explanation,
     show_findings,
     show_rows,
-    show_variants,
     show_verification,
 )
 from pipeline.commands.printed.show_ingest import show_ingested
@@ -71,176 +66,6 @@ def test_a_table_without_room_loses_hashes_then_columns_and_is_told_row_by_row_l
         |pack          B
         |reason        why
         |
-    """)
-
-
-REASONED: dict[str, Any] = {
-    "name": "book", "action": "SELL", "quantity": 300.0, "symbol": "AAA", "rationale": "drift", "current_weight": 0.2,
-    "target_weight": 0.1, "achieved_weight": 0.1012, "lower": 0.0, "upper": 0.4, "risk_contribution": 0.05,
-    "prior_return": 0.06, "posterior_return": 0.0725, "historical_return": 0.11, "volatility": None, "binding": "",
-    "lots": [], "tax": None,
-}  # fmt: skip
-LOTS = [
-    {
-        "lot_id": "a1", "acquired": date(2022, 5, 3), "quantity": 200.0, "cost_basis": 41.5, "sold": 200.0,
-        "gain": Decimal("1700.00"), "long_term": True,
-    },
-    {
-        "lot_id": "b2", "acquired": date(2024, 1, 9), "quantity": 150.0, "cost_basis": 52.25, "sold": 100.0,
-        "gain": Decimal("-225.00"), "long_term": False,
-    },
-    {
-        "lot_id": "c3", "acquired": date(2024, 2, 1), "quantity": 10.0, "cost_basis": 1050.0, "sold": None,
-        "gain": None, "long_term": None,
-    },
-]  # fmt: skip
-
-
-def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
-    taxed = REASONED | {"name": "taxed", "binding": "max_weight", "lots": LOTS, "tax": Decimal("190")}
-    assert printed(show_explanation, [REASONED, taxed]) == block("""
-        |
-        |book  SELL 300 AAA
-        |  drift
-        |
-        | weight now                   20.00%
-        | target weight                10.00%
-        | weight after                 10.12%
-        | lowest allowed                0.00%
-        | highest allowed              40.00%
-        | share of the risk             5.00%
-        | expected return, prior        6.00%
-        | expected return, posterior    7.25%
-        | historical return            11.00%
-        | volatility
-        | limits that bind               none
-        |
-        |
-        |taxed  SELL 300 AAA
-        |  drift
-        |
-        | weight now                       20.00%
-        | target weight                    10.00%
-        | weight after                     10.12%
-        | lowest allowed                    0.00%
-        | highest allowed                  40.00%
-        | share of the risk                 5.00%
-        | expected return, prior            6.00%
-        | expected return, posterior        7.25%
-        | historical return                11.00%
-        | volatility
-        | limits that bind             max_weight
-        |
-        |tax 190.00
-        |
-        | lot   acquired     shares       cost   sold       gain
-        | ───────────────────────────────────────────────────────────────────
-        | a1    2022-05-03      200      41.50    200   1,700.00   long-term
-        | b2    2024-01-09      150      52.25    100    -225.00   short-term
-        | c3    2024-02-01       10   1,050.00
-        |
-    """)
-    assert "tax" not in printed(show_explanation, [REASONED | {"lots": LOTS[:1]}])
-    assert "SELL 1,519,886 AAA" in printed(show_explanation, [REASONED | {"quantity": 1_519_886.0}])
-
-
-MEASURES: dict[str, Any] = {
-    "annual_return": 0.1234, "volatility": 0.2, "sharpe": 0.5, "deflated_sharpe": 0.75, "sortino": None,
-    "max_drawdown": -0.25, "turnover": 0.4, "cost_drag": 0.00124,
-}  # fmt: skip
-VARIANTS = {
-    "lookback_days=126": MEASURES,
-    "lookback_days=252": MEASURES | {"sharpe": 0.6, "sortino": 0.913},
-    "lookback_days=504": MEASURES | {"sharpe": None, "turnover": 1.5},
-}
-SWEPT = {
-    "pack_id": "PP_2024-02-29", "notes": ["prices of a test"],
-    "portfolios": {"book": VARIANTS, "paper": {"tau=0.1": MEASURES}}, "trials": {"book": 3, "paper": 1},
-    "probability_of_overfitting": {"book": 0.4, "paper": None},
-}  # fmt: skip
-
-
-def test_a_sweep_is_a_line_a_variant_with_the_number_of_trials() -> None:
-    assert printed(show_variants, SWEPT) == block("""
-        |book under PP_2024-02-29
-        |
-        |                     return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
-        | ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-        | lookback_days=126    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
-        | lookback_days=252    12.3%        20.0%     0.60      75.0%      0.91     -25.0%      40.0%         0.12%
-        | lookback_days=504    12.3%        20.0%               75.0%               -25.0%     150.0%         0.12%
-        |
-        |  deflated: how sure it is that the Sharpe ratio beats the best of 3 policies without skill
-        |  in 40% of the splits into halves the best of one is below the middle in the other
-        |paper under PP_2024-02-29
-        |
-        |           return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
-        | ───────────────────────────────────────────────────────────────────────────────────────────────
-        | tau=0.1    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
-        |
-        |  deflated: how sure it is that the Sharpe ratio beats the best of 1 policies without skill
-        |
-        |note  prices of a test
-    """)
-
-
-def test_the_variant_of_the_best_sharpe_ratio_stands_out() -> None:
-    bold = [line for line in printed(show_variants, SWEPT, styles=True).splitlines() if "\x1b[1mlook" in line]
-    assert [line.count("lookback_days=252") for line in bold] == [1]
-
-
-def test_the_measures_of_a_backtest_stand_side_by_side_and_its_variants_below() -> None:
-    parts = [
-        ("policy", "exposure", "EQUITY", "total", 0.0512), ("policy", "exposure", "RATES", "total", -0.0034),
-        ("policy", "sector", "Energy", "allocation", 0.001), ("policy", "sector", "Energy", "selection", -0.002),
-        ("policy", "sector", "Energy", "interaction", 0.0003), ("benchmark", "exposure", "EQUITY", "total", 0.9),
-    ]  # fmt: skip
-    names = ("strategy", "breakdown", "part", "effect", "contribution")
-    strategies = {
-        "equal_weight": {"sharpe": 0.41234, "cagr": 0.07},
-        "policy": {"sharpe": 0.5, "cagr": 0.08125, "turnover": 2.0},
-    }
-    shown = {
-        "pack_id": "PP_2024-02-29", "notes": ["a note"],
-        "portfolios": {"the book": strategies | VARIANTS, "paper": {"policy": {"tail_ratio_of_the_year": -1.0}}},
-        "attribution": {"the book": [dict(zip(names, part, strict=True)) for part in parts]},
-    }  # fmt: skip
-    assert printed(show_backtest, shown) == block("""
-        |the book under PP_2024-02-29
-        |
-        |                    policy   equal weight
-        | ────────────────────────────────────────
-        | Sharpe ratio         0.50           0.41
-        | turnover a year   200.00%
-        | cagr                8.12%          7.00%
-        |
-        |under the values of the sweep
-        |
-        |                     return   volatility   Sharpe   deflated   Sortino   drawdown   turnover   cost a year
-        | ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-        | lookback_days=126    12.3%        20.0%     0.50      75.0%               -25.0%      40.0%         0.12%
-        | lookback_days=252    12.3%        20.0%     0.60      75.0%      0.91     -25.0%      40.0%         0.12%
-        | lookback_days=504    12.3%        20.0%               75.0%               -25.0%     150.0%         0.12%
-        |
-        |
-        | return by exposure    total
-        | ───────────────────────────
-        | equity                5.12%
-        | rates                -0.34%
-        |
-        |
-        | return by sector   allocation   selection   interaction
-        | ───────────────────────────────────────────────────────
-        | Energy                  0.10%      -0.20%         0.03%
-        |
-        |paper under PP_2024-02-29
-        |
-        |                            policy
-        | ─────────────────────────────────
-        | tail ratio of the year   -100.00%
-        |
-        |
-        |note  a note
     """)
 
 

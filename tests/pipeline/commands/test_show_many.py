@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from printed import printed
 
-from pipeline.commands import accounts
+from pipeline.commands.books import accounts
 from pipeline.commands.printed.show_many import show_summary
 from pipeline.commands.printed.show_tails import show_backtest, show_live, show_tail
 

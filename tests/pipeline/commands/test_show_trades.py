@@ -1,4 +1,4 @@
-"""What the terminal shows of trades: two books, reasons, totals, and why there are none."""
+"""What the terminal shows of trades: two books, reasons, totals, why there are none; and why one symbol is traded."""
 
 from datetime import date
 from decimal import Decimal
@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from printed import block, printed
 
-from pipeline.commands.printed.show import (
-    show_trades,
-)
+from pipeline.commands.printed.show_trades import show_explanation, show_trades
 
 RESULT: dict[str, Any] = {
     "status": "optimal", "method": "mean_variance", "reason": None, "expected_return": 0.0816, "volatility": 0.1243,
@@ -154,3 +152,73 @@ def test_what_is_bought_is_green_what_is_sold_is_not_red_and_what_is_kept_dim() 
     for code, action in (("32", "BUY"), ("35", "SELL"), ("2", "HOLD")):
         assert f" \x1b[{code}m{action}\x1b[0m " in said
     assert "BBB \x1b[2m(simulated)\x1b[0m" in said
+
+
+REASONED: dict[str, Any] = {
+    "name": "book", "action": "SELL", "quantity": 300.0, "symbol": "AAA", "rationale": "drift", "current_weight": 0.2,
+    "target_weight": 0.1, "achieved_weight": 0.1012, "lower": 0.0, "upper": 0.4, "risk_contribution": 0.05,
+    "prior_return": 0.06, "posterior_return": 0.0725, "historical_return": 0.11, "volatility": None, "binding": "",
+    "lots": [], "tax": None,
+}  # fmt: skip
+LOTS = [
+    {
+        "lot_id": "a1", "acquired": date(2022, 5, 3), "quantity": 200.0, "cost_basis": 41.5, "sold": 200.0,
+        "gain": Decimal("1700.00"), "long_term": True,
+    },
+    {
+        "lot_id": "b2", "acquired": date(2024, 1, 9), "quantity": 150.0, "cost_basis": 52.25, "sold": 100.0,
+        "gain": Decimal("-225.00"), "long_term": False,
+    },
+    {
+        "lot_id": "c3", "acquired": date(2024, 2, 1), "quantity": 10.0, "cost_basis": 1050.0, "sold": None,
+        "gain": None, "long_term": None,
+    },
+]  # fmt: skip
+
+
+def test_an_explanation_is_a_table_a_portfolio_with_its_lots() -> None:
+    taxed = REASONED | {"name": "taxed", "binding": "max_weight", "lots": LOTS, "tax": Decimal("190")}
+    assert printed(show_explanation, [REASONED, taxed]) == block("""
+        |
+        |book  SELL 300 AAA
+        |  drift
+        |
+        | weight now                   20.00%
+        | target weight                10.00%
+        | weight after                 10.12%
+        | lowest allowed                0.00%
+        | highest allowed              40.00%
+        | share of the risk             5.00%
+        | expected return, prior        6.00%
+        | expected return, posterior    7.25%
+        | historical return            11.00%
+        | volatility
+        | limits that bind               none
+        |
+        |
+        |taxed  SELL 300 AAA
+        |  drift
+        |
+        | weight now                       20.00%
+        | target weight                    10.00%
+        | weight after                     10.12%
+        | lowest allowed                    0.00%
+        | highest allowed                  40.00%
+        | share of the risk                 5.00%
+        | expected return, prior            6.00%
+        | expected return, posterior        7.25%
+        | historical return                11.00%
+        | volatility
+        | limits that bind             max_weight
+        |
+        |tax 190.00
+        |
+        | lot   acquired     shares       cost   sold       gain
+        | ───────────────────────────────────────────────────────────────────
+        | a1    2022-05-03      200      41.50    200   1,700.00   long-term
+        | b2    2024-01-09      150      52.25    100    -225.00   short-term
+        | c3    2024-02-01       10   1,050.00
+        |
+    """)
+    assert "tax" not in printed(show_explanation, [REASONED | {"lots": LOTS[:1]}])
+    assert "SELL 1,519,886 AAA" in printed(show_explanation, [REASONED | {"quantity": 1_519_886.0}])

@@ -10,7 +10,8 @@ from bench import STAMP
 
 from optimizer import PolicyError
 from resources.accounts.known import accounts_of, find_account, known_portfolios
-from resources.books.snapshots import Snapshot, read_snapshots, take_snapshots
+from resources.books.snapshots import Snapshot, read_snapshots
+from resources.books.take_snapshots import take_snapshots
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page
 from resources.settings.configuration import load_configuration

@@ -1,7 +1,7 @@
 """Each condition is found in the warehouse's own rows, and reaches a receiver of this machine once while it lasts."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -9,16 +9,18 @@ import pytest
 from receiver import Receiver, running
 
 from pipeline.alerts import send_new
-from resources.alerts.conditions import MOST, Alert, conditions, disk
+from resources.alerts.conditions import MOST, OVER, Alert, conditions, disk
 from resources.alerts.sending import channels
 from resources.alerts.settings import NotifyFile
 
+WARNINGS = '["max_weight is 30% after rounding", "a loss"]'
 PACK, NEXT = "PP_2024-02-28", "PP_2024-02-29"
 TABLES = """
-create table pricing_packs (pack_id varchar, as_of date, revision integer, verdict varchar, reason varchar);
+create table pricing_packs (pack_id varchar, as_of date, revision integer, verdict varchar, reason varchar,
+    created_at timestamp);
 create table latest_portfolio_snapshots (pack_id varchar, portfolio_id varchar, name varchar, problem varchar);
 create table latest_optimization_results (pack_id varchar, portfolio_id varchar, status varchar, reason varchar);
-create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constraints_met boolean);
+create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constraints_met boolean, warnings varchar);
 """
 
 
@@ -26,7 +28,9 @@ create table latest_trade_lists (pack_id varchar, portfolio_id varchar, constrai
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as con:
         con.execute(TABLES)
-        con.execute("insert into pricing_packs values (?, '2024-02-28', 1, 'fresh', null)", [PACK])
+        con.execute(
+            "insert into pricing_packs values (?, '2024-02-28', 1, 'fresh', null, '2024-02-28 22:00')", [PACK]
+        )
         yield con
 
 
@@ -35,11 +39,11 @@ def book(con: duckdb.DuckDBPyConnection, name: str, status: str = "optimal", met
     con.execute(
         "insert into latest_optimization_results values (?, ?, ?, 'limits conflict')", [PACK, name, status]
     )
-    con.execute("insert into latest_trade_lists values (?, ?, ?)", [PACK, name, met])
+    con.execute("insert into latest_trade_lists values (?, ?, ?, ?)", [PACK, name, met, WARNINGS])
 
 
 def told(con: duckdb.DuckDBPyConnection, *sessions: date) -> list[Alert]:
-    return list(conditions(con, date(2024, 3, 1), sessions))
+    return list(conditions(con, datetime(2024, 3, 1, 23, tzinfo=UTC), sessions))
 
 
 def test_a_desk_in_order_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
@@ -57,7 +61,9 @@ def test_sessions_that_were_missed_in_a_row_are_one_line(con: duckdb.DuckDBPyCon
             "`packfolio backfill 2024-02-29 2024-03-04`",
         )
     ]
-    con.execute("insert into pricing_packs values ('PP_2024-03-01', '2024-03-01', 1, 'fresh', null)")
+    con.execute(
+        "insert into pricing_packs values ('PP_2024-03-01', '2024-03-01', 1, 'fresh', null, '2024-03-01 22:00')"
+    )
     assert [(one.key, one.said) for one in told(con, *days)] == [
         (f"missed {day}", alone.format(day)) for day in ("2024-02-29", "2024-03-04")
     ]
@@ -65,7 +71,8 @@ def test_sessions_that_were_missed_in_a_row_are_one_line(con: duckdb.DuckDBPyCon
 
 def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     con.execute(
-        "insert into pricing_packs values (?, '2024-02-29', 1, 'rejected', 'no symbol has a price')", [NEXT]
+        "insert into pricing_packs values (?, '2024-02-29', 1, 'rejected', 'no symbol has a price', '2024-02-29')",
+        [NEXT],
     )
     book(con, "calm")
     book(con, "tight", "infeasible")
@@ -73,17 +80,23 @@ def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_
     found = [*disk(tmp_path, 1e9), *told(con, date(2024, 2, 28), date(2024, 3, 1))]
     receiver = Receiver()
     with running(receiver.server):
-        ways = channels(NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}))
-        after, _, failed = send_new(found, ways, {})
-        send_new(found, ways, after)
+        ways = channels(
+            NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}), tmp_path
+        )
+        after, _, failed = send_new(found, set(OVER), ways, {})
+        send_new(found, set(OVER), ways, after)
     assert failed == [] and len(receiver.taken) == 1
     kinds = {alert["kind"]: alert["said"] for alert in receiver.taken[0]["alerts"]}
     assert list(kinds) == ["disk", "missed_session", "rejected_pack", "no_answer", "limit_broken"]
     assert kinds["missed_session"].startswith("the session of 2024-03-01 has no pack")
-    assert kinds["rejected_pack"] == f"{NEXT} is rejected: no symbol has a price"
+    assert (
+        kinds["rejected_pack"]
+        == f"{NEXT} is rejected: no symbol has a price; see `packfolio packs show {NEXT}`"
+    )
     assert kinds["no_answer"] == f"tight has no answer under {PACK}: limits conflict"
-    assert kinds["limit_broken"].startswith(
-        f"wide does not keep all its limits under {PACK}: see `packfolio trades"
+    assert kinds["limit_broken"] == (
+        f"wide does not keep all its limits under {PACK}: max_weight is 30% after rounding; see `packfolio trades "
+        f"{PACK} --portfolio wide`"
     )
     assert "GiB free" in kinds["disk"]
 
@@ -98,3 +111,25 @@ def test_many_books_are_one_line(con: duckdb.DuckDBPyConnection) -> None:
     assert one.said.startswith(
         f"{MOST + 1} portfolios have no answer under {PACK}, among them: account-000 has no"
     )
+
+
+def test_a_pack_whose_run_stopped_is_told_and_nothing_of_the_pack_before_is_over(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """A run that ends in a stage publishes its pack: with no portfolio under it, nothing was said to be wrong."""
+    book(con, "tight", "infeasible")
+    before = [f"no answer {PACK} tight"]
+    con.execute(
+        "insert into pricing_packs values (?, '2024-02-29', 1, 'fresh', null, '2024-03-01 18:59')", [NEXT]
+    )
+    con.execute("insert into latest_portfolio_snapshots values (?, 'tight', 'tight', null)", [NEXT])
+    stopped, *rest = told(con)
+    assert (stopped.kind, stopped.said, [one.key for one in rest]) == (
+        "no_answer", f"no portfolio was computed under {NEXT}: run `packfolio run --as-of 2024-02-29`", before,
+    )  # fmt: skip
+    con.execute("update pricing_packs set created_at = '2024-03-01 19:01' where pack_id = ?", [NEXT])
+    assert [one.key for one in told(con)] == before  # it may be at work
+    con.execute("insert into latest_portfolio_snapshots values (?, 'torn', 'torn', 'no price')", [NEXT])
+    assert [one.said for one in told(con)] == [
+        f"tight has no answer under {NEXT}: it was not computed", f"torn has no answer under {NEXT}: no price",
+    ]  # fmt: skip

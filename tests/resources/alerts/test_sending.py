@@ -1,5 +1,6 @@
 """Alerts reach a webhook and a mailbox, once while a condition lasts; what is not taken is sent again."""
 
+import platform
 import socketserver
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,11 +11,12 @@ from terminal import terminal
 
 from optimizer import DataError, PolicyError
 from pipeline.alerts import send_new
-from resources.alerts.conditions import Alert, disk
+from resources.alerts.conditions import OVER, Alert, disk
 from resources.alerts.sending import TEST, Tried, channels, text_of, tried
 from resources.alerts.settings import NotifyFile, load_notify
 
 FULL = Alert("disk", "disk", "the disk is full")
+HOME, EVERY = Path("/desk/home"), set(OVER)
 LOST = Alert("missed 2024-02-29", "missed_session", "the session of 2024-02-29 has no pack")
 
 
@@ -42,23 +44,43 @@ def receiver() -> Iterator[Receiver]:
 
 
 def test_a_webhook_is_told_once_and_again_when_it_did_not_take_it(receiver: Receiver) -> None:
-    ways = channels(NotifyFile.model_validate({"webhooks": [{"name": "chat", "url": receiver.url}]}))
+    ways = channels(
+        NotifyFile.model_validate({"desk": "main", "webhooks": [{"name": "chat", "url": receiver.url}]}), HOME
+    )
     receiver.status = 503
-    told, said, failed = send_new([FULL], ways, {})
-    assert (told, said, failed) == ({"chat": []}, [], ["webhook chat answered with status 503"])
+    told, said, failed = send_new([FULL], EVERY, ways, {})
+    assert (told, said, failed) == ({"chat": {}}, [], ["webhook chat answered with status 503"])
     receiver.status = 200
-    told, said, failed = send_new([FULL, LOST], ways, told)
-    assert (told, failed) == ({"chat": ["disk", LOST.key]}, [])
+    told, said, failed = send_new([FULL, LOST], EVERY, ways, told)
+    assert (told, failed) == ({"chat": {"disk": "disk", LOST.key: "missed_session"}}, [])
     assert said == ["chat was told of disk, missed 2024-02-29"]
     assert receiver.taken[-1] == {
-        "text": "the disk is full\nthe session of 2024-02-29 has no pack",
+        "text": "main:\nthe disk is full\nthe session of 2024-02-29 has no pack",
+        "desk": "main",
         "alerts": [vars(FULL), vars(LOST)],
     }
-    before = len(receiver.taken)
-    told, said, _ = send_new([FULL], ways, told)
-    assert (told, said, len(receiver.taken)) == ({"chat": ["disk"]}, [], before)
-    told, said, _ = send_new([FULL, LOST], ways, told)  # it was over, and is there again
+    unseen = EVERY - {"missed_session"}
+    told, said, _ = send_new([FULL], unseen, ways, told)  # nobody looked for sessions: they are not over
+    assert (said, len(receiver.taken)) == ([], 2)
+    receiver.status = 503
+    _, _, failed = send_new([FULL], EVERY, ways, told)
+    receiver.status = 200
+    told, said, _ = send_new([FULL], EVERY, ways, told)
+    assert (told, said) == ({"chat": {"disk": "disk"}}, ["chat was told what is over: missed_session"])
+    assert failed and receiver.taken[-1]["alerts"] == [
+        {
+            "key": "missed_session",
+            "kind": "over",
+            "said": "over: no closed session of the last two weeks lacks its pack any more",
+        }
+    ]
+    told, said, _ = send_new([FULL, LOST], EVERY, ways, told)  # it was over, and is there again
     assert said == ["chat was told of missed 2024-02-29"]
+    another = Alert("missed 2024-03-01", "missed_session", "2 sessions have no pack")
+    _, said, _ = send_new([FULL, another], EVERY, ways, told)  # another of its kind lasts
+    assert said == ["chat was told of missed 2024-03-01"]
+    _, said, _ = send_new([FULL], EVERY, ways, {"chat": ["disk"]})  # as an older release remembered it
+    assert said == ["chat was told of disk"]
 
 
 def test_a_mail_is_handed_over() -> None:
@@ -69,15 +91,15 @@ def test_a_mail_is_handed_over() -> None:
                 "name": "desk", "to": ["pm@desk.example", "ops@desk.example"], "sender": "packfolio@desk.example",
                 "host": "127.0.0.1", "port": server.server_address[1], "starttls": False,
             }  # fmt: skip
-            ways = channels(NotifyFile.model_validate({"mail": [box]}))
-            assert send_new([FULL, LOST], ways, {})[2] == []
+            ways = channels(NotifyFile.model_validate({"desk": "main", "mail": [box]}), HOME)
+            assert send_new([FULL, LOST], EVERY, ways, {})[2] == []
             host = f"127.0.0.1:{server.server_address[1]}"
             said = f"mail desk was taken by {host} for pm@desk.example, ops@desk.example"
             assert tried(ways) == [Tried("desk", True, said)]
         text, _ = server.taken  # type: ignore[attr-defined]
-    assert "Subject: Packfolio: the disk is full and 1 more" in text
+    assert "Subject: Packfolio, main: the disk is full and 1 more" in text
     assert "To: pm@desk.example, ops@desk.example" in text and "the session of 2024-02-29 has no pack" in text
-    (reason,) = send_new([FULL], ways, {})[2]
+    (reason,) = send_new([FULL], EVERY, ways, {})[2]
     assert reason.startswith("mail desk was not taken by 127.0.0.1:")
 
 
@@ -92,20 +114,20 @@ def test_a_name_forges_no_line_and_no_header() -> None:
                 "name": "desk", "to": ["pm@desk.example"], "sender": "packfolio@desk.example",
                 "host": "127.0.0.1", "port": server.server_address[1], "starttls": False,
             }  # fmt: skip
-            ways = channels(NotifyFile.model_validate({"mail": [box]}))
-            assert send_new(alerts, ways, {})[2] == []
+            ways = channels(NotifyFile.model_validate({"desk": "main", "mail": [box]}), HOME)
+            assert send_new(alerts, EVERY, ways, {})[2] == []
         (text,) = server.taken  # type: ignore[attr-defined]
     lines = text.splitlines()
     assert not [line for line in lines if line.startswith(("Bcc", "limits hold"))] and "\x1b" not in text
-    assert "Subject: Packfolio: Growth\\nBcc: thief" in text
-    assert text_of(alerts).count("\n") == 1
+    assert "Subject: Packfolio, main: Growth\\nBcc: thief" in text
+    assert text_of("main", alerts).count("\n") == 2
 
 
 def test_an_address_that_is_a_secret_is_in_no_message(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = NotifyFile.model_validate({"webhooks": [{"name": "chat", "url_env": "CHAT_HOOK"}]})
-    send = channels(file)["chat"]
+    send = channels(file, HOME)["chat"]
     with pytest.raises(PolicyError, match="the environment has no CHAT_HOOK"):
         send([FULL])
     monkeypatch.setenv("CHAT_HOOK", receiver.url)
@@ -133,7 +155,8 @@ def test_a_test_message_goes_to_each_channel_and_its_answer_is_told(
         notify.write_text(f"webhooks: [{chat}]\n")
         done = at("alerts", "test")
         assert (done.status, done.err, done.out) == (0, "", "taken webhook chat answered with status 200\n")
-        assert receiver.taken == [{"text": TEST.said, "alerts": [vars(TEST)]}]
+        desk = f"{at.home} on {platform.node()}"
+        assert receiver.taken == [{"text": f"{desk}:\n{TEST.said}", "desk": desk, "alerts": [vars(TEST)]}]
         lost = "{name: lost, url: 'http://127.0.0.1:1/x'}"
         notify.write_text(f"webhooks: [{lost}, {{name: secret, url_env: NO_SUCH_HOOK}}, {chat}]\n")
         told = at.read("alerts", "test", status=1)["channels"]

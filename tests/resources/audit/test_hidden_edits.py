@@ -73,6 +73,16 @@ def test_whatever_a_database_can_hold_besides_rows_is_named(small: Path, tmp_pat
         assert not unlike_release(con)
 
 
+def test_where_the_digest_of_another_duckdb_is_shipped_the_catalogues_are_compared(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "another")
+    with tampered(small, tmp_path) as con:
+        assert not unlike_release(con)
+        con.execute("create sequence planted")
+        assert unlike_release(con) == {"sequence planted": (True, False)}
+
+
 @pytest.mark.parametrize(
     "edits",
     [

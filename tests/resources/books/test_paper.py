@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import CostModel, Lot, Policy
-from optimizer.model.action_kinds import CorporateAction
+from optimizer.model.actions.action_kinds import CorporateAction
 from resources.books.adjustments import Carried
-from resources.books.lot_book import LotBook
+from resources.books.lots.lot_book import LotBook
 from resources.books.paper import Holdings, Order, Step, fill
 from resources.packs.panels import Panel
 

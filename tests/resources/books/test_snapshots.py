@@ -13,14 +13,11 @@ from optimizer import DataError, Estimates, ExposureType, Fund, FundExposureMap,
 from optimizer.proposals.rebalance_rules import Decision
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, day_before
-from resources.books.snapshots import (
-    REMEDY,
-    Snapshot,
-    read_snapshots,
-)
+from resources.books.snapshots import Snapshot, read_snapshots
+from resources.books.take_snapshots import REMEDY
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
-from resources.results.pack_estimates import Own, case_of
+from resources.results.estimates.pack_estimates import Own, case_of
 from resources.results.pack_inputs import look_through, read_inputs, under_policy
 from resources.results.rebalancing import quiet_result
 from resources.screening.pack_checks import CheckLimits

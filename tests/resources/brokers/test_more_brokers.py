@@ -8,7 +8,7 @@ import pytest
 from brokers_exports import HARGREAVES_LANSDOWN, THINKORSWIM
 
 from optimizer import DataError, PolicyError
-from pipeline.commands.broker_file import choices
+from pipeline.commands.books.broker_file import choices
 from resources.brokers.export_lines import read_statement
 from resources.brokers.holdings import holdings
 from resources.brokers.statement import Answers, Statement

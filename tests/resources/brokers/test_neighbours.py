@@ -2,12 +2,14 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from optimizer import DataError
 from resources.brokers.amounts import day
 from resources.brokers.export_lines import read_statement
+from resources.brokers.files import export_text
 from resources.brokers.holdings import holdings
 from resources.brokers.statement import Answers, Statement
 
@@ -24,6 +26,10 @@ FLEX = """\
 
 def read(text: str, **answers: object) -> Statement:
     return read_statement(text, "x.csv", Answers(**answers))  # type: ignore[arg-type]
+
+
+def held(found: Statement) -> list[tuple[str, Decimal]]:
+    return [(one.symbol, one.quantity) for one in found.held]
 
 
 def test_a_position_and_its_lots_count_once_where_the_file_says_which_is_which() -> None:
@@ -90,3 +96,97 @@ def test_accounts_of_one_schwab_file_that_owe_money() -> None:
     assert (found.as_of, found.accounts) == (DAY, ["Individual ...123", "Roth ...456"])
     held = holdings(found.of_account("Individual ...123"), DAY)
     assert (held.cash, held.positions[0].quantity) == (Decimal("-234.56"), Decimal("10.1234"))
+
+
+@pytest.mark.parametrize(
+    ("heads", "cells", "said"),
+    [
+        ("Side", "Short", "it is Short, and only what is held is read"),
+        ("L/S", "s", "it is s, and only what is held is read"),
+        ("Strike Price", "150", "it has a strike (150), as options and futures have"),
+        ("Exp Date", "Jan 20", "it has an expiry (Jan 20), as options and futures have"),
+        ("Call/Put", "CALL", "it has a right (CALL), as options and futures have"),
+        ("Multiplier", "100", "one contract is 100 of something"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["Symbol,Quantity", "Symbol,Qty,Mark,Trade Price"])
+def test_what_a_column_says_against_a_share_is_heard_in_every_table(
+    layout: str, heads: str, cells: str, said: str
+) -> None:
+    """An option on AAPL under AAPL's own symbol was a share of it, and a short position a long one."""
+    beside = "," * layout.count(",", layout.index(",") + 1)
+    found = read(f"{layout},{heads}\nAAPL,100{beside},{cells}\nKO,40{beside},\n")
+    assert held(found) == [("KO", 40)]
+    assert [(one.key, said in one.said) for one in found.questions] == [("AAPL", True)]
+
+
+def test_a_kind_or_a_value_may_say_that_it_is_no_share_too() -> None:
+    found = read("Symbol,Quantity,Type,Market Value\nAAPL,100,CFD,13186\nXOM,9,,-950\nKO,40,,\n")
+    assert held(found) == [("KO", 40)]
+    assert [one.said for one in found.questions] == [
+        "it is of the kind CFD, and only shares and funds are read",
+        "it has 9 shares and a value of -950.00; are the shares borrowed?",
+    ]
+
+
+def test_cash_below_a_table_is_of_its_account() -> None:
+    assert read("symbol,quantity\nKO,1\n\nBalances\nCash balance,50\n").accounts == [""]
+
+
+@pytest.mark.parametrize("row", ["-100,Short,0,1", "(100),S,--,1.00", "-100,,,", "-100,Long,N/A,1"])
+def test_columns_that_say_nothing_against_a_share_leave_it(row: str) -> None:
+    assert held(read(f"Symbol,Quantity,Side,Strike,Multiplier\nAAPL,{row}\n")) == [("AAPL", -100)]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ("10000,0.01,123.00", False), ("10000,0.01,151.00", True), ("0.002,60000,134.20", False),
+        ("0.002,60000,151.00", True), ("10000,98.50,9850", True), ("1,3.10,310", True), ("10,5,54", True),
+    ],
+)  # fmt: skip
+def test_a_price_or_quantity_may_be_rounded_to_the_digits_that_it_shows(row: str, asked: bool) -> None:
+    assert bool(read(f"Symbol,Quantity,Price,Value\nXYZ,{row}\n").questions) == asked
+
+
+def test_lines_beside_the_positions_are_no_positions_and_no_accounts() -> None:
+    text = (
+        "sep=;\nAccount;Asset class;Symbol;Quantity;Value\nA1;Equity;AAPL;100;13186\nA1 Total;;;;13186\n"
+        "A2;Equity;KO;40;2552\nA2 Total;;;;2552\nTotal;;;;15738\n;FOOTNOTES;;;\n;;XOM;;\n;;;5;\n"
+    )
+    found = read(text)
+    assert found.accounts == ["A1", "A2", ""]
+    assert [line for line, _ in found.left_out] == [4, 6, 7, 8]
+    assert [one.line for one in found.questions] == [9, 10]
+    assert read("sep=,\nSymbol,Quantity\nAAPL,1\n").accounts == [""]
+
+
+def test_several_days_in_one_cell_are_no_lot() -> None:
+    (position,) = holdings(read("symbol,quantity,cost,acquired\nKO,10,500,Various\n"), DAY).positions
+    assert (position.cost, position.lots) == (50, ())
+
+
+def test_a_statement_of_interactive_brokers_in_another_language_is_told_so() -> None:
+    with pytest.raises(
+        DataError, match=r"x\.csv is a statement of Interactive Brokers in another language; export"
+    ):
+        read(
+            "Offene Positionen,Header,DataDiscriminator,Symbol,Menge\nOffene Positionen,Data,Summary,AAPL,9\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (b"PK\x03\x04", "is a spreadsheet: save it as CSV"), (b"\x1f\x8b\x08", "is packed: unpack it first"),
+        (b"%PDF-1.4", "is a PDF: export the positions as CSV"), (b"\xef\xbb\xbf\n<html>", "is HTML, XML or OFX"),
+        (b"OFXHEADER:100", "is HTML, XML or OFX: export"), (b'[{"symbol"', "is JSON: export"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_table_of_text_is_told_by_what_it_is(
+    begins: bytes, said: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "positions.csv"
+    place.write_bytes(begins + b"symbol,quantity\nAAPL,1\n")
+    with pytest.raises(DataError, match=said):
+        export_text(place)

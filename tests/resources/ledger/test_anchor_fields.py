@@ -15,7 +15,7 @@ from draws import some
 from proof_desk import PACK, Made, fill
 
 from optimizer import DataError
-from pipeline.doctor import examine
+from pipeline.doctor.examination import examine
 from pipeline.environment import Environment
 from resources.audit.anchor_verification import check_anchors, check_signatures
 from resources.audit.backup import accept_break, backup, restore

@@ -11,7 +11,7 @@ from bench import DAYS, STAMP, SYMBOLS, copied, cut, ingest, price_rows, staying
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start
+from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start, window_starts
 from resources.packs.packs import Pack, cut_pack, find_pack
 from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate
 from resources.screening.pack_checks import CheckLimits
@@ -98,6 +98,7 @@ def test_a_window_starts_at_the_nth_newest_priced_day(seen: Seen) -> None:
     con, pack = seen
     assert window_start(con, pack, 2) == DAYS[2]
     assert window_start(con, pack, 99) == DAYS[0]
+    assert window_starts(con, pack, {99, 1, 2}) == {1: DAYS[3], 2: DAYS[2], 99: DAYS[0]}
 
 
 def test_rates_are_direct_inverse_or_through_a_third_currency(seen: Seen) -> None:
@@ -122,7 +123,10 @@ def test_a_missing_rate_is_an_error_and_never_one(seen: Seen) -> None:
 
 def test_facts_are_the_newest_up_to_the_pack(seen: Seen) -> None:
     con, pack = seen
-    assert newest_facts(con, pack, "market_caps", "market_cap", SYMBOLS) == {"AAA": 20.0}
+    assert newest_facts(con, pack, "market_caps", ["market_cap", "currency"], SYMBOLS) == {
+        "market_cap": {"AAA": 20.0},
+        "currency": {"AAA": "USD"},
+    }
 
 
 def test_a_pack_without_prices_says_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from small_desk import sessions
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Cut, cut_pack
-from resources.results.queries import notes_of
+from resources.results.pack_notes import notes_of
 from resources.screening.pack_checks import CheckLimits
 
 DAYS = sessions()[-20:]

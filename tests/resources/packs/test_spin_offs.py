@@ -11,8 +11,8 @@ from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 
 from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError
 from optimizer.backtests.panel import BacktestSettings
-from optimizer.model.action_kinds import CorporateAction
-from optimizer.model.corporate_actions import final_return
+from optimizer.model.actions.action_kinds import CorporateAction
+from optimizer.model.actions.corporate_actions import final_return
 from resources.packs.delistings import gone_symbols
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import cut_pack

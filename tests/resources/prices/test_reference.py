@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from optimizer import DataError
-from optimizer.model.action_kinds import KINDS
+from optimizer.model.actions.action_kinds import KINDS
 from resources.ledger.tables import LOGS
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected

@@ -15,7 +15,7 @@ from resources.accounts.known import account_of
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox
 from resources.packs.packs import cut_pack
-from resources.results.pack_estimates import load_case
+from resources.results.estimates.pack_estimates import load_case
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import EQUAL, Replay, backtest, replay_past
 from resources.screening.pack_checks import CheckLimits

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from optimizer import Estimates
 from optimizer.numerics.matrices import LowRank
-from resources.results.estimate_checks import condition_number, drifted, ill_conditioned
+from resources.results.estimates.estimate_checks import condition_number, drifted, ill_conditioned
 from resources.screening.pack_checks import CheckLimits
 
 

@@ -12,6 +12,7 @@ from bench import PRICE_TYPES, STAMP, ingest, new_warehouse, staying_open
 from optimizer import DataError, FactorModel, Recipe
 from resources.lineage.tracing import trace_row
 from resources.packs.packs import Pack, cut_pack
+from resources.results.estimates.pack_estimates import estimate_evidence
 from resources.results.factor_models import (
     factor_frames,
     factor_history,
@@ -22,7 +23,6 @@ from resources.results.factor_models import (
     recorded_model,
     with_others,
 )
-from resources.results.pack_estimates import estimate_evidence
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse
 

@@ -15,8 +15,8 @@ from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
-from resources.results.pack_estimates import estimate_evidence
-from resources.results.stage_outputs import estimate_frames, read_estimates
+from resources.results.estimates.estimate_rows import estimate_frames, read_estimates
+from resources.results.estimates.pack_estimates import estimate_evidence
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml

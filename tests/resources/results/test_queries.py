@@ -20,6 +20,7 @@ from resources.packs.packs import find_pack
 from resources.results import queries as reading
 from resources.results.attribution.summary import attribution_of
 from resources.results.explanations.explanation import explanation
+from resources.results.pack_notes import missing_factors
 from resources.store.warehouse import Warehouse
 
 OTHER = "22222222-2222-2222-2222-222222222222"
@@ -268,6 +269,6 @@ def test_a_portfolio_is_told_the_factors_that_its_own_model_lacks(tmp_path: Path
             row["name"]: [one["factors"] for one in attribution_of(con, pack, row)["missing"]]
             for row in reading.portfolios_of(con, pack, None)
         }
-        lacking = reading.missing_factors(con, pack)
+        lacking = missing_factors(con, pack)
         assert [(row["factors"], row["models"]) for row in lacking] == [("sectors", f" {book}"), ("size", "")]
     assert book != sectors and told == {"book": ["sectors", "size"], "sectors": ["size"]}

@@ -15,7 +15,7 @@ from optimizer import FundExposureMap
 from optimizer.proposals.proposal import without_evidence
 from resources.accounts.known import account_of
 from resources.packs.packs import cut_pack
-from resources.results.pack_estimates import Case, load_case
+from resources.results.estimates.pack_estimates import Case, load_case
 from resources.results.replays.checkpoints import Checkpoints
 from resources.results.replays.pack_backtests import EQUAL, POLICY, Replay, backtest, replay_past, worth
 from resources.results.replays.replay_inputs import Past

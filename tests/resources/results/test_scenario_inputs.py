@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from resources.results.scenario_inputs import Exposed, estimated_on
+from resources.results.scenario_inputs import Exposed
+from resources.results.sensitivities.estimated import estimated_on
 
 EVERY = pd.date_range("2022-01-03", periods=700)
 WEEKDAY = EVERY.weekday < 5

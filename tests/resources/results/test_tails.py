@@ -31,8 +31,8 @@ from resources.results.tails.held_returns import held_columns
 from resources.results.tails.summary import live_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import load_configuration
+from resources.settings.playbook_schemas.tail_risk import TailFile
 from resources.settings.portfolios import PortfolioFile
-from resources.settings.tail_risk import TailFile
 from resources.settings.yaml_files import parse_yaml
 from resources.store.warehouse import Warehouse
 
@@ -279,9 +279,8 @@ def test_forecasts_that_said_too_little_fail_by_name_and_few_or_uneven_ones_are_
     few = judged(*forecasts(returns[:20], 0.005, 0.006), settings)
     assert not few.tested and "20 forecasts so far, 60 are needed" in few.sentence(settings)
     uneven = judged(*forecasts(returns, 0.005, 0.006, sessions=2), settings)
-    assert (
-        not uneven.tested
-        and "150 forecasts are of packs that are not 1 sessions apart" in uneven.sentence(settings)
+    assert not uneven.tested and "150 forecasts of packs that are not 1 session apart" in uneven.sentence(
+        settings
     )
     nothing = TailFile(levels_pct=())
     assert "levels_pct of scenarios.yaml is empty" in judged(con, pack, nothing).sentence(nothing)

@@ -10,6 +10,7 @@ from price_lines import CONTEXT, aside, checked, day, line, number_of, series, w
 
 import resources.screening.jumps as jumps
 from resources.prices.files import Reading, read_delivery
+from resources.prices.series import sorted_places
 from resources.prices.source import Basis, Delivery
 from resources.screening.merged import NEVER, Recorded, merge
 from resources.screening.screen import Context, screen
@@ -239,7 +240,7 @@ def test_what_an_earlier_evening_said_of_a_row_set_aside_stands_where_the_later_
     before = checked([line("A", day(1), 203, split=2, dividend=0.5)]).rows
     nothing, never = np.array([np.nan]), np.array([NEVER], np.int32)
     recorded = Recorded(before, np.array([True]), nothing, nothing, never, never)
-    merged = merge(told.rows, None, recorded, told.known_at)
+    merged = merge(told.rows, sorted_places(told.rows), recorded, told.known_at)
     assert (merged.series({}).split.tolist(), merged.series({}).dividend.tolist()) == ([2.0], [0.5])
 
 

@@ -16,6 +16,7 @@ from optimizer import DataError
 from resources.audit.verification import verify
 from resources.ledger.anchors import read_anchors
 from resources.packs.packs import find_pack
+from resources.store import catalog
 from resources.store.catalog import read_catalog
 from resources.store.code_version import code_version
 from resources.store.schema import VERSION, create_schema, migrations, schema_version
@@ -105,6 +106,11 @@ def test_the_steps_lead_to_what_a_new_home_has() -> None:
         create_schema(new)
         assert read_catalog(old) == read_catalog(new)
     assert list(migrations()) == list(range(2, VERSION + 1))
+
+
+def test_the_shipped_digest_is_that_of_the_release() -> None:
+    said = json.loads((schema.HERE / catalog.SHIPPED).read_text("utf-8"))
+    assert said == catalog.shipped(), "run `python -m resources.store.catalog`"
 
 
 def test_a_step_that_fails_leaves_the_old_home(

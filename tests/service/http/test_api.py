@@ -260,7 +260,8 @@ def test_a_large_body_is_refused(client: TestClient) -> None:
 
 def test_paths_that_do_not_exist(client: TestClient) -> None:
     assert client.get("/v2").json()["code"] == "not_found"
-    assert client.put("/v1/packs").json()["code"] == "method_not_allowed"
+    put = client.put("/v1/packs")
+    assert (put.json()["code"], put.headers["allow"]) == ("method_not_allowed", "GET")
     assert client.get("/v1/packs/nonsense/trades").json()["code"] == "request_invalid"
     assert client.get("/v1/packs/PP_2001-01-02/weights").json()["code"] == "pricing_pack_not_found"
 
@@ -272,6 +273,7 @@ def test_packs_can_be_read(client: TestClient) -> None:
     assert len(client.get("/v1/catalogue").json()["scenarios"]) == 39
     assert client.get("/ready").json()["newest_pack"] == PACK
     assert client.get("/health").json() == {"status": "ok"}
+    assert [client.head(path).status_code for path in ("/health", "/ready")] == [200, 200]
 
 
 def test_keys_are_asked_for_where_they_are_set(settings: Settings) -> None:

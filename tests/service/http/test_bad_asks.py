@@ -28,7 +28,7 @@ from optimizer import (
     propose,
     solve,
 )
-from resources.results.estimate_checks import condition_number, ill_conditioned
+from resources.results.estimates.estimate_checks import condition_number, ill_conditioned
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.view_files import ViewFile

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 
 from optimizer import DataError, PolicyError
-from optimizer.measures.analytics import monthly_table
+from optimizer.measures.return_series import monthly_table
 from resources.results.measure_text import measure_text
 from resources.results.queries import pack_of_backtest
-from service.answers import FrontierAnswer, FrontierPoint, ScenarioAnswer, StressAnswer
+from service.answers.proposals import FrontierAnswer, FrontierPoint
+from service.answers.risk import ScenarioAnswer, StressAnswer
 from service.report import __main__ as command
 from service.report import figures, page
 from service.report.contents import _attribution

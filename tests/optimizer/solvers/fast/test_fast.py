@@ -19,10 +19,11 @@ from optimizer import (
 )
 from optimizer.measures.performance import expected_shortfall
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.lp import solve_lp
 from optimizer.numerics.matrices import LowRank
 from optimizer.numerics.polish import polish
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.feasible_set import plain
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS

@@ -9,7 +9,7 @@ from math import isfinite
 import pandas as pd
 
 from optimizer import Lot, Taxes, TaxPlan, TaxRates
-from optimizer.model.action_kinds import scaled, share_ratio
+from optimizer.model.actions.action_kinds import scaled, share_ratio
 from optimizer.model.portfolio import ZERO, exact, money
 from optimizer.tax.taxes import SAME_SHARES, HarvestRule
 from optimizer.tax.wash_sales import Loss

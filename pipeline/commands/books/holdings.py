@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optimizer import DataError
-from pipeline.commands.broker_file import (
+from pipeline.commands.books.broker_file import (
     Account,
     AsOfHoldings,
     CashLines,

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.numerics.answers import Answer, NoAnswerError
-from optimizer.numerics.convex_limits import INF, Polyhedron
+from optimizer.numerics.convex_limits import INF
 from optimizer.numerics.matrices import Index, Matrix, Part
-from optimizer.numerics.pivot_equations import least_on_rows
+from optimizer.numerics.pivoting.pivot_equations import least_on_rows
+from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.typing import Array
 
 ROUNDS, PATIENCE = 100, 15

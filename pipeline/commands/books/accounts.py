@@ -82,7 +82,8 @@ def show_account(
     if as_json:
         print_json(found)
         return
-    from pipeline.commands.printed.show import show_portfolio, show_rows
+    from pipeline.commands.printed.show import show_rows
+    from pipeline.commands.printed.show_trades import show_portfolio
 
     show_portfolio(out, found)
     for name in ("account", "holdings", "flows", "restrictions", "set_aside"):

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import DataError
+from optimizer.problem.clusters.leaf_order import nearest_order
 from optimizer.problem.goals import RISKLESS
-from optimizer.problem.leaf_order import nearest_order
 from optimizer.typing import Array
 
 IntArray = npt.NDArray[np.intp]
@@ -176,7 +176,7 @@ def _shared(left: float, right: float) -> float:
 
 def least_variance(covariance: Array) -> Array:
     """Long-only weights of least variance that sum to 1."""
-    from optimizer.numerics.convex_limits import Polyhedron
+    from optimizer.numerics.polyhedra import Polyhedron
     from optimizer.numerics.qp import solve_qp
 
     n = len(covariance)

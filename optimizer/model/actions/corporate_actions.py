@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from optimizer.arguments import typed
 from optimizer.errors import PolicyError
-from optimizer.model.action_kinds import ENDS, KINDS, CorporateAction, scaled
+from optimizer.model.actions.action_kinds import ENDS, KINDS, CorporateAction, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 DUST = Decimal("1e-9")  # shares; holdings come back from the warehouse as doubles

@@ -28,17 +28,17 @@ from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from optimizer.proposals.proposal import without_evidence
 from optimizer.trading.frozen import weighed
+from resources.books.lots.tax_lots import read_plan
 from resources.books.snapshots import Snapshot
-from resources.books.tax_lots import read_plan
 from resources.books.universes import A_HOLIDAY, FURTHEST
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import liquidity_of
 from resources.packs.markets import Panels
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.results.estimates.estimate_rows import covariance_digest, no_estimates, stored_estimates
 from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
-from resources.results.stage_outputs import covariance_digest, no_estimates, stored_estimates
 from resources.settings.policies.policy_schema import PolicyFile
 
 

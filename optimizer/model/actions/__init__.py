@@ -1,0 +1,1 @@
+"""Corporate actions: their closed vocabulary, and what each does to shares, their cost and cash."""

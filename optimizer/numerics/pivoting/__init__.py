@@ -1,0 +1,1 @@
+"""Quadratic programs by block pivoting, and the equations of each of its guesses."""

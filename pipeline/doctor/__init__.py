@@ -1,0 +1,1 @@
+"""What is wrong with this desk's set-up, and what to do about it."""
