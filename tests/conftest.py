@@ -20,6 +20,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
 def pytest_collection_finish() -> None:
+    if "duckdb" in sys.modules:
+        from parsed_once import parse_once
+
+        parse_once()
     if "dagster._core.instance" in sys.modules:
         from made_histories import read_migrations_once
 

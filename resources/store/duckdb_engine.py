@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -140,14 +140,18 @@ def cursor_of(con: Connection) -> Connection:
     return cursor
 
 
-@contextmanager
-def attached(path: Path) -> Iterator[Connection]:
+def attached(path: Path) -> AbstractContextManager[Connection]:
     """A connection to the database file `path`, which is closed, and free for others, at the end of the block.
 
     Its log of unfinished writes is folded in then, but where the block refused the file: that would fill its gaps.
     Raises duckdb.IOException for a file that another process has open.
     """
-    engine = _engine(path.parent.absolute())
+    return attached_to(_engine(path.parent.absolute()), path)
+
+
+@contextmanager
+def attached_to(engine: Connection, path: Path) -> Iterator[Connection]:
+    """As `attached`, to a DuckDB that has no other file attached."""
     engine.execute(f"attach '{quoted(path.absolute())}' as {NAME}")
     engine.execute("set checkpoint_on_detach = 'default'")
     con = engine.cursor()

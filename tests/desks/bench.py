@@ -29,7 +29,7 @@ from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
 from resources.store import warehouse
-from resources.store.duckdb_engine import NAME, attached
+from resources.store.duckdb_engine import NAME, attached, attached_to, connected
 from resources.store.warehouse import Transaction, Warehouse
 
 STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")
@@ -155,6 +155,11 @@ def new_warehouse(home: Path, connect: Connect = attached) -> Warehouse:
     return copied(_empty, home, connect)
 
 
+def priced_warehouse(home: Path, connect: Connect = attached) -> Warehouse:
+    """One that has taken in `price_rows()`, and nothing else: a copy too."""
+    return copied(_priced, home, connect)
+
+
 def copied(build: Callable[[Path], object], home: Path, connect: Connect = attached) -> Warehouse:
     """What `build` makes of a home, made once by this process; known to it as it stands, as if it wrote it last."""
     shutil.copytree(_original(build), home, dirs_exist_ok=True)
@@ -175,25 +180,29 @@ def _original(build: Callable[[Path], object]) -> Path:
 def staying_open(path: Path) -> Iterator[Connection]:
     """For `Warehouse(connect=...)` of a home that nobody else opens: its file stays attached until two others are.
 
-    To attach and to detach a file takes longer than most of what a test then asks of it, and many compare two desks.
+    To attach and to detach a file takes longer than most of what a test then asks of it, and many compare two desks;
+    to make a DuckDB for it takes four times as long as that.
     """
     if path not in _OPEN:
         if len(_OPEN) == 2:
             _free(next(iter(_OPEN)))
-        stack = ExitStack()
-        _OPEN[path] = stack, stack.enter_context(attached(path))
-    with closing(_OPEN[path][1].cursor()) as con:
+        engine, stack = _SPARE.pop() if _SPARE else connected(), ExitStack()
+        _OPEN[path] = engine, stack, stack.enter_context(attached_to(engine, path))
+    with closing(_OPEN[path][2].cursor()) as con:
         con.execute(f"use {NAME}")
         yield con
 
 
-_OPEN: dict[Path, tuple[ExitStack, Connection]] = {}
+_OPEN: dict[Path, tuple[Connection, ExitStack, Connection]] = {}
+_SPARE: list[Connection] = []
 
 
 def _free(path: Path) -> None:
     """Detached, a file is known to its warehouse as it then stands, if it was before."""
     known = warehouse._UNTOUCHED.get(path) == warehouse._state(path)
-    _OPEN.pop(path)[0].close()
+    engine, stack, _ = _OPEN.pop(path)
+    stack.close()
+    _SPARE.append(engine)
     if known:
         warehouse._UNTOUCHED[path] = warehouse._state(path)
 
@@ -210,6 +219,11 @@ atexit.register(close_kept)
 def _empty(home: Path) -> None:
     with Warehouse(home).live():
         pass
+
+
+def _priced(home: Path) -> None:
+    with Warehouse(home).write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
 
 
 def _filled(home: Path) -> Warehouse:

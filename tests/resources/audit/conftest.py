@@ -4,16 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, fill, ingest, new_warehouse, price_rows
+from bench import BOOK, DAYS, STAMP, cut, fill, ingest, new_warehouse, price_rows, priced_warehouse
 
 from resources.store.warehouse import Warehouse
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    made = new_warehouse(tmp_path / "home")
-    with made.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
+    made = priced_warehouse(tmp_path / "home")
     (made.home / "payloads").mkdir()
     (made.home / "payloads" / "a.csv").write_text("raw")
     return made

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from bench import STAMP, ingest, price_rows
+from bench import STAMP, ingest, price_rows, priced_warehouse
 from cryptography.x509 import Certificate
 
 from optimizer import DataError, PolicyError
@@ -114,10 +114,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Warehouse:
-    store = Warehouse(tmp_path / "home")
-    with store.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
-    return store
+    return priced_warehouse(tmp_path / "home")
 
 
 def stamped(store: Warehouse, service: Service) -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from bench import BOOK, DAYS, STAMP, cut, ingest, new_warehouse, price_rows, staying_open
+from bench import BOOK, DAYS, STAMP, copied, cut, ingest, price_rows, staying_open
 
 from optimizer import DataError, PolicyError
 from resources.lineage.open_lineage import emit, lineage_events
@@ -26,8 +26,12 @@ MAIN = pd.DataFrame([{
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
+    return copied(_build, tmp_path, staying_open)
+
+
+def _build(home: Path) -> None:
     """A pack that sees two rates of the euro, and a third that came later."""
-    store = new_warehouse(tmp_path, staying_open)
+    store = Warehouse(home)
     with store.write(STAMP) as tx:
         ingest(tx, "prices", price_rows())
     rates = [("EUR", "USD", 1.10, DAYS[0]), ("EUR", "USD", 1.20, DAYS[-1]), ("GBP", "USD", 1.30, DAYS[0])]
@@ -50,7 +54,6 @@ def warehouse(tmp_path: Path) -> Warehouse:
             )
         }
         tx.record("trades", frames, pack_id=pack.id, portfolio_id=BOOK)
-    return store
 
 
 def test_a_trade_in_another_currency_leads_to_its_rate(warehouse: Warehouse) -> None:

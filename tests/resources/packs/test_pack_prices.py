@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, cut, ingest, new_warehouse, price_rows, staying_open
+from bench import DAYS, STAMP, SYMBOLS, copied, cut, ingest, price_rows, staying_open
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start, window_starts
-from resources.packs.packs import Pack, cut_pack
+from resources.packs.packs import Pack, cut_pack, find_pack
 from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse
@@ -27,8 +27,13 @@ def of_source(rows: pa.Table, source: str) -> pa.Table:
 
 @pytest.fixture
 def seen(tmp_path: Path) -> Iterator[Seen]:
+    with copied(_build, tmp_path, staying_open).live() as con:
+        yield con, find_pack(con, "PP_2024-01-05")
+
+
+def _build(home: Path) -> None:
     """A second source has two symbols more and disagrees on the others; a correction comes after the pack."""
-    warehouse = new_warehouse(tmp_path, staying_open)
+    warehouse = Warehouse(home)
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(symbols=SYMBOLS[:2]))
     with warehouse.write(STAMP) as tx:
@@ -49,11 +54,9 @@ def seen(tmp_path: Path) -> Iterator[Seen]:
         ], schema=pa.schema([("currency", pa.string()), ("date", pa.date32()), ("rate", pa.float64()),
                              ("note", pa.string()), ("source", pa.string())])))  # fmt: skip
     with warehouse.write(STAMP) as tx:
-        pack = cut_pack(tx, DAYS[-1], ["feed", "backup"], DAYS, CheckLimits()).pack
+        cut_pack(tx, DAYS[-1], ["feed", "backup"], DAYS, CheckLimits())
     with warehouse.write(STAMP) as tx:
         ingest(tx, "prices", price_rows(close=77.0, symbols=SYMBOLS[:2]))
-    with warehouse.live() as con:
-        yield con, pack
 
 
 def test_each_symbol_takes_the_preferred_source_that_has_it(seen: Seen) -> None:

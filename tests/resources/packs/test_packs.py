@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, SYMBOLS, cut, ingest, new_warehouse, price_rows, staying_open
+from bench import DAYS, STAMP, SYMBOLS, cut, ingest, price_rows, priced_warehouse, staying_open
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +27,7 @@ from resources.store.warehouse import Warehouse
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    made = new_warehouse(tmp_path, staying_open)
-    add(made)
-    return made
+    return priced_warehouse(tmp_path, staying_open)
 
 
 def add(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from bench import DAYS, STAMP, ingest, new_warehouse, price_rows, staying_open
+from bench import DAYS, STAMP, ingest, priced_warehouse, staying_open
 
 from resources.packs.packs import cut_pack
 from resources.screening.currencies import Fault, rate_faults
@@ -30,10 +30,7 @@ def security(symbol: str, currency: str) -> dict[str, object]:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    made = new_warehouse(tmp_path, staying_open)
-    with made.write(STAMP) as tx:
-        ingest(tx, "prices", price_rows())
-    return made
+    return priced_warehouse(tmp_path, staying_open)
 
 
 def faults(warehouse: Warehouse) -> list[Fault]:

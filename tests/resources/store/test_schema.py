@@ -25,22 +25,28 @@ from resources.store.warehouse import Warehouse
 RELEASED = Path(__file__).parents[2] / "released"
 
 
-@pytest.fixture
-def first_release(tmp_path: Path) -> Warehouse:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home as the first release left it: its tables, its rows, its published copy."""
-    anchor = shutil.copy(RELEASED / "anchors_1.jsonl", tmp_path / "anchors.jsonl")
-    warehouse = Warehouse(tmp_path, Path(anchor))
-    for path in (warehouse.path, warehouse.published):
-        with duckdb.connect(str(path)) as con:
-            for name in ("schema_1.sql", "rows_1.sql"):
-                con.execute((RELEASED / name).read_text("utf-8"))
-            for table in ("trades", "optimal_weights"):
-                con.execute(
-                    f"create view latest_{table} as select t.* from {table} t semi join (select max(id) as id "
-                    f"from materializations where asset = '{table}' group by pack_id, portfolio_id) m "
-                    f"on t.materialization = m.id"
-                )
-    return warehouse
+    home = tmp_path_factory.mktemp("released")
+    shutil.copy(RELEASED / "anchors_1.jsonl", home / "anchors.jsonl")
+    with duckdb.connect(str(home / "warehouse.duckdb")) as con:
+        for name in ("schema_1.sql", "rows_1.sql"):
+            con.execute((RELEASED / name).read_text("utf-8"))
+        for table in ("trades", "optimal_weights"):
+            con.execute(
+                f"create view latest_{table} as select t.* from {table} t semi join (select max(id) as id "
+                f"from materializations where asset = '{table}' group by pack_id, portfolio_id) m "
+                f"on t.materialization = m.id"
+            )
+    shutil.copy(home / "warehouse.duckdb", home / "published.duckdb")
+    return home
+
+
+@pytest.fixture
+def first_release(released: Path, tmp_path: Path) -> Warehouse:
+    shutil.copytree(released, tmp_path, dirs_exist_ok=True)
+    return Warehouse(tmp_path)
 
 
 def test_a_home_of_the_first_release_is_brought_forward_and_verifies(first_release: Warehouse) -> None:
