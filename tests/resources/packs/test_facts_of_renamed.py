@@ -44,7 +44,7 @@ def test_facts_of_a_renamed_share_stay_with_it_and_those_of_the_next_company_of_
         newest = newest_caps(con, pack, names, "USD")
         past = known_caps(con, pack, names, "USD", pd.DatetimeIndex(days))
         sectors = stated_sectors(con, pack, names)
-        now = newest_facts(con, pack, "securities", "sector", names)
+        now = newest_facts(con, pack, "securities", ["sector"], names)["sector"]
         values = known_characteristics(con, pack, names, days)["value"]
     assert newest == {"AAA": 1e9, "BBB": 2e9, "OLD": 5e9}
     assert past["AAA"].tolist() == [1e9, 1e9, 1e9]
