@@ -1,5 +1,6 @@
 """DuckDB's statements parsed once a process: a fifth of the time of the tests that ask small warehouses."""
 
+import atexit
 from functools import lru_cache
 
 import duckdb
@@ -10,6 +11,7 @@ EXECUTE = duckdb.DuckDBPyConnection.execute
 def parse_once() -> None:
     """DuckDB parses a text anew each time, which takes as long as to answer it where tables have few rows."""
     duckdb.DuckDBPyConnection.execute = _execute
+    atexit.register(_parsed.cache_clear)  # DuckDB prints each that is left at the end
 
 
 def _execute(
