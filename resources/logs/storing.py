@@ -81,7 +81,9 @@ def stated_currencies(con: Connection, renames: Iterable[Rename]) -> dict[str, s
     rows = con.execute(
         "select datediff('day', date '1970-01-01', date), ingest_seq, symbol, currency from securities"
     ).fetchall()
-    told = [(present_name(names, symbol, day), day, seq, symbol, currency) for day, seq, symbol, currency in rows]
+    told = [
+        (present_name(names, symbol, day), day, seq, symbol, currency) for day, seq, symbol, currency in rows
+    ]
     # The newest last; of one date and delivery the word under the name of that date.
     told.sort(key=lambda row: (row[1], row[2], row[0] != row[3], row[3]))
     own = {str(symbol): str(currency) for *_, symbol, currency in told}
