@@ -94,7 +94,7 @@ def actions_seen(
     became = {rename.new_symbol for rename in renames}
     for column, symbol in enumerate(panel.symbols):
         before = None
-        for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
+        for row in np.flatnonzero(np.isfinite(panel.close[:, column])).tolist():
             day = panel.dates[row]
             for name in _names_on(symbol, day, renames) if symbol in became else (symbol,):
                 # what happened on a day without a close is told by the next row
