@@ -165,7 +165,7 @@ class Bench:
 
     def append(self, store: Warehouse, delivery: Delivery) -> None:
         with store.write(STAMP) as tx:
-            store_delivery(tx, in_own_currencies(delivery, stated_currencies(tx.con)), "prices.parquet")
+            store_delivery(tx, in_own_currencies(delivery, stated_currencies(tx.con, ())), "prices.parquet")
 
     def pack(self, store: Warehouse, as_of: date) -> Pack:
         sessions = self.calendar.sessions(date(2024, 9, 1), as_of)

@@ -81,6 +81,11 @@ class EventHistory(ConsolidatedSqliteEventLogStorage):
     def _has_asset_key_col_on_connection(self, conn: db.Connection, column_name: str) -> bool:
         return any(column["name"] == column_name for column in self._schema.get_columns("asset_keys"))
 
+    def upgrade(self) -> None:
+        """Bring the tables to this Dagster's schema, and look at them anew."""
+        super().upgrade()  # type: ignore[no-untyped-call]
+        vars(self).pop("_schema", None)
+
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; what an asset tells of itself is in its materialization, and not in the step's output too."""
         super().store_event(_without_copy(event))

@@ -18,7 +18,7 @@ from resources.books.lots.lot_book import LotBook
 from resources.books.lots.tax_lots import read_lots
 from resources.books.pack_actions import BECOMES, actions_on_record, actions_seen, became_by, market_of
 from resources.books.restated_units import NEAR
-from resources.books.reversals import Actions, Key, Restated, came_since
+from resources.books.reversals import Actions, Key, Restated, came_since, linked
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
@@ -52,10 +52,8 @@ class News:
             return book
         stated = actions_on_record(self.con, self.pack, names)
         names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
-        (start, _) = self._day_before(first) or (
-            first,
-            None,
-        )  # from where an eve is brought through what rows tell
+        # From there an eve is brought through what rows tell.
+        start, _ = self._day_before(first) or (first, "")
         panels = [read_panel(self.con, pack, names, start) for pack in (self.previous, self.pack)]
         was, now = (
             self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
@@ -73,7 +71,9 @@ class News:
                     late.append(now[key])
                 else:
                     book = self._changed(book, key, was, now, market)
-            book = self._ended(book, late, now)
+            for own in linked(late):
+                exchanged = {one.symbol for one in own} & {one.new_symbol for one in own}
+                book = self._exchanged(book, own, was, now) if exchanged else self._ended(book, own, now)
         return self._corrected_fills(book, panels[0], panels[1], market)
 
     def _ever_held(self) -> list[str]:
@@ -116,16 +116,24 @@ class News:
         if key[2] in CASH:
             return self._paid(book, said[0], told, before, was, market)
         since = came_since(said[0], _named(*said), now)
+        old, new = ([one] if one else [] for one in (before, told))
         eve = self._eve(said[0], was)
-        return Restated(before, told, eve, since).apply(book, self._market(*said, *since))
+        return Restated(old, new, eve, since).apply(book, self._market(*said, *since))
+
+    def _exchanged(
+        self, book: Carried, late: Sequence[CorporateAction], was: Actions, now: Actions
+    ) -> Carried:
+        """The book after names that went to other shares at once are told late: what was bought or befell a name since
+        is of the share that has it now."""
+        eve = tuple(item for one in late for item in self._eve(one, was))
+        since = came_since(late[0], _named(*late), now)
+        return Restated([], late, eve, since).apply(book, self._market(*late, *since))
 
     def _ended(self, book: Carried, late: Sequence[CorporateAction], now: Actions) -> Carried:
         """The book after ends of shares, or of names, that are told late, and after what befell what they gave.
 
         Whatever is held of them ceased to be.
         """
-        if not late:
-            return book
         gone, given = {one.symbol for one in late}, {one.new_symbol for one in late if one.new_symbol}
         acted = [*late, *came_since(late[0], given, now)]
         own, others = (

@@ -91,40 +91,53 @@ def actions_seen(
     for action in stated:
         of_name.setdefault(action.symbol, []).append(action)
     renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
+    became = {rename.new_symbol for rename in renames}
     for column, symbol in enumerate(panel.symbols):
-        currency = panel.currency[column] or None
         before = None
-        for row in np.flatnonzero(np.isfinite(panel.close[:, column])):
-            day, paid = panel.dates[row], float(panel.dividend[row, column])
-            # what happened on a day without a close is told by the next row
-            name = _name_on(symbol, day, renames)
-            own = of_name.get(name, [])
-            of_day = [a for a in own if a.day == day or (before is not None and before < a.day < day)]
+        for row in np.flatnonzero(np.isfinite(panel.close[:, column])).tolist():
+            day = panel.dates[row]
+            for name in _names_on(symbol, day, renames) if symbol in became else (symbol,):
+                # what happened on a day without a close is told by the next row
+                of_day = [
+                    a for a in of_name.get(name, ())
+                    if a.day == day or (before is not None and before < a.day < day)
+                ]  # fmt: skip
+                _add_row(found, of_day, panel, (row, column), name)
             before = day
-            told = _cash_told(of_day, currency or "", paid)
-            if paid and told and basis[symbol] == "split_adjusted":
-                # the row is in shares of today, the statement in those of its day
-                found = [_times(action, paid / told) if action in of_day else action for action in found]
-            elif paid - told > SAME * paid:
-                unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
-                more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
-                found.append(CorporateAction(name, day, "dividend", more, currency=unit))
-            ratio = float(panel.split[row, column])
-            if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
-                found.append(CorporateAction(name, day, "split", ratio, currency=currency))
     return _one_dividend(found)
 
 
-def _name_on(symbol: str, day: date, renames: Iterable[CorporateAction]) -> str:
-    """The name that a share had on a day, whose rows are kept under its present one.
+def _add_row(
+    found: list[CorporateAction], of_day: Sequence[CorporateAction], panel: Panel, at: tuple[int, int], name: str
+) -> None:  # fmt: skip
+    """What the row of a share states under a name, and its actions of that day do not."""
+    row, column = at
+    day, paid, currency = panel.dates[row], float(panel.dividend[at]), panel.currency[column] or None
+    told = _cash_told(of_day, currency or "", paid)
+    if paid and told and panel.basis[column] == "split_adjusted":
+        # the row is in shares of today, the statement in those of its day
+        found[:] = [_times(action, paid / told) if action in of_day else action for action in found]
+    elif paid - told > SAME * paid:
+        unit = next((a.currency for a in of_day if a.kind == "dividend" and a.currency), currency)
+        more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
+        found.append(CorporateAction(name, day, "dividend", more, currency=unit))
+    ratio = float(panel.split[at])
+    if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
+        found.append(CorporateAction(name, day, "split", ratio, currency=currency))
+
+
+def _names_on(symbol: str, day: date, renames: Sequence[CorporateAction]) -> list[str]:
+    """The names under which a share may be held on a day, whose rows are kept under its present one: that of the day,
+    and the present one, but where another share had it then.
 
     renames  the latest first
     """
-    at = date.max
+    name, at = symbol, date.max
     for rename in renames:
-        if rename.new_symbol == symbol and day < rename.day < at:
-            symbol, at = rename.symbol, rename.day
-    return symbol
+        if rename.new_symbol == name and day < rename.day < at:
+            name, at = rename.symbol, rename.day
+    own = name == symbol or any(rename.symbol == symbol and rename.day > day for rename in renames)
+    return [name] if own else [name, symbol]
 
 
 def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> float:

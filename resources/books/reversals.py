@@ -1,4 +1,4 @@
-"""An action that turned out to be another, or none: the difference, on the shares of its eve, to a book of today."""
+"""Actions that turned out to be others, or none: the difference, on the shares of their eve, to a book of today."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,23 +25,33 @@ def came_since(action: CorporateAction, names: Iterable[str], now: Actions) -> l
     return found
 
 
+def linked(actions: Iterable[CorporateAction]) -> list[list[CorporateAction]]:
+    """The actions, those together that are about the same shares or give them."""
+    found: list[list[CorporateAction]] = []
+    for action in actions:
+        names = {action.symbol, action.new_symbol} - {None}
+        own = [its for its in found if any(names & {one.symbol, one.new_symbol} for one in its)]
+        found = [*(its for its in found if its not in own), [*(one for its in own for one in its), action]]
+    return found
+
+
 @dataclass(frozen=True)
 class Restated:
-    """What was said before of an action, and what is said now; None for nothing.
+    """What was said before of one or several actions that act at once, and what is said now; none for nothing.
 
-    eve    what a book held just before it
+    eve    what a book held just before them
     since  what befell those shares, and those that they became, afterwards
     """
 
-    before: CorporateAction | None
-    told: CorporateAction | None
+    before: Sequence[CorporateAction]
+    told: Sequence[CorporateAction]
     eve: Items
     since: Sequence[CorporateAction]
 
     def apply(self, book: Carried, market: Market) -> Carried:
         """The book as if what is said now had been said then; shares sold since and never had are owed."""
         was, now = (
-            carry(Carried(self.eve), [*([said] if said else []), *self.since], market, lambda _: True)
+            carry(Carried(self.eve), [*said, *self.since], market, lambda _: True)
             for said in (self.before, self.told)
         )
         items, moved = book.items, dict[str, Decimal]()
@@ -63,8 +73,8 @@ class Restated:
     def _adjustments(
         self, moved: Mapping[str, Decimal], cash: Decimal, was: Carried, now: Carried
     ) -> list[Adjustment]:
-        (action, *_) = [one for one in (self.told, self.before) if one]
-        said = "was withdrawn" if not self.told else f"not {self.before}" if self.before else "known late"
+        (action, *_) = (*self.told, *self.before)
+        said = "was withdrawn" if not self.told else f"not {self.before[0]}" if self.before else "known late"
         changes = [f"{float(extra):+,.10g} {symbol}" for symbol, extra in moved.items()]
         changes += [f"{cash:+,.2f} in cash"] if cash else []
         note = f"{action}, {said}: {' and '.join(changes) or 'another cost'} for the shares of that day; known late"

@@ -79,10 +79,15 @@ def stated_currencies(con: Connection, renames: Iterable[Rename]) -> dict[str, s
     """Symbol -> currency, as the securities on record say, also of a name that the share had then."""
     names = segments(renames)
     rows = con.execute(
-        "select symbol, datediff('day', date '1970-01-01', date), currency from securities order by date, ingest_seq"
+        "select datediff('day', date '1970-01-01', date), ingest_seq, symbol, currency from securities"
     ).fetchall()
-    own = {str(symbol): str(currency) for symbol, _, currency in rows}
-    return own | {present_name(names, symbol, day): currency for symbol, day, currency in rows}
+    told = [
+        (present_name(names, symbol, day), day, seq, symbol, currency) for day, seq, symbol, currency in rows
+    ]
+    # The newest last; of one date and delivery the word under the name of that date.
+    told.sort(key=lambda row: (row[1], row[2], row[0] != row[3], row[3]))
+    own = {str(symbol): str(currency) for *_, symbol, currency in told}
+    return own | {name: str(currency) for name, *_, currency in told}
 
 
 def in_own_currencies(delivery: Delivery, units: Mapping[str, str]) -> Delivery:

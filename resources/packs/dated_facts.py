@@ -11,7 +11,7 @@ from optimizer.backtests.dated_facts import carried_caps
 from optimizer.model.returns import growth_index
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import HAD, names_had
+from resources.packs.delistings import HAD, NEWEST_WORD, names_had
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.rates import exchange_rates, ways
@@ -24,7 +24,7 @@ def stated_sectors(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFr
     rows = con.execute(
         f"select date, company, sector from securities join {HAD} using (symbol) where date >= since and date < until "
         "and date <= ? and ingest_seq <= ? "
-        "qualify row_number() over (partition by company, date order by ingest_seq desc) = 1 order by date, company",
+        f"qualify row_number() over (partition by company, date order by {NEWEST_WORD}) = 1 order by date, company",
         [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     table = pd.DataFrame(rows, columns=["date", "symbol", "sector"]).dropna()
@@ -64,7 +64,7 @@ def _stated_caps(con: Connection, pack: Pack, symbols: list[str]) -> pd.DataFram
     rows = con.execute(
         f"select date, company, currency, market_cap from market_caps join {HAD} using (symbol) where date >= since "
         "and date < until and date <= ? and ingest_seq <= ? "
-        "qualify row_number() over (partition by company, date order by ingest_seq desc) = 1 order by date, company",
+        f"qualify row_number() over (partition by company, date order by {NEWEST_WORD}) = 1 order by date, company",
         [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     if not rows:
@@ -104,7 +104,7 @@ def known_characteristics(
     rows = con.execute(
         f"select name, company, known_at, date, value from characteristics join {HAD} using (symbol) "
         "where known_at >= since and known_at < until and date <= ? and known_at <= ? and ingest_seq <= ? "
-        "qualify row_number() over (partition by name, company, date, known_at order by ingest_seq desc) = 1 "
+        f"qualify row_number() over (partition by name, company, date, known_at order by {NEWEST_WORD}) = 1 "
         "order by 1, 2, 3, 4",
         [*names_had(con, pack, symbols), pack.as_of, pack.as_of, pack.watermark],
     ).fetchall()

@@ -133,6 +133,8 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
 
 
 HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unnest(?) as company)"
+# Of a fact told of one date under two names of a company in one delivery, the word under the name of that date.
+NEWEST_WORD = "ingest_seq desc, until, symbol"
 
 
 def names_had(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[list[Any]]:

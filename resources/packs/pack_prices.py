@@ -13,7 +13,7 @@ from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import HAD, names_had
+from resources.packs.delistings import HAD, NEWEST_WORD, names_had
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
@@ -214,7 +214,7 @@ def newest_facts(
     rows = con.execute(
         f"select company, {', '.join(columns)} from {log} join {HAD} using (symbol) "
         "where date >= since and date < until and date <= ? and ingest_seq <= ? "
-        "qualify row_number() over (partition by company order by date desc, ingest_seq desc) = 1 order by company",
+        f"qualify row_number() over (partition by company order by date desc, {NEWEST_WORD}) = 1 order by company",
         [*names_had(con, pack, symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return {

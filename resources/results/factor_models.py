@@ -26,7 +26,7 @@ from optimizer.typing import Array
 from resources.books.snapshots import kept_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.dated_facts import known_caps, known_characteristics, stated_sectors
-from resources.packs.delistings import present_names
+from resources.packs.delistings import HAD, names_had
 from resources.packs.liquidity import traded_volumes
 from resources.packs.pack_prices import in_currency, newest_facts, read_panel, window_start
 from resources.packs.packs import Pack
@@ -116,7 +116,7 @@ def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None
     since  the first day to be read in place of these, for models of earlier days: then no number of a day hangs on a
            later one, by not one bit
     """
-    symbols = tuple(sorted({*recipe.symbols, *_classified(con, pack)}))
+    symbols = tuple(sorted({*recipe.symbols, *classified(con, pack)}))
     start = since or window_start(con, pack, recipe.lookback_days + YEAR + 1)
     panel = read_panel(con, pack, symbols, start)
     forward = None if since is None else growth_index(panel.close, panel.paid, panel.split)
@@ -135,20 +135,20 @@ def factor_panel(con: Connection, pack: Pack, recipe: Recipe, since: date | None
     )  # fmt: skip
 
 
-def _classified(con: Connection, pack: Pack) -> list[str]:
+def classified(con: Connection, pack: Pack) -> list[str]:
     """The symbols with a sector and a capitalisation on record: the market that factors are estimated on."""
-    names = present_names(con, pack)
-    sectors, caps = (
-        {
-            names.get(str(symbol), str(symbol))
-            for (symbol,) in con.execute(
-                f"select distinct symbol from {log} date <= ? and ingest_seq <= ?",
-                [pack.as_of, pack.watermark],
-            ).fetchall()
-        }
-        for log in ("securities where sector is not null and", "market_caps where")
-    )
-    return sorted(sectors & caps)
+    stated = con.execute(
+        "select symbol from securities union select symbol from market_caps "
+        "union select new_symbol from corporate_actions where kind = 'rename'"
+    ).fetchall()
+    had = names_had(con, pack, [str(symbol) for (symbol,) in stated])
+    seen = f"join {HAD} using (symbol) where date >= since and date < until and date <= ? and ingest_seq <= ?"
+    rows = con.execute(
+        f"select company from securities {seen} and sector is not null "
+        f"intersect select company from market_caps {seen} order by company",
+        2 * [*had, pack.as_of, pack.watermark],
+    ).fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def _sessions(priced: Mask, *, ahead: bool) -> Codes:

@@ -13,6 +13,7 @@ from optimizer import CostModel, Lot, Policy
 from optimizer.model.actions.action_kinds import CorporateAction
 from resources.books.adjustments import Carried
 from resources.books.lots.lot_book import LotBook
+from resources.books.pack_actions import actions_seen
 from resources.books.paper import Holdings, Order, Step, fill
 from resources.packs.panels import Panel
 
@@ -224,3 +225,29 @@ def test_lots_always_add_up_to_what_is_held_long(
         total = sum((lot.quantity for lot in lots.get("AAA", ())), Decimal(0))
         assert total == pytest.approx(max(held, Decimal(0)), abs=Decimal("1e-9"))
         assert len({lot.lot_id for lot in lots.get("AAA", ())}) == len(lots.get("AAA", ()))
+
+
+@pytest.mark.parametrize(
+    ("renames", "names"),
+    [
+        ([("OLD", 2, "AAA")], ["OLD", "AAA"]),
+        ([("OLD", 1, "AAA")], ["AAA"]),
+        ([("OLDER", 2, "OLD"), ("OLD", 3, "AAA")], ["OLDER", "AAA"]),
+        ([("OLD", 2, "AAA"), ("AAA", 2, "OLD")], ["OLD"]),
+        ([("AAA", 1, "OLD"), ("OLD", 2, "AAA")], ["OLD", "AAA"]),
+        ([("AAA", 2, "OLD"), ("OLD", 3, "AAA")], ["AAA"]),
+    ],
+)
+def test_what_a_row_states_is_told_under_the_name_of_its_day_and_the_present_one_where_no_other_had_it(
+    renames: list[tuple[str, int, str]], names: list[str]
+) -> None:
+    """Of a book whose file says the new name already, or that held both, payments hung on what other books hold."""
+    stated = [
+        CorporateAction(old, DAYS[0] + timedelta(days=days), "rename", new_symbol=new)
+        for old, days, new in renames
+    ]
+    seen = actions_seen(stated, panel([50, 50, 50], [0, 1, 0], [1, 2, 1]))
+    for kind in ("dividend", "split"):
+        assert [(action.symbol, action.day) for action in seen if action.kind == kind] == [
+            (name, DAYS[1]) for name in names
+        ]

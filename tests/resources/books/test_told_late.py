@@ -77,6 +77,14 @@ CASES: dict[str, tuple[list[Told], list[Told], dict[str, float], dict[str, float
         ],
         {"HHH": 400}, {"HHH": 29_000}, 400,
     ),
+    "an exchange of names, before a return of capital": (
+        [{"date": E4, "kind": "return_of_capital", "value": 2.0}],
+        [
+            {"date": E2, "kind": "rename", "new_symbol": "HHH"},
+            {"symbol": "HHH", "date": E2, "kind": "rename", "new_symbol": "PPP"},
+        ],
+        {"HHH": 300, "PPP": 100}, {"HHH": 24_000, "PPP": 4_800}, 200,
+    ),
 }  # fmt: skip
 
 
@@ -102,8 +110,9 @@ def test_a_book_is_what_it_would_be_had_all_been_told_in_time(tmp_path: Path) ->
             for one in (*on_time, *late)
             if one["kind"] in ("merger", "rename")
         }
+        given = {one["new_symbol"] for one in late if one["kind"] == "rename"}
         for symbol in ("PPP", "HHH", "XXX"):
-            priced = [day for day in DAYS if symbol not in ends or day < ends[symbol]]
+            priced = [day for day in DAYS if symbol in given or symbol not in ends or day < ends[symbol]]
             book.deliver(close_rows(f"{symbol}{own}", dict.fromkeys(priced, 50.0)))
     book.day(BEGUN)
     book.actions(_named(one, own) for own, (on_time, *_) in cases.items() for one in on_time)

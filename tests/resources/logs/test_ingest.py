@@ -198,11 +198,11 @@ def test_the_end_of_an_ingest_is_of_rows_not_of_file_names(desk: Desk) -> None:
 
 
 def test_a_share_keeps_the_currency_of_its_security_under_a_new_name(tmp_path: Path) -> None:
-    """What the ticker says since is another company's."""
+    """What the ticker says since is another company's, and what the new one said before."""
     desk = Desk(tmp_path)
     securities = tmp_path / "reference" / "securities.csv"
     securities.write_text(
-        "symbol,date,currency,simulated\nOLD,2024-01-01,EUR,false\nOLD,2024-01-03,GBP,false\n",
+        "symbol,date,currency,simulated\nOLD,2024-01-01,EUR,false\nNEW,2024-01-01,CHF,false\nOLD,2024-01-03,GBP,false\n",
         encoding="utf-8",
     )
     desk.ingest(
