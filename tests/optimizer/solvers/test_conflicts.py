@@ -244,11 +244,15 @@ def test_a_conflict_whose_end_leaves_no_choice_of_names_is_not_said_to_be_enough
 
 
 @pytest.mark.parametrize("limits", [{}, {"max_sector": 0.4}], ids=["alone", "beside another conflict"])
-def test_a_report_on_names_ends_after_so_many_iterations_and_says_so(
-    limits: dict[str, float], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("bound", "value", "short"),
+    [("ITERATIONS", 1200, "100 iterations of the simplex method"), ("CUTS", 1, "1 programs")],
+)
+def test_a_report_on_names_ends_after_so_much_work_and_says_so(
+    limits: dict[str, float], bound: str, value: int, short: str, monkeypatch: pytest.MonkeyPatch
 ):
     """With 40 names it took a minute, and told nothing; iterations, not seconds, end it at the same word everywhere."""
-    monkeypatch.setattr(name_program, "ITERATIONS", 100)
+    monkeypatch.setattr(name_program, bound, value)
     spent: list[int] = []
 
     def counted(*program: Any) -> Mixed:
@@ -261,7 +265,13 @@ def test_a_report_on_names_ends_after_so_many_iterations_and_says_so(
     policy = Policy(
         method="min_volatility", max_tracking_error=0.02, min_position=0.3, max_holdings=3, **limits
     )
-    with pytest.raises(InfeasibleError, match="was not looked for beyond 100 iterations") as stop:
+    with pytest.raises(InfeasibleError, match=f"was not looked for beyond {short}$") as stop:
         solve(it, policy, Universe(NAMES, SECTORS, benchmark="equal_weight"))
     assert 0 < sum(spent) < 2 * (100 + max(spent))  # once whether there is a choice, once what would make one
     assert all(conflict.limit in str(stop.value) for way in stop.value.ways for conflict in way)
+
+
+def test_a_report_on_few_names_takes_as_long_as_one_on_many():
+    """Eight names need some 50,000 iterations to be told what must give, which take two seconds; of 40 a minute."""
+    allowed = [name_program.Work(names).allowed for names in (1, 8, 20, 40, 400)]
+    assert allowed == [66_666, 66_666, 40_000, 20_000, 2_000]
