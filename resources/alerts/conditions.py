@@ -29,7 +29,7 @@ OVER = {
     "missed_session": "no closed session of the last two weeks lacks its pack any more",
     "rejected_pack": "no pack of the last two weeks is rejected any more",
     "no_answer": "every portfolio has an answer again",
-    "limit_broken": "every portfolio keeps its limits again",
+    "limit_broken": "no portfolio's trades break its limits any more",
     "disk": "the disk has room again",
     "configuration": "the configuration can be read again",
     "record": "the published copy can be read again",
