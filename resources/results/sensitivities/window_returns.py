@@ -8,7 +8,8 @@ import numpy as np
 from optimizer import DataError
 from optimizer.model.sessions import Dates
 from optimizer.typing import Array
-from resources.packs.markets import Market, Window
+from resources.packs.markets import Market
+from resources.packs.pack_prices import Window
 from resources.packs.panels import Panel
 from resources.results.sensitivities.priced_dates import Once
 from resources.settings.playbooks import Playbooks
