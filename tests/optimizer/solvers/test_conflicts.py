@@ -193,6 +193,21 @@ def test_a_way_out_leads_to_an_answer(case: tuple[Callable[[int], Case], int]):
     assert dead_ends(made(seed)) == []
 
 
+def test_a_share_that_is_too_low_for_any_weights_is_told_beside_another_conflict():
+    """It ended each way out, and nobody said so."""
+    names = NAMES[:4]
+    policy = Policy(
+        method="min_volatility", max_risk_share=0.2, max_turnover=0.01, asset_limits={"A": (0.5, 0.7)}
+    )
+    it = Estimates(names, np.zeros(4), np.diag([0.03, 0.037, 0.043, 0.05]))
+    with pytest.raises(
+        InfeasibleError, match=r"max_risk_share is 0\.2 and must give way by 0\.0501 for"
+    ) as stop:
+        solve(it, policy, Universe(names), np.full(4, 0.25))
+    assert [one.limit for one in stop.value.conflicts] == ["min_weight A", "max_turnover", "max_risk_share"]
+    assert stop.value.ways == ()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(30000, 31000, 100))
 @pytest.mark.parametrize("made", [case_of, with_shares])
