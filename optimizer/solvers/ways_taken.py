@@ -12,6 +12,7 @@ from optimizer.numerics.convex_limits import Limits
 from optimizer.problem.goals import Goal, Ratio, RiskBudget
 from optimizer.problem.scenario_goals import Scenario
 from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
+from optimizer.problem.written.shares import too_low
 from optimizer.solvers.elastic import widened
 from optimizer.solvers.shares.share_search import UnreachedError
 
@@ -42,7 +43,11 @@ def with_answers(
     if told.ways:
         return told
     shares = " that keeps the limits on shares of risk" if limits.shares else ""
-    return InfeasibleError(f"{told}, and no best {goal.measure}{shares} was found without them", conflicts)
+    low = too_low(limits)
+    besides = () if low is None else (replace(low, enough=False),)
+    also = "".join(f"; {one} for that, at least" for one in besides)
+    message = f"{told}, and no best {goal.measure}{shares} was found without them{also}"
+    return InfeasibleError(message, (*conflicts, *besides))
 
 
 def _besides(way: Way, limits: Limits, answer: Callable[[Limits], object]) -> Way | None:

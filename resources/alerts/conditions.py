@@ -29,7 +29,7 @@ OVER = {
     "missed_session": "no closed session of the last two weeks lacks its pack any more",
     "rejected_pack": "no pack of the last two weeks is rejected any more",
     "no_answer": "every portfolio has an answer again",
-    "limit_broken": "every portfolio keeps its limits again",
+    "limit_broken": "no portfolio's trades break its limits any more",
     "disk": "the disk has room again",
     "configuration": "the configuration can be read again",
     "record": "the published copy can be read again",
@@ -50,8 +50,8 @@ def conditions(con: Connection, now: datetime, sessions: Collection[date]) -> It
     yield from _missed(con, sessions)
     yield from _rejected(con, now.date() - LOOK_BACK)
     computed, stopped = _newest(con)
+    yield from _stopped(stopped, now - LONGEST_RUN)
     if computed:
-        yield from _stopped(stopped, now - LONGEST_RUN)
         yield from _unanswered(con, computed)
         yield from _broken(con, computed)
 
@@ -88,30 +88,39 @@ def _rejected(con: Connection, since: date) -> Iterator[Alert]:
 
 
 def _newest(con: Connection) -> tuple[str | None, list[tuple[str, date, datetime]]]:
-    """The newest fresh pack under which a portfolio was computed, and (pack, as-of, cut at) of those after it."""
+    """The newest fresh pack under which a portfolio was computed, and (pack, as-of, cut at) of those after it.
+
+    None of either on a desk that has packs alone.
+    """
+    if not con.execute("select 1 from latest_portfolio_snapshots limit 1").fetchone():
+        return None, []
     packs = con.execute(
         "select pack_id, as_of, created_at from pricing_packs where verdict = 'fresh' "
-        "order by as_of desc, revision desc limit 10"
+        "order by as_of desc, revision desc"
     ).fetchall()
-    stopped = list[tuple[str, date, datetime]]()
-    for pack_id, as_of, created in packs:
+    for place, (pack_id, _, _) in enumerate(packs):
         done = con.execute(
             "select 1 from latest_portfolio_snapshots s left join latest_optimization_results r "
             "using (pack_id, portfolio_id) where s.pack_id = ? and coalesce(s.problem, r.status) is not null limit 1",
             [pack_id],
         ).fetchone()
         if done:
-            return pack_id, stopped
-        stopped.append((pack_id, as_of, created))
-    return None, []
+            return pack_id, packs[:place]
+    return None, packs
 
 
 def _stopped(packs: Sequence[tuple[str, date, datetime]], since: datetime) -> Iterator[Alert]:
-    """Packs after whose cut the run ended; one that was just cut is at work."""
-    for pack_id, as_of, created in packs:
-        if created < since.replace(tzinfo=None):
-            said = f"no portfolio was computed under {pack_id}: run `packfolio run --as-of {as_of}`"
-            yield Alert(f"no answer {pack_id}", "no_answer", said)
+    """Packs after whose cut the run ended, as one line known by the newest; one that was just cut is at work."""
+    ended = [(pack_id, as_of) for pack_id, as_of, created in packs if created < since.replace(tzinfo=None)]
+    if not ended:
+        return
+    (newest, last), (oldest, first) = ended[0], ended[-1]
+    under, remedy = newest, f"`packfolio run --as-of {last}`"
+    if ended[1:]:
+        under = f"the {len(ended)} packs from {oldest} to {newest}"
+        remedy = f"`packfolio backfill {first} {last}`"
+    said = f"no portfolio was computed under {under}: run {remedy}"
+    yield Alert(f"no answer {newest}", "no_answer", said)
 
 
 def _unanswered(con: Connection, pack_id: str) -> Iterator[Alert]:

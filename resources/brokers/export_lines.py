@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from optimizer import DataError
@@ -28,7 +28,8 @@ SEPARATORS = (",", "\t", ";")
 AS_TEXT = re.compile(r'^\s*="(.*)"\s*$')  # so that Excel leaves a cell as it is
 FOR_EXCEL = re.compile(r"\Asep=.(?=[\r\n])", re.I)  # which separator it is to take
 OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
-NOT_ONE = NOTHING | {"0", "0.0", "0.00"}
+OF_HELD = NOTHING | {"long", "l", "buy", "b", "bought"}
+EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
 WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
 WANTED = (
@@ -192,7 +193,8 @@ def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
     every = [*NO_SHARES.items(), *layout.columns.items()]
     ours = {theirs: our for our, told in every for theirs in told}
     found = [ours.get(name, "") for name in names]
-    if twice := sorted({name for name in found if name and found.count(name) > 1}):
+    counted = [name for name in found if name not in NO_SHARES]
+    if twice := sorted({name for name in counted if name and counted.count(name) > 1}):
         told = [given for given, our in zip(names, found, strict=True) if our in twice]
         raise DataError(f"{where}: the columns {told} say the same thing; leave one of them out")
     return found
@@ -201,13 +203,14 @@ def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
 def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, unit: str) -> Row:
     """A line under our names; cells beyond the header must be empty, as brokers end lines with a separator."""
     more = [cell for cell in cells[len(header) :] if cell.strip()]
-    values = {name: cell for name, cell in zip(header, cells, strict=False) if name}
+    values = {name: cell for name, cell in zip(header, cells, strict=False) if name and name not in NO_SHARES}
     trouble = (
         f"it has {len(cells)} cells where the header has {len(header)}"
         if more or len(cells) < len(header) - 1
         else ""
     )
-    trouble = trouble or _no_share_held({name: values.pop(name, "").strip() for name in NO_SHARES}, values)
+    beside = [(name, cell.strip()) for name, cell in zip(header, cells, strict=False) if name in NO_SHARES]
+    trouble = trouble or _no_share_held(beside, values.get("quantity", ""))
     if pence := values.pop("pence", "").strip():
         values["price"] = f"{pence}p"
     numbers = {kind.upper(): values.pop(kind, "").strip() for kind in ("isin", "wkn")}
@@ -217,14 +220,17 @@ def _row(line: int, cells: Sequence[str], header: Sequence[str], account: str, u
     return Row(line, **{"account": account, "currency": unit, **values}, trouble=trouble)
 
 
-def _no_share_held(told: Mapping[str, str], values: Mapping[str, str]) -> str:
+def _no_share_held(beside: Sequence[tuple[str, str]], quantity: str) -> str:
     """What the columns beside a line's shares say against it: that they are borrowed, or a contract; "" for nothing."""
-    below_zero = values.get("quantity", "").strip().startswith(("-", "\N{MINUS SIGN}", "("))
-    if told["side"].upper() not in ("", "LONG", "L", "BUY") and not below_zero:
-        return f"it is {told['side']}, and only what is held is read"
-    if found := next((name for name in OPTION_HAS if told[name].lower() not in NOT_ONE), ""):
-        has_it = f"it has {OPTION_HAS[found]} ({told[found]}), as options and futures have"
-        return f"{has_it}, and only shares and funds are read"
-    if told["multiple"] and not re.fullmatch(r"1([.,]0+)?", told["multiple"]):
-        return f"one contract is {told['multiple']} of something"
+    below_zero = quantity.strip().startswith(("-", "\N{MINUS SIGN}", "("))
+    for name, cell in beside:
+        nothing = cell.lower() in NOTHING or EMPTY.fullmatch(cell)
+        borrowed = name == "side" or (name == "sort" and re.search(r"\bshort\b", cell, re.I))
+        if borrowed and not below_zero and cell.lower() not in OF_HELD:
+            return f"it is {cell}, and only what is held is read"
+        if name in OPTION_HAS and not nothing:
+            has_it = f"it has {OPTION_HAS[name]} ({cell}), as options and futures have"
+            return f"{has_it}, and only shares and funds are read"
+        if name == "multiple" and not nothing and not re.fullmatch(r"1([.,]0+)?", cell):
+            return f"one contract is {cell} of something"
     return ""

@@ -154,7 +154,8 @@ def _any_words() -> dict[str, Names]:
 GENERIC = Layout("generic", _any_words(), (), american=False)
 # Columns that say of a line that it is no share held, in whatever table they stand.
 NO_SHARES: Mapping[str, Names] = {
-    "side": ("side", "l/s", "long/short", "direction", "position direction", "position type"),
+    "side": ("side", "l/s", "long/short", "direction", "position direction"),
+    "sort": ("position type",),  # of a share too, in some tables
     "strike": ("strike", "strike price"),
     "expiry": ("expiry", "expiry date", "exp", "exp date", "expiration", "expiration date"),
     "right": ("right", "put/call", "call/put", "option type"),

@@ -49,11 +49,8 @@ def impossible(
 
 def _not_looked_for(work: Work) -> str:
     """What a message adds where the work ended before the search did."""
-    if not work.done:
-        return ""
     return (
-        f"; what else limits on names could give was not looked for beyond {work.allowed:,} iterations of the simplex "
-        f"method"
+        f"; what else limits on names could give was not looked for beyond {work.short}" if work.short else ""
     )
 
 

@@ -25,19 +25,21 @@ from optimizer.typing import Array
 CUTS = 60
 WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, CLOSED = 1e-7, 1e-7
-ITERATIONS, OF_SMALL = 20_000, 40  # a few seconds of a report; of more names than that each takes longer
+ITERATIONS, FEWEST = (
+    800_000,
+    12,
+)  # x names, as each takes longer the more there are: a few seconds of a report
 
 
 class Work:
-    """How many iterations of the simplex method a report may still take: unlike seconds, the same everywhere."""
+    """How many iterations of the simplex method a report may still take: unlike seconds, the same everywhere.
+
+    short  what there was not enough of to end a search; "" where all were ended
+    """
 
     def __init__(self, names: int) -> None:
-        self.allowed = self.left = ITERATIONS * OF_SMALL // max(names, OF_SMALL)
-
-    @property
-    def done(self) -> bool:
-        """Whether none is left."""
-        return self.left <= 0
+        self.allowed = self.left = ITERATIONS // max(names, FEWEST)
+        self.short = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class NameProgram:
 
     def least(self, prices: Mapping[str, float], work: Work) -> dict[str, float] | None:
         """By how much the limits with a price give way, the others none, at the least total; None where that is not
-        found, be it that the work is done."""
+        found, be it for lack of work."""
         n = len(self.must)
         first = len(self.space.floor) - len(self.SLACKS)
         cost = np.zeros(len(self.space.floor))
@@ -65,7 +67,8 @@ class NameProgram:
             cost[place] = prices.get(name, 0.0)
         space = self._giving(prices)
         for _ in range(CUTS):
-            if work.done:
+            if work.left <= 0:
+                work.short = f"{work.allowed:,} iterations of the simplex method"
                 return None
             try:
                 mixed = self._mixed(cost, space)
@@ -75,12 +78,14 @@ class NameProgram:
             work.left -= mixed.iterations
             x = mixed.x
             if x is None:
+                work.short = f"{self._nodes:,} nodes"
                 return None
             given = {name: float(x[place]) for place, name in enumerate(self.SLACKS, first) if name in prices}
             calm = self._calmed(space, x)
             if calm is None:
                 return given
             space = outer(outer(space, self._broken(x), x[:n]), self._broken(calm), calm[:n])
+        work.short = f"{CUTS} programs"
         return None
 
     def cheapest(self, price: Array) -> tuple[Array, float]:

@@ -87,9 +87,8 @@ def _search(problem: RoundingProblem, gap: float) -> Rounded:
         if cut is None:
             break
         outside = cut
-    if (
-        found is None
-    ):  # the nodes did not last for any: the list nearest in risk is one, as near as the bound says
+    if found is None:
+        # The nodes did not last for any: the list nearest in risk is one, as near as the bound says.
         found = round_trades(problem, gap).lots
         if not _kept(problem, found):
             raise NoAnswerError("HiGHS", "no list within the nodes", infeasible=False)

@@ -1,7 +1,7 @@
 """Each condition is found in the warehouse's own rows, and reaches a receiver of this machine once while it lasts."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -133,3 +133,23 @@ def test_a_pack_whose_run_stopped_is_told_and_nothing_of_the_pack_before_is_over
     assert [one.said for one in told(con)] == [
         f"tight has no answer under {NEXT}: it was not computed", f"torn has no answer under {NEXT}: no price",
     ]  # fmt: skip
+
+
+def test_a_desk_whose_runs_have_stopped_for_weeks_is_not_told_that_it_is_over(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """After ten such packs nothing was wrong any more, and before the first answer nothing ever was."""
+    days = [date(2024, 2, 1) + timedelta(days=place) for place in range(12)]
+    con.execute("delete from pricing_packs")
+    for day in days:
+        con.execute("insert into pricing_packs values (?, ?, 1, 'fresh', null, ?)", [f"PP_{day}", day, day])
+    assert told(con) == []  # packs alone
+    con.execute("insert into latest_portfolio_snapshots values (?, 'wide', 'wide', null)", [f"PP_{days[-1]}"])
+    said = "no portfolio was computed under the {} packs from PP_{} to PP_{}: run `packfolio backfill {} {}`"
+    alone = said.format(12, *(days[0], days[-1]) * 2)
+    assert [(one.key, one.said) for one in told(con)] == [(f"no answer PP_{days[-1]}", alone)]
+    con.execute("update pricing_packs set pack_id = ? where as_of = ?", [PACK, days[0]])
+    book(con, "wide", met=False)
+    stopped, broken = told(con)
+    assert stopped.said == said.format(11, *(days[1], days[-1]) * 2)
+    assert broken.key == f"limit {PACK} wide"

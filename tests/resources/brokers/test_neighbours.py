@@ -107,6 +107,8 @@ def test_accounts_of_one_schwab_file_that_owe_money() -> None:
         ("Exp Date", "Jan 20", "it has an expiry (Jan 20), as options and futures have"),
         ("Call/Put", "CALL", "it has a right (CALL), as options and futures have"),
         ("Multiplier", "100", "one contract is 100 of something"),
+        ("Position Type", "Short", "it is Short, and only what is held is read"),
+        ("Side,Direction", "Long,Sell", "it is Sell, and only what is held is read"),
     ],
 )
 @pytest.mark.parametrize("layout", ["Symbol,Quantity", "Symbol,Qty,Mark,Trade Price"])
@@ -115,7 +117,8 @@ def test_what_a_column_says_against_a_share_is_heard_in_every_table(
 ) -> None:
     """An option on AAPL under AAPL's own symbol was a share of it, and a short position a long one."""
     beside = "," * layout.count(",", layout.index(",") + 1)
-    found = read(f"{layout},{heads}\nAAPL,100{beside},{cells}\nKO,40{beside},\n")
+    none = "," * heads.count(",")
+    found = read(f"{layout},{heads}\nAAPL,100{beside},{cells}\nKO,40{beside},{none}\n")
     assert held(found) == [("KO", 40)]
     assert [(one.key, said in one.said) for one in found.questions] == [("AAPL", True)]
 
@@ -133,9 +136,17 @@ def test_cash_below_a_table_is_of_its_account() -> None:
     assert read("symbol,quantity\nKO,1\n\nBalances\nCash balance,50\n").accounts == [""]
 
 
-@pytest.mark.parametrize("row", ["-100,Short,0,1", "(100),S,--,1.00", "-100,,,", "-100,Long,N/A,1"])
+@pytest.mark.parametrize(
+    "row", ["-100,Short,0,1", "(100),S,--,1.00", "-100,,,", "-100,Long,N/A,1", "-100,--,$0.0000,N/A"]
+)
 def test_columns_that_say_nothing_against_a_share_leave_it(row: str) -> None:
     assert held(read(f"Symbol,Quantity,Side,Strike,Multiplier\nAAPL,{row}\n")) == [("AAPL", -100)]
+
+
+def test_columns_beside_a_share_may_say_the_same_twice_or_what_kind_it_is() -> None:
+    """Such tables were refused whole, or line by line, for columns that are not needed."""
+    found = read("Symbol,Quantity,Side,Direction,Expiry,Exp Date,Position Type\nAAPL,9,Long,B,,0,Equity\n")
+    assert (held(found), found.questions) == ([("AAPL", 9)], [])
 
 
 @pytest.mark.parametrize(
