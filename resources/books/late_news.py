@@ -17,7 +17,7 @@ from resources.books.day_before import CURRENT
 from resources.books.lots.lot_book import LotBook
 from resources.books.lots.tax_lots import read_lots
 from resources.books.pack_actions import BECOMES, actions_on_record, actions_seen, became_by, market_of
-from resources.books.restated_units import NEAR
+from resources.books.restated_units import LOOK_BACK, NEAR, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
@@ -26,6 +26,7 @@ from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
 CASH = ("dividend", "special_dividend")
+ENDED = (*BECOMES, "delisting")
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
 
 
@@ -33,7 +34,9 @@ SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that
 class News:
     """What a pack sees of the time up to a paper book's day before, against what that day saw.
 
-    since  symbol -> day up to which it acted on what happened;  units  as in `unit_changes`;  base  the book's currency
+    since   symbol -> day up to which it acted on what happened;  units  as in `unit_changes`
+    base    the book's currency
+    of_eve  whether the book is that of an eve: ends act there too, and cash is not asked for
     """
 
     con: Connection
@@ -43,6 +46,7 @@ class News:
     since: Mapping[str, date]
     units: Mapping[str, Fraction]
     base: str
+    of_eve: bool = False
 
     def changes(self, book: Carried, market: Market) -> Carried:
         """The book with everything that became known late; nothing is read twice where nothing did."""
@@ -69,7 +73,7 @@ class News:
         ):
             late = list[CorporateAction]()
             for key in of_place:
-                if key[2] in BECOMES and key not in was:
+                if key[2] in (ENDED if self.of_eve else BECOMES) and key not in was:
                     late.append(now[key])
                 else:
                     book = self._changed(book, key, was, now, market)
@@ -114,7 +118,7 @@ class News:
             return book  # told late it acts in `fill`; where its name is priced again, another company has it
         said = [one for one in (told, before) if one]
         if key[2] in CASH:
-            return self._paid(book, said[0], told, before, was, market)
+            return book if self.of_eve else self._paid(book, said[0], told, before, was, market)
         since = came_since(said[0], _named(*said), now)
         eve = self._eve(said[0], was)
         return Restated(before, told, eve, since).apply(book, self._market(*said, *since))
@@ -203,24 +207,25 @@ class News:
                 [pack, self.portfolio_id],
             ).fetchall()
         }
-        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
-        items = LotBook(lots).items(held)
-        if told := self._told_since(day):
-            newer = read_lots(self.con, self.previous, self.portfolio_id).get(self.portfolio_id, {})
-            now = {symbol: held.get(symbol, ZERO) + extra for symbol, extra in told.items()}
-            own = LotBook(newer).items(now)
-            items = (*(item for item in items if item.symbol not in told), *own)
-        return items
+        at = find_pack(self.con, pack)
+        items = LotBook(read_lots(self.con, at, self.portfolio_id).get(self.portfolio_id, {})).items(held)
+        if not self._told_since(day):
+            return items
+        names = sorted({item.symbol for item in items})
+        seen, panel = (read_panel(self.con, one, names, day - LOOK_BACK) for one in (at, self.previous))
+        units, market = unit_changes(seen, panel), market_of(self.con, self.previous, panel, self.base)
+        then = replace(self, pack=self.previous, previous=at, since={}, units=units, of_eve=True)
+        return then.changes(Carried(items), market).items
 
-    def _told_since(self, day: date) -> dict[str, Decimal]:
-        """Symbol -> shares that packs after a day gave the book, or took, for what befell up to it."""
+    def _told_since(self, day: date) -> bool:
+        """Whether packs after a day changed shares or costs of the book for what befell up to it."""
         found = self.con.execute(
-            f"with packs as ({CURRENT}) select a.symbol, sum(a.quantity) from latest_holding_adjustments a "
-            "join packs p using (pack_id) where portfolio_id = ? and late and lot_id is null and a.date <= ? "
-            "and p.as_of > ? and p.as_of <= ? group by a.symbol having sum(a.quantity) <> 0 order by 1",
-            [self.portfolio_id, day, day, self.previous.as_of],
+            f"with packs as ({CURRENT}) select count(*) from latest_holding_adjustments a join packs p using (pack_id) "
+            "where portfolio_id = ? and late and a.date <= ? and p.as_of > ? and p.as_of <= ? "
+            "and a.kind not in (select unnest(?))",
+            [self.portfolio_id, day, day, self.previous.as_of, list(CASH)],
         ).fetchall()
-        return {symbol: exact(quantity) for symbol, quantity in found}
+        return bool(found[0][0])
 
     def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
         """Cash for orders that were filled at a close which turned out to be another."""
