@@ -16,7 +16,14 @@ from resources.books.adjustments import Adjustment, Carried, Items, Market, carr
 from resources.books.day_before import CURRENT
 from resources.books.lots.lot_book import LotBook
 from resources.books.lots.tax_lots import read_lots
-from resources.books.pack_actions import BECOMES, actions_on_record, actions_seen, became_by, market_of
+from resources.books.pack_actions import (
+    BECOMES,
+    NO_MORE,
+    actions_on_record,
+    actions_seen,
+    became_by,
+    market_of,
+)
 from resources.books.restated_units import LOOK_BACK, NEAR, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since
 from resources.ledger.ledger import Connection
@@ -182,8 +189,11 @@ class News:
         if found is None:
             return ()
         day, pack = found
-        between = [one for one in was.values() if one.day > day and place(one) < place(action)]
-        items = self._held(day, pack)
+        at = find_pack(self.con, pack)
+        before = [one for one in was.values() if place(one) < place(action)]
+        acted = self._acted(at, before)
+        between = [one for one in before if one.day > acted.get(one.symbol, day)]
+        items = self._held(at, acted)
         if between:
             items = carry(Carried(items), between, self._market(*between), lambda _: True).items
         return tuple(item for item in items if item.symbol == action.symbol)
@@ -198,23 +208,38 @@ class News:
         ).fetchall()
         return found[0] if found else None
 
-    def _held(self, day: date, pack: str) -> Items:
+    def _acted(self, at: Pack, actions: Sequence[CorporateAction]) -> dict[str, date]:
+        """Symbol -> its newest close under an earlier pack, where one of the actions waited there for the next."""
+        told = {
+            one.symbol: one.day
+            for one in sorted(actions, key=place)
+            if one.day <= at.as_of and one.kind not in NO_MORE
+        }
+        if not told:
+            return {}
+        found = self.con.execute(
+            "select symbol, max(date) from believed_prices(?) where symbol in (select unnest(?)) and date <= ? "
+            "group by symbol",
+            [at.watermark, sorted(told), at.as_of],
+        ).fetchall()
+        return {str(symbol): day for symbol, day in found if day < told[symbol]}
+
+    def _held(self, at: Pack, acted: Mapping[str, date]) -> Items:
         """What a book held, in lots where it was, with what later packs gave it, or took, of that day or before."""
         held = {
             symbol: exact(quantity)
             for symbol, quantity in self.con.execute(
                 "select symbol, quantity from latest_holdings where pack_id = ? and portfolio_id = ?",
-                [pack, self.portfolio_id],
+                [at.id, self.portfolio_id],
             ).fetchall()
         }
-        at = find_pack(self.con, pack)
         items = LotBook(read_lots(self.con, at, self.portfolio_id).get(self.portfolio_id, {})).items(held)
-        if not self._told_since(day):
+        if not self._told_since(at.as_of):
             return items
         names = sorted({item.symbol for item in items})
-        seen, panel = (read_panel(self.con, one, names, day - LOOK_BACK) for one in (at, self.previous))
+        seen, panel = (read_panel(self.con, one, names, at.as_of - LOOK_BACK) for one in (at, self.previous))
         units, market = unit_changes(seen, panel), market_of(self.con, self.previous, panel, self.base)
-        then = replace(self, pack=self.previous, previous=at, since={}, units=units, of_eve=True)
+        then = replace(self, pack=self.previous, previous=at, since=acted, units=units, of_eve=True)
         return then.changes(Carried(items), market).items
 
     def _told_since(self, day: date) -> bool:

@@ -192,3 +192,15 @@ def test_what_was_told_late_before_is_in_the_cost_that_a_later_late_word_divides
     changed = [one for day in (*days, found) for one in day.holdings.adjustments if one.lot_id]
     gains = [(one.symbol, float((one.proceeds or 0) - (one.cost_basis or 0))) for one in changed]
     assert gains == [("PPP_2", pytest.approx(300 * 15.0))]
+
+
+def test_a_split_that_waited_for_a_price_is_in_the_shares_of_the_eve_of_a_late_word(tmp_path: Path) -> None:
+    """No close on E1 and E2: it acts on E3, of which a dividend is told late."""
+    policy = "{lookback_days: 20, risk_free_rate: 0.01, on_missing_price: freeze}"
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {PPP: 300}", policy=policy), AAA=10.0, BBB=10.0)
+    book.prices("PPP", {day: 50.0 for day in DAYS if day not in (E1, E2)})
+    book.action("PPP", E1, "split", 2.0)
+    held = [shares(book.day(day))["PPP"] for day in (BEGUN, E1, E2, E3)]
+    book.action("PPP", E3, "dividend", 1.0)
+    found = book.snapshot(E4)
+    assert (held, float(cash(found))) == ([300, 300, 300, 600], 1600)
