@@ -7,25 +7,31 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
 
-import numpy as np
-
-from optimizer import CorporateAction, Lot
+from optimizer import CorporateAction
 from optimizer.model.actions.action_kinds import place, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
+from resources.books.corrected_fills import Fills
 from resources.books.day_before import CURRENT
 from resources.books.lots.lot_book import LotBook
 from resources.books.lots.tax_lots import read_lots
-from resources.books.pack_actions import BECOMES, actions_on_record, actions_seen, became_by, market_of
-from resources.books.restated_units import NEAR
+from resources.books.pack_actions import (
+    BECOMES,
+    NO_MORE,
+    actions_on_record,
+    actions_seen,
+    became_by,
+    market_of,
+)
+from resources.books.restated_units import LOOK_BACK, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since, linked
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
-from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
 CASH = ("dividend", "special_dividend")
+ENDED = (*BECOMES, "delisting")
 SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that it restates
 
 
@@ -33,7 +39,9 @@ SAME_DIVIDEND = Decimal("0.005")  # relative; a vendor rounds the dividends that
 class News:
     """What a pack sees of the time up to a paper book's day before, against what that day saw.
 
-    since  symbol -> day up to which it acted on what happened;  units  as in `unit_changes`;  base  the book's currency
+    since   symbol -> day up to which it acted on what happened;  units  as in `unit_changes`
+    base    the book's currency
+    of_eve  whether the book is that of an eve: ends act there too, and cash is not asked for
     """
 
     con: Connection
@@ -43,6 +51,7 @@ class News:
     since: Mapping[str, date]
     units: Mapping[str, Fraction]
     base: str
+    of_eve: bool = False
 
     def changes(self, book: Carried, market: Market) -> Carried:
         """The book with everything that became known late; nothing is read twice where nothing did."""
@@ -67,14 +76,15 @@ class News:
         ):
             late = list[CorporateAction]()
             for key in of_place:
-                if key[2] in BECOMES and key not in was:
+                if key[2] in (ENDED if self.of_eve else BECOMES) and key not in was:
                     late.append(now[key])
                 else:
                     book = self._changed(book, key, was, now, market)
             for own in linked(late):
                 exchanged = {one.symbol for one in own} & {one.new_symbol for one in own}
                 book = self._exchanged(book, own, was, now) if exchanged else self._ended(book, own, now)
-        return self._corrected_fills(book, panels[0], panels[1], market)
+        fills = Fills(self.con, self.previous, self.portfolio_id, self.units)
+        return fills.corrected(book, panels[0], panels[1], market)
 
     def _ever_held(self) -> list[str]:
         found = self.con.execute(
@@ -114,7 +124,7 @@ class News:
             return book  # told late it acts in `fill`; where its name is priced again, another company has it
         said = [one for one in (told, before) if one]
         if key[2] in CASH:
-            return self._paid(book, said[0], told, before, was, market)
+            return book if self.of_eve else self._paid(book, said[0], told, before, was, market)
         since = came_since(said[0], _named(*said), now)
         old, new = ([one] if one else [] for one in (before, told))
         eve = self._eve(said[0], was)
@@ -186,8 +196,11 @@ class News:
         if found is None:
             return ()
         day, pack = found
-        between = [one for one in was.values() if one.day > day and place(one) < place(action)]
-        items = self._held(day, pack)
+        at = find_pack(self.con, pack)
+        before = [one for one in was.values() if place(one) < place(action)]
+        acted = self._acted(at, before)
+        between = [one for one in before if one.day > acted.get(one.symbol, day)]
+        items = self._held(at, acted)
         if between:
             items = carry(Carried(items), between, self._market(*between), lambda _: True).items
         return tuple(item for item in items if item.symbol == action.symbol)
@@ -202,89 +215,49 @@ class News:
         ).fetchall()
         return found[0] if found else None
 
-    def _held(self, day: date, pack: str) -> Items:
+    def _acted(self, at: Pack, actions: Sequence[CorporateAction]) -> dict[str, date]:
+        """Symbol -> its newest close under an earlier pack, where one of the actions waited there for the next."""
+        told = {
+            one.symbol: one.day
+            for one in sorted(actions, key=place)
+            if one.day <= at.as_of and one.kind not in NO_MORE
+        }
+        if not told:
+            return {}
+        found = self.con.execute(
+            "select symbol, max(date) from believed_prices(?) where symbol in (select unnest(?)) and date <= ? "
+            "group by symbol",
+            [at.watermark, sorted(told), at.as_of],
+        ).fetchall()
+        return {str(symbol): day for symbol, day in found if day < told[symbol]}
+
+    def _held(self, at: Pack, acted: Mapping[str, date]) -> Items:
         """What a book held, in lots where it was, with what later packs gave it, or took, of that day or before."""
         held = {
             symbol: exact(quantity)
             for symbol, quantity in self.con.execute(
                 "select symbol, quantity from latest_holdings where pack_id = ? and portfolio_id = ?",
-                [pack, self.portfolio_id],
+                [at.id, self.portfolio_id],
             ).fetchall()
         }
-        lots = read_lots(self.con, find_pack(self.con, pack), self.portfolio_id).get(self.portfolio_id, {})
-        items = LotBook(lots).items(held)
-        if told := self._told_since(day):
-            newer = read_lots(self.con, self.previous, self.portfolio_id).get(self.portfolio_id, {})
-            now = {symbol: held.get(symbol, ZERO) + extra for symbol, extra in told.items()}
-            own = LotBook(newer).items(now)
-            items = (*(item for item in items if item.symbol not in told), *own)
-        return items
+        items = LotBook(read_lots(self.con, at, self.portfolio_id).get(self.portfolio_id, {})).items(held)
+        if not self._told_since(at.as_of):
+            return items
+        names = sorted({item.symbol for item in items})
+        seen, panel = (read_panel(self.con, one, names, at.as_of - LOOK_BACK) for one in (at, self.previous))
+        units, market = unit_changes(seen, panel), market_of(self.con, self.previous, panel, self.base)
+        then = replace(self, pack=self.previous, previous=at, since=acted, units=units, of_eve=True)
+        return then.changes(Carried(items), market).items
 
-    def _told_since(self, day: date) -> dict[str, Decimal]:
-        """Symbol -> shares that packs after a day gave the book, or took, for what befell up to it."""
+    def _told_since(self, day: date) -> bool:
+        """Whether packs after a day changed shares or costs of the book for what befell up to it."""
         found = self.con.execute(
-            f"with packs as ({CURRENT}) select a.symbol, sum(a.quantity) from latest_holding_adjustments a "
-            "join packs p using (pack_id) where portfolio_id = ? and late and lot_id is null and a.date <= ? "
-            "and p.as_of > ? and p.as_of <= ? group by a.symbol having sum(a.quantity) <> 0 order by 1",
-            [self.portfolio_id, day, day, self.previous.as_of],
+            f"with packs as ({CURRENT}) select count(*) from latest_holding_adjustments a join packs p using (pack_id) "
+            "where portfolio_id = ? and late and a.date <= ? and p.as_of > ? and p.as_of <= ? "
+            "and a.kind not in (select unnest(?))",
+            [self.portfolio_id, day, day, self.previous.as_of, list(CASH)],
         ).fetchall()
-        return {symbol: exact(quantity) for symbol, quantity in found}
-
-    def _corrected_fills(self, book: Carried, seen: Panel, panel: Panel, market: Market) -> Carried:
-        """Cash for orders that were filled at a close which turned out to be another."""
-        rows = {day: row for row, day in enumerate(panel.dates)}
-        for column, symbol in enumerate(seen.symbols):
-            unit = float(self.units.get(symbol, Fraction(1)))
-            for row in np.flatnonzero(np.isfinite(seen.close[:, column])):
-                day, old = seen.dates[row], float(seen.close[row, column])
-                new = float(panel.close[rows[day], column]) * unit if day in rows else np.nan
-                if np.isfinite(new) and abs(new / old - 1) > (1e-6 if unit == 1 else NEAR):
-                    book = self._refilled(book, symbol, day, old, new, market)
-        return book
-
-    def _refilled(
-        self, book: Carried, symbol: str, day: date, old: float, new: float, market: Market
-    ) -> Carried:
-        change, filled = self._filled(symbol, day)
-        if not change:
-            return book
-        rate = exact(market(CorporateAction(symbol, day, "split", 1.0))[0])
-        each = (exact(new) - exact(old)) * rate
-        cash = money(-change * each)
-        note = (
-            f"{symbol}: its close of {day} is {new:,.10g}, not {old:,.10g}: {cash:,.2f} for the "
-            f"{float(abs(change)):,.10g} shares {'bought' if change > 0 else 'sold'} at it; known late"
-        )
-        bought = f"{symbol}-{filled:%Y%m%d}"
-        items = tuple(
-            replace(item, cost_basis=max(item.cost_basis + each, ZERO))
-            if isinstance(item, Lot) and item.symbol == symbol and item.lot_id == bought else item
-            for item in book.items
-        )  # fmt: skip
-        return book.then(items, cash, [Adjustment(symbol, day, "correction", ZERO, cash, note, late=True)])
-
-    def _filled(self, symbol: str, day: date) -> tuple[Decimal, date]:
-        """The shares of a symbol that orders bought at the close of a day (sold below 0), and the pack's day."""
-        days = self.con.execute(
-            f"with packs as ({CURRENT}) select p.as_of, p.pack_id from packs p join latest_portfolio_snapshots s "
-            "using (pack_id) where s.portfolio_id = ? and s.holdings_date is not null and p.as_of <= ? "
-            "order by p.as_of",
-            [self.portfolio_id, self.previous.as_of],
-        ).fetchall()
-        later = [number for number, (as_of, _) in enumerate(days) if as_of >= day]
-        if not later or later[0] == 0 or days[later[0] - 1][0] >= day:
-            return ZERO, day
-        filled, before = days[later[0]][0], days[later[0] - 1][1]
-        newer = self.con.execute(
-            "select count(*) from believed_prices(?) where symbol = ? and date > ? and date <= ?",
-            [self.previous.watermark, symbol, day, filled],
-        ).fetchall()[0][0]
-        order = self.con.execute(
-            "select target_quantity - current_quantity from latest_trades where pack_id = ? and portfolio_id = ? "
-            "and symbol = ?",
-            [before, self.portfolio_id, symbol],
-        ).fetchall()
-        return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
+        return bool(found[0][0])
 
 
 def _named(*actions: CorporateAction | None) -> set[str]:

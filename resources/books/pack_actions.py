@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from resources.packs.delistings import every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate
+from resources.screening.stated_actions import SAME_RATIO
 
 RATIOS = ("split", "stock_dividend")
 NO_MORE = (*ENDS, "rename")
@@ -86,6 +88,7 @@ def actions_seen(
     splits  whether a stated split counts where the closes carry it already, as for shares counted on its eve
     """
     basis = dict(zip(panel.symbols, panel.basis, strict=True))
+    stated = _told_once(stated)
     found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
     of_name: dict[str, list[CorporateAction]] = {}
     for action in stated:
@@ -122,7 +125,7 @@ def _add_row(
         more = (paid - told) * main_currency(currency or "")[1] / main_currency(unit or "")[1]
         found.append(CorporateAction(name, day, "dividend", more, currency=unit))
     ratio = float(panel.split[at])
-    if ratio != 1 and not any(action.kind in RATIOS for action in of_day):
+    if ratio != 1 and not _ratio_told(of_day, ratio):
         found.append(CorporateAction(name, day, "split", ratio, currency=currency))
 
 
@@ -152,6 +155,23 @@ def _cash_told(actions: Iterable[CorporateAction], unit: str, paid: float) -> fl
                 return paid
             found += (action.value or 0.0) * share / part
     return found
+
+
+def _told_once(stated: Sequence[CorporateAction]) -> list[CorporateAction]:
+    """The actions without a split that is stated as a stock dividend too."""
+    gifts = {(one.symbol, one.day): one.ratio for one in stated if one.kind == "stock_dividend"}
+    return [
+        one for one in stated
+        if one.kind != "split" or abs(gifts.get((one.symbol, one.day), 0) / one.ratio - 1) > SAME_RATIO
+    ]  # fmt: skip
+
+
+def _ratio_told(actions: Iterable[CorporateAction], ratio: float) -> bool:
+    """Whether actions of a day state the split of its row: what they call a split is that one, a stock dividend only
+    where it comes to the same."""
+    told = [action for action in actions if action.kind in RATIOS]
+    stated = prod(float(action.ratio) for action in told)
+    return any(action.kind == "split" for action in told) or abs(ratio / stated - 1) <= SAME_RATIO
 
 
 def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[CorporateAction]:

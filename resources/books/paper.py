@@ -24,15 +24,13 @@ from resources.books.pack_actions import (
     in_effect,
     market_of,
 )
-from resources.books.restated_units import apply_units, unit_changes
+from resources.books.restated_units import LOOK_BACK, apply_units, unit_changes
 from resources.ledger.ledger import Connection
 from resources.packs.liquidity import newest_liquidity
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate
-
-LOOK_BACK = timedelta(days=14)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +17,7 @@ AGREEING = (
     0.8  # of the closes on record must have moved by the same factor before it is the unit that changed
 )
 NEAR = 0.02
+LOOK_BACK = timedelta(days=14)  # in which closes tell whether they were restated
 
 
 def unit_changes(seen: Panel, panel: Panel) -> dict[str, Fraction]:

@@ -17,8 +17,8 @@ from resources.accounts.known import Account, Stated
 from resources.books.adjustments import Adjustment, Carried, Market, carry
 from resources.books.lots.tax_lots import average_costs
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, in_effect, market_of
-from resources.books.paper import LOOK_BACK, Holdings
-from resources.books.restated_units import NEAR, apply_units, unit_ratio
+from resources.books.paper import Holdings
+from resources.books.restated_units import LOOK_BACK, NEAR, apply_units, unit_ratio
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack

@@ -258,7 +258,12 @@ class Inbox:
         splits, cash = given_by_actions(con, delivery.source, stated.renames)
         payments = Payments(stated.dividends, cash, units)
         context = replace(
-            context, recorded=around, elsewhere=elsewhere, from_actions=frozenset(splits), payments=payments
+            context,
+            recorded=around,
+            elsewhere=elsewhere,
+            from_actions=frozenset(splits),
+            payments=payments,
+            several=stated.several,
         )
         screened = screen(delivery, context)
         names = names_of_renames(con, self._renames(delivery.source))

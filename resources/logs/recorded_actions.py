@@ -14,13 +14,12 @@ from resources.ledger.ledger import Connection, Stamp
 from resources.logs.storing import ON_RECORD
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
-from resources.screening.stated_actions import SAME_CASH, Stated
+from resources.screening.stated_actions import SAME_CASH, SAME_RATIO, Several, Stated, together
 from resources.store.warehouse import Warehouse
 
 ACTIONS = "corporate_actions"
 
 SPLITS = ("split", "stock_dividend")
-SAME_RATIO = 1e-3
 # Calendar days within which the next price is looked for; of what is stated newly, in all that follow.
 NEXT_DAYS = 10
 
@@ -50,6 +49,7 @@ class StatedActions:
     """What the corporate actions say of price rows, by (symbol, days since 1970).
 
     splits     shares after per share before, of all splits and stock dividends of that day
+    several    the ratio of each of them, where there is more than one
     dividends  cash per share and its currency (None: that of the prices)
     renames    symbols that have another name since
     """
@@ -57,6 +57,7 @@ class StatedActions:
     splits: Mapping[tuple[str, int], float]
     dividends: Stated
     renames: tuple[Rename, ...]
+    several: Several
 
 
 def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions:
@@ -70,18 +71,21 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
     told = (Rename(str(row[0]), str(row[4]), int(row[1])) for row in rows if row[2] == "rename" and row[4])
     renames = (*own, *told)
     names = segments(renames)
-    splits: dict[tuple[str, int], float] = {}
+    ratios: dict[tuple[str, int], tuple[float, ...]] = {}
     dividends: dict[tuple[str, int], tuple[float, str | None]] = {}
     for symbol, day, kind, value, _, currency in rows:
         key = present_name(names, str(symbol), int(day)), int(day)
         if value is not None and kind in SPLITS:
-            splits[key] = splits.get(key, 1.0) * (value + (kind == "stock_dividend"))
+            ratios[key] = (*ratios.get(key, ()), value + (kind == "stock_dividend"))
         elif value is not None and kind in CASH_KINDS:
             main, part = main_currency(currency) if currency else (None, 1.0)
             before, other = dividends.get(key, (0.0, main))
             unit = main if main == other else f"{other or 'no currency'} and {main or 'no currency'}"
             dividends[key] = before + value * part, unit
-    return StatedActions(splits, dividends, renames)
+    splits = {key: together(each) for key, each in ratios.items()}
+    return StatedActions(
+        splits, dividends, renames, {key: each for key, each in ratios.items() if len(each) > 1}
+    )
 
 
 def given_by_actions(

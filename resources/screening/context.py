@@ -9,7 +9,7 @@ from resources.screening.corroboration import Elsewhere, nowhere
 from resources.screening.doubts import JumpLimits, Release
 from resources.screening.merged import Recorded
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.stated_actions import Payments
+from resources.screening.stated_actions import Payments, Several
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Context:
     elsewhere what other sources say of a symbol
     from_actions  (symbol, day) of the source's rows on record whose split is that of an action
     payments  the dividends of the corporate actions
+    several   (symbol, day) -> the ratios of which `splits` is made, where actions state a split and a stock dividend
     """
 
     today: date
@@ -38,3 +39,4 @@ class Context:
     elsewhere: Elsewhere = nowhere
     from_actions: frozenset[tuple[str, int]] = frozenset()
     payments: Payments = field(default_factory=Payments)
+    several: Several = field(default_factory=dict)

@@ -60,7 +60,7 @@ def settle(
         filled, told = paid(merged, series, known.payments, known.splits, delivery)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
     if delivery.basis == "as_traded":
-        filled, told = explained(merged, series, known.splits, known.from_actions, delivery)
+        filled, told = explained(merged, series, known.splits, known.from_actions, delivery, known.several)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)
         filled, told = told_by_adjusted(merged.rows, series, merged.delivered)
         merged, series, warnings = _with_rows(merged, series, before, filled, told, warnings)

@@ -1,7 +1,7 @@
 """Splits and dividends that a price row does not state: those of the corporate actions, and of its adjusted close."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
@@ -23,8 +23,10 @@ from resources.screening.merged import Merged, with_column
 LATE = 7  # days from an action without a row of its own within which a row may state the same split itself
 NEAR = 0.002  # of a simple ratio, relative: what an adjusted close and a dividend beside it leave
 Key = tuple[str, int]
+Several = Mapping[Key, tuple[float, ...]]
 Stated = Mapping[Key, tuple[float, str | None]]
 SAME_CASH = 0.01  # relative; vendors round dividends
+SAME_RATIO = 1e-3  # relative; of two splits that are one
 SAME_GIFT = 1e-6  # relative; the log keeps eight digits
 
 
@@ -34,10 +36,11 @@ def explained(
     splits: Mapping[Key, float],
     from_actions: Collection[Key],
     delivery: Delivery,
+    several: Several,
 ) -> tuple[pa.Table, list[Finding]]:
-    """The rows with the splits that only the corporate actions know, and a warning for each that is new.
+    """The rows with the splits that only the corporate actions know, and a warning for each that is new, or doubtful.
 
-    from_actions  (symbol, day) of rows on record whose split is an action's
+    from_actions  (symbol, day) of rows on record whose split is an action's;  several  as in `Context`
     An action on a day without a row belongs to the next one, however long that takes, unless a row near it states the
     split itself; of one row all of them count. Where a row came in that is nearer, the later one has it no more.
     """
@@ -45,8 +48,13 @@ def explained(
         return merged.rows, []
     own = _own_splits(merged, series, from_actions, delivery)
     found: dict[int, float] = {}
-    given = [(key, place) for key, place in places(series, splits) if splits[key] != 1]
-    given = [(key, place) for key, place in given if not _states_itself(series, own, place, key[1])]
+    stated = [(key, place) for key, place in places(series, splits) if splits[key] != 1]
+    given = [
+        (key, place)
+        for key, place in stated
+        if not _states_itself(series, own, place, key[1])
+        or (key[1] == series.days[place] and _is_part(own[place], splits[key], several.get(key, ())))
+    ]
     for key, place in given:
         found[place] = found.get(place, 1.0) * splits[key]
     for place in np.flatnonzero(own != series.split).tolist():
@@ -63,7 +71,58 @@ def explained(
             said = f"{symbol} splits {splits[symbol, day]:g}:1 on {when} by the corporate actions"
             said += "; the file does not say so"
             warnings.append(Finding("SPLIT_FROM_ACTION", "WARN", said, 1, symbol, when))
+    told = [one for one in stated if series.order[one[1]] < merged.delivered]
+    warnings += _questions(series, told, own, splits, several)
     return _with(merged.rows, series, "split", found), warnings
+
+
+def together(ratios: Sequence[float]) -> float:
+    """What the splits and stock dividends stated of a day come to: one that is stated as both kinds counts once."""
+    return ratios[0] if _as_both(ratios) else prod(ratios)
+
+
+def _as_both(ratios: Sequence[float]) -> bool:
+    return len(ratios) > 1 and ratios[0] != 1 and _is_one(ratios[0], ratios[1:])
+
+
+def _is_part(ratio: float, whole: float, stated: Sequence[float]) -> bool:
+    return _is_one(ratio, stated) and not _is_one(ratio, [whole])
+
+
+def _is_one(ratio: float, stated: Iterable[float]) -> bool:
+    return any(abs(ratio / one - 1) <= SAME_RATIO for one in stated)
+
+
+def _questions(
+    series: Series,
+    stated: Iterable[tuple[Key, int]],
+    own: Array,
+    splits: Mapping[Key, float],
+    several: Several,
+) -> Iterator[Finding]:
+    """A warning for each row that states another split than the actions which reach it, and for each action told as
+    two kinds."""
+    reach = defaultdict[int, list[Key]](list)
+    for key, place in stated:
+        reach[place].append(key)
+    for place, keys in reach.items():
+        symbol, when = keys[0][0], np.datetime64(int(series.days[place]), "D").item()
+        said, ratio = float(own[place]), prod(splits[key] for key in keys)
+        known = [one for key in keys for one in several.get(key, ())]
+        if said != 1 and not _is_one(said, [ratio, *known]):
+            text = (
+                f"{symbol} splits {said:g}:1 on {when} by the file and {ratio:g}:1 by the corporate actions: prices "
+                "keep that of the file; correct one of them, or state split and stock dividend where it had both"
+            )
+            yield Finding("SPLIT_CONTRADICTED", "WARN", text, 1, symbol, when)
+        for key in keys:
+            if _as_both(several.get(key, ())):
+                day = np.datetime64(key[1], "D").item()
+                text = (
+                    f"{symbol} has a split and a stock dividend of {splits[key]:g}:1 on {day} by the corporate "
+                    f"actions: they count once; withdraw one, or state one of {splits[key] ** 2:g}:1 if both are true"
+                )
+                yield Finding("SPLIT_TOLD_TWICE", "WARN", text, 1, symbol, day)
 
 
 def _own_splits(merged: Merged, series: Series, from_actions: Collection[Key], delivery: Delivery) -> Array:

@@ -173,3 +173,32 @@ def test_a_split_while_trading_is_suspended_acts_when_it_goes_on(tmp_path: Path)
     book.action("XYZ", DAYS[6], "split", 2.0)
     held = {day: shares(book.day(day))["XYZ"] for day in (DAYS[4], DAYS[8], DAYS[22], DAYS[25], *DAYS[26:])}
     assert held == {day: 120.0 if day < DAYS[26] else 240.0 for day in held}
+
+
+# The split of the row of its day, what is stated of it, and what 300 shares become.
+BESIDE: dict[str, tuple[float, dict[str, float], float]] = {
+    "a split, and a stock dividend stated": (3.0, {"stock_dividend": 0.05}, 945),
+    "a stock dividend that the vendor calls a split": (1.05, {"stock_dividend": 0.05}, 315),
+    "a bonus issue, rounded": (1.3333, {"stock_dividend": 1 / 3}, 400),
+    "both stated": (3.0, {"stock_dividend": 0.05, "split": 3.0}, 945),
+    "one, stated as both": (1.0, {"stock_dividend": 0.05, "split": 1.05}, 315),
+    "another split stated": (3.0, {"split": 2.0}, 600),
+}
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_a_split_and_a_stock_dividend_of_one_day_are_one_where_their_ratios_agree(
+    tmp_path: Path, mode: str
+) -> None:
+    cases = {f"XYZ_{place}": case for place, case in enumerate(BESIDE.values())}
+    positions = ", ".join(f"{name}: 300" for name in cases)
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{positions}}}", mode), AAA=10.0, BBB=10.0)
+    for name, (split, _, after) in cases.items():
+        book.prices(name, {day: 50.0 if day < D3 else 15_000 / after for day in DAYS}, split={D3: split})
+    book.actions(
+        {"symbol": name, "date": D3, "kind": kind, "value": value}
+        for name, (_, told, _) in cases.items()
+        for kind, value in told.items()
+    )
+    book.day(D2)
+    assert shares(book.snapshot(D3)) == pytest.approx({name: after for name, (*_, after) in cases.items()})

@@ -154,3 +154,62 @@ def test_what_rows_said_under_the_old_name_stays_when_they_move_to_the_new_one(
         ingest(tx, "prices", pa.Table.from_pylist([row | {"withdrawn": True} for row in old], schema=schema))
     found = book.snapshot(E4)
     assert (found.problem, shares(found), cash(found)) == (None, {"NEW": held}, 1000 + paid)
+
+
+# 300 PPP that cost 80, on record since before the first of them: what is told before E4 and what only before HEARD, and
+# the cost of a share of PPP and of XXX at the end.
+IN_TURN: dict[str, tuple[Told, Told, dict[str, float]]] = {
+    "a return of capital, then a spin-off of a later day": (
+        {"date": E1, "kind": "return_of_capital", "value": 4.0},
+        {"date": E3, "kind": "spin_off", "value": 2.0, "new_symbol": "XXX", "basis_share": 0.25},
+        {"PPP": 57.0, "XXX": 9.5},
+    ),
+    "a spin-off, then another of a later day": (
+        {"date": E1, "kind": "spin_off", "value": 1.0, "new_symbol": "HHH", "basis_share": 0.5},
+        {"date": E3, "kind": "spin_off", "value": 2.0, "new_symbol": "XXX", "basis_share": 0.25},
+        {"PPP": 30.0, "HHH": 40.0, "XXX": 5.0},
+    ),
+    "a return of capital beyond what is left of the cost": (
+        {"date": E1, "kind": "return_of_capital", "value": 50.0},
+        {"date": E3, "kind": "return_of_capital", "value": 45.0},
+        {"PPP": 0.0},
+    ),
+    "a return of capital, then a split": (
+        {"date": E1, "kind": "return_of_capital", "value": 4.0},
+        {"date": E3, "kind": "split", "value": 2.0},
+        {"PPP": 38.0},
+    ),
+}  # fmt: skip
+
+
+def test_what_was_told_late_before_is_in_the_cost_that_a_later_late_word_divides(tmp_path: Path) -> None:
+    cases = {f"_{place}": case for place, case in enumerate(IN_TURN.values())}
+    held_in = ", ".join(_lots(f"PPP{own}", 300, 80) for own in cases)
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{held_in}}}"), AAA=10.0, BBB=10.0)
+    for own in cases:
+        for symbol in ("PPP", "HHH", "XXX"):
+            book.deliver(close_rows(f"{symbol}{own}", dict.fromkeys(DAYS, 50.0)))
+    days = [book.day(day) for day in (BEGUN, E2, E3)]
+    book.actions(_named(first, own) for own, (first, *_) in cases.items())
+    days.append(book.day(E4))
+    book.actions(_named(later, own) for own, (_, later, _) in cases.items())
+    found = book.snapshot(HEARD)
+    lots = {name: own[0].cost_basis for name, own in found.holdings.lots.items()}
+    assert {name: float(cost) for name, cost in lots.items()} == pytest.approx(
+        {f"{name}{own}": cost for own, (*_, costs) in cases.items() for name, cost in costs.items()}
+    )
+    changed = [one for day in (*days, found) for one in day.holdings.adjustments if one.lot_id]
+    gains = [(one.symbol, float((one.proceeds or 0) - (one.cost_basis or 0))) for one in changed]
+    assert gains == [("PPP_2", pytest.approx(300 * 15.0))]
+
+
+def test_a_split_that_waited_for_a_price_is_in_the_shares_of_the_eve_of_a_late_word(tmp_path: Path) -> None:
+    """No close on E1 and E2: it acts on E3, of which a dividend is told late."""
+    policy = "{lookback_days: 20, risk_free_rate: 0.01, on_missing_price: freeze}"
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {PPP: 300}", policy=policy), AAA=10.0, BBB=10.0)
+    book.prices("PPP", {day: 50.0 for day in DAYS if day not in (E1, E2)})
+    book.action("PPP", E1, "split", 2.0)
+    held = [shares(book.day(day))["PPP"] for day in (BEGUN, E1, E2, E3)]
+    book.action("PPP", E3, "dividend", 1.0)
+    found = book.snapshot(E4)
+    assert (held, float(cash(found))) == ([300, 300, 300, 600], 1600)

@@ -60,6 +60,31 @@ def test_a_corrected_action_corrects_the_row_that_it_filled(desk: Desk) -> None:
     assert desk.ingest() == []
 
 
+def test_a_split_that_row_and_actions_tell_otherwise_is_asked_about(desk: Desk) -> None:
+    """A bonus issue of the same ratio is the same; a part of what is stated becomes the whole; two of one are one."""
+    after = {"AAA": (33.33, 3), "BBB": (47.62, 1.05), "CCC": (31.75, 3), "DDD": (47.62, 1), "EEE": (33.33, 3)}
+    closes = "".join(
+        f"{name},2024-01-03,{100 if split == 3 else 50},0,1\n{name},2024-01-04,{close},0,{split}\n"
+        for name, (close, split) in after.items()
+    )
+    desk.ingest(a=HEADER + closes)
+    given = "".join(f"{name},2024-01-04,stock_dividend,0.05,\n" for name in ("AAA", "BBB", "CCC", "DDD"))
+    given += "CCC,2024-01-04,split,3,\nDDD,2024-01-04,split,1.05,\nEEE,2024-01-04,split,2,\n"
+    desk.ingest(actions=ACTIONS + given)
+    assert {name: newest(desk, name)[1][3] for name in after} == {
+        "AAA": 3, "BBB": 1.05, "CCC": 3.15, "DDD": 1.05, "EEE": 3
+    }  # fmt: skip
+    found = desk.rows(
+        "select code, symbol, message from check_findings where code like 'SPLIT%' order by 1, 2"
+    )
+    assert [row[:2] for row in found] == [
+        ("SPLIT_CONTRADICTED", "AAA"), ("SPLIT_CONTRADICTED", "EEE"), ("SPLIT_FROM_ACTION", "CCC"),
+        ("SPLIT_FROM_ACTION", "DDD"), ("SPLIT_TOLD_TWICE", "DDD"),
+    ]  # fmt: skip
+    assert "AAA splits 3:1 on 2024-01-04 by the file and 1.05:1 by the corporate actions" in str(found[0][2])
+    assert desk.ingest() == []
+
+
 def test_all_cash_of_a_day_counts_and_a_day_without_a_row_pays_on_the_next(desk: Desk) -> None:
     desk.ingest(
         a=HEADER + "CCC,2024-01-02,50,0,1\nCCC,2024-01-04,48,0,1\n",
