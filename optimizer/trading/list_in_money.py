@@ -17,7 +17,7 @@ from optimizer.problem.setting import Setting, aligned
 from optimizer.trading.lot_limits import check_limits
 from optimizer.trading.lot_relaxation import RoundingProblem
 from optimizer.trading.priced_portfolio import Book, Line
-from optimizer.trading.rationale import Move, Reasons, explain
+from optimizer.trading.rationale import Move, Reasons, Shift, explain, shifts_of
 from optimizer.trading.rounding import Rounded
 from optimizer.trading.trade_list import LimitCheck, TradeList, TradeRow
 from optimizer.typing import Array
@@ -112,7 +112,8 @@ def trade_list(
     """The list with its reasons."""
     book, miss = asked.book, problem.held + answer.lots * problem.step - problem.wanted
     moves = _moves(asked.setting, problem, totals.achieved, book)
-    rows = [_row(fill, move, reasons) for fill, move in zip(totals.fills, moves, strict=True)]
+    shifts = shifts_of(reasons, moves)
+    rows = [_row(fill, move, reasons, shifts) for fill, move in zip(totals.fills, moves, strict=True)]
     return TradeList(
         rows=tuple(sorted(rows, key=_execution_order)),
         nav_before=book.nav,
@@ -158,10 +159,10 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
     ]
 
 
-def _row(fill: Fill, move: Move, reasons: Reasons) -> TradeRow:
+def _row(fill: Fill, move: Move, reasons: Reasons, shifts: tuple[Shift, ...]) -> TradeRow:
     symbol, line, shares, flow, cost, _, action = fill
     local, rate, price, held, _, _ = line
-    sentence, numbers = explain(move, reasons, traded=bool(shares))
+    sentence, numbers = explain(move, reasons, shifts, traded=bool(shares))
     return TradeRow(
         symbol, action, abs(shares), price, abs(flow), cost, held, held + shares,
         move.current, move.target, move.achieved, local, rate, sentence, numbers,

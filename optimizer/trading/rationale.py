@@ -17,6 +17,8 @@ Numbers = dict[str, float]
 TOLD_FACTORS, LEAST_EXPOSURE = 2, 5e-4  # in standard deviations
 TOLD_SHARE = 5e-4  # of the variance
 PLAIN_GROUPS = ("market", "sector")
+# A weight follows the lead of its return over the others': of leads below this, per year, too many are no cause.
+LEAST_LEAD, SAME = 2e-3, 1e-9
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,52 @@ class Move(NamedTuple):
     risk_after: float = 0.0
 
 
-def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers]:
-    """One sentence, and the numbers in it by name (fractions, rates per year)."""
+class Shift(NamedTuple):
+    """Changes of the expected returns, per year, and what a name's own is held against.
+
+    name, text    of the number, and what is said of it
+    own           symbol -> its change
+    average       by the size of the positions wanted; cash, and names whose change is not known, count with 0
+    bought, sold  by the size of the purchases and of the sales on the way to them
+    """
+
+    name: str
+    text: str
+    own: Mapping[str, float]
+    average: float
+    bought: float
+    sold: float
+
+    def causes(self, move: Move, *, scarce: bool) -> bool:
+        """Whether it leads the average the way of the trade and, where turnover is scarce, is not behind its like."""
+        own, buys = self.own[move.symbol], move.achieved > move.current
+        lead, ahead = (
+            (own - self.average, own - self.bought) if buys else (self.average - own, self.sold - own)
+        )
+        return lead > LEAST_LEAD and (not scarce or ahead > -SAME)
+
+
+def shifts_of(reasons: Reasons, moves: Collection[Move]) -> tuple[Shift, ...]:
+    """What moved the expected returns: the time since the last list, and the views."""
+    now, before = reasons.returns, reasons.previous_returns
+    known = [one.symbol for one in moves if one.symbol in now and one.symbol in before]
+    since = {symbol: now[symbol] - before[symbol] for symbol in known}
+    moved = "expected return moved {own:+.2%}, the average position's {average:+.2%}"
+    views = "the views move its expected return by {own:+.2%}, the average position's by {average:+.2%}"
+    told = ("expected_return_change", moved, since), ("view_effect", views, reasons.views)
+    target, trades = np.array([(one.target, one.target - one.current) for one in moves]).T
+    sizes = np.array([np.abs(target), np.maximum(trades, 0.0), np.maximum(-trades, 0.0)])
+    totals = np.maximum(sizes.sum(axis=1), (1.0, SAME, SAME))  # what is left in cash; nothing bought, or sold
+    found = []
+    for name, text, own in told:
+        if own:
+            changes = np.array([own.get(one.symbol, 0.0) for one in moves])
+            found.append(Shift(name, text, own, *((sizes * changes).sum(axis=1) / totals).tolist()))
+    return tuple(found)
+
+
+def explain(move: Move, reasons: Reasons, shifts: Collection[Shift], *, traded: bool) -> tuple[str, Numbers]:
+    """One sentence, and the numbers in it by name (fractions, rates per year); shifts: those of the whole list."""
     numbers: Numbers = {
         "current_weight": move.current,
         "target_weight": move.target,
@@ -111,7 +157,7 @@ def explain(move: Move, reasons: Reasons, *, traded: bool) -> tuple[str, Numbers
         "target_less_current": move.target - move.current,
     }
     kept = [reasons.restricted[move.symbol]] if move.symbol in reasons.restricted else []
-    causes = _causes(move, reasons, numbers) if traded else kept
+    causes = _causes(move, reasons, shifts, numbers) if traded else kept
     text = _traded(move) if traded else _kept(move)
     return (f"{text}: {'; '.join(causes)}" if causes else text), numbers
 
@@ -136,16 +182,22 @@ def _kept(move: Move) -> str:
     return f"No change ({gap:.2%} from target is not worth its cost, or cash and limits do not allow it)"
 
 
-def _causes(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
-    causes = _news(move, reasons, numbers)
+def _causes(move: Move, reasons: Reasons, shifts: Collection[Shift], numbers: Numbers) -> list[str]:
     limits = {limit for limit, kind, name in reasons.touched if _concerns(kind, name, move)}
+    causes = _news(move, reasons, numbers)
+    for shift in shifts:
+        if move.symbol in shift.own:
+            own = shift.own[move.symbol]
+            numbers |= {shift.name: own, f"average_{shift.name}": shift.average}
+            if move.symbol not in reasons.excluded and shift.causes(move, scarce="max_turnover" in limits):
+                causes.append(shift.text.format(own=own, average=shift.average))
     if not causes and limits <= {"max_turnover"}:
         causes += _its_merits(move, reasons, numbers)
     return causes + _at_limits(limits, reasons, numbers) + _moved_factors(move, reasons, numbers)
 
 
 def _news(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
-    """What is new of a name: it is left out, it or its target moved, or what is expected of it did."""
+    """What is new of a name: it is left out, an order was not filled, it or its target moved."""
     symbol = move.symbol
     causes = []
     if symbol in reasons.excluded:
@@ -162,15 +214,6 @@ def _news(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
             causes.append(f"drifted {numbers['drift']:+.2%} from the last target")
         if abs(numbers["target_change"]) > 5e-4:
             causes.append(f"target moved {numbers['target_change']:+.2%}")
-    if symbol in reasons.returns and symbol in reasons.previous_returns:
-        change = reasons.returns[symbol] - reasons.previous_returns[symbol]
-        numbers["expected_return_change"] = change
-        if _speaks_for(change, move):
-            causes.append(f"expected return moved {change:+.2%}")
-    if symbol in reasons.views:
-        numbers["view_effect"] = reasons.views[symbol]
-        if _speaks_for(reasons.views[symbol], move):
-            causes.append(f"the views move its expected return by {reasons.views[symbol]:+.2%}")
     return causes
 
 
@@ -231,11 +274,6 @@ def _unfilled(ordered: float, left: float, reasons: Reasons) -> str:
     if reasons.held_on and reasons.ordered_on and reasons.held_on <= reasons.ordered_on:
         return f"not known whether {order} ({reasons.ordered_on}) was filled, as the holdings are of {reasons.held_on}"
     return f"{order} was not filled" if left == ordered else f"{abs(left):,.10g} of {order} were not filled"
-
-
-def _speaks_for(change: float, move: Move) -> bool:
-    """Whether a change of the expected return, per year, is a reason to trade in this direction."""
-    return abs(change) > 5e-4 and (change > 0) == (move.achieved > move.current)
 
 
 def _concerns(kind: str, name: str, move: Move) -> bool:

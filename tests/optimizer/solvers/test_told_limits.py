@@ -138,7 +138,7 @@ def test_a_desk_reads_turnover_in_buys_and_sales() -> None:
         (False, "max_turnover (5%) by 1 point lowers"),
         (True, "max_turnover (10% in buys and sales) by 2 points lowers"),
     ):
-        sentence, numbers = explain(move, Reasons(binding=(binding,), two_way=two_way), traded=True)
+        sentence, numbers = explain(move, Reasons(binding=(binding,), two_way=two_way), (), traded=True)
         assert said in sentence
         assert numbers["max_turnover bound"] == 0.05
 
@@ -165,7 +165,7 @@ def test_a_sale_that_limits_on_names_alone_cause_has_them_for_its_reason(
     assert sold
     for symbol in NAMES:
         move = Move(symbol, None, 0.25, 0.0, 0.0, 0.001, 0.001, 0.0)
-        text, numbers = explain(move, Reasons(binding=few.binding), traded=True)
+        text, numbers = explain(move, Reasons(binding=few.binding), (), traded=True)
         assert (f"{key} ({shown}) leaves it out" in text) == (symbol in sold), text
         assert symbol not in sold or f"{key} {symbol} bound" in numbers
     [whole] = [b for b in few.binding if b.limit == key]
