@@ -19,7 +19,7 @@ from resources.packs.delistings import every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate
-from resources.screening.stated_actions import SAME_RATIO
+from resources.screening.stated.stated_splits import SAME_RATIO
 
 RATIOS = ("split", "stock_dividend")
 NO_MORE = (*ENDS, "rename")

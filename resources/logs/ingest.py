@@ -54,7 +54,7 @@ from resources.prices.source import (
 )  # fmt: skip
 from resources.screening.renames import Rename, renamed
 from resources.screening.screen import screen
-from resources.screening.stated_actions import Payments
+from resources.screening.stated.stated_payments import Payments
 from resources.settings.configuration import Configuration
 from resources.settings.sources import (
     YahooSettings,

@@ -14,7 +14,8 @@ from resources.ledger.ledger import Connection, Stamp
 from resources.logs.storing import ON_RECORD
 from resources.prices.source import Finding
 from resources.screening.renames import Rename, present_name, segments
-from resources.screening.stated_actions import SAME_CASH, SAME_RATIO, Several, Stated, together
+from resources.screening.stated.stated_payments import SAME_CASH, Stated
+from resources.screening.stated.stated_splits import SAME_RATIO, Several, together
 from resources.store.warehouse import Warehouse
 
 ACTIONS = "corporate_actions"

@@ -9,7 +9,8 @@ from resources.screening.corroboration import Elsewhere, nowhere
 from resources.screening.doubts import JumpLimits, Release
 from resources.screening.merged import Recorded
 from resources.screening.price_warnings import WatchLimits
-from resources.screening.stated_actions import Payments, Several
+from resources.screening.stated.stated_payments import Payments
+from resources.screening.stated.stated_splits import Several
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from resources.screening.doubts import Held, Judging
 from resources.screening.jumps import Verdicts, judge
 from resources.screening.merged import NEVER, Lost, Merged, merge, with_column
 from resources.screening.row_checks import Fault
-from resources.screening.stated_actions import counted, explained, paid, told_by_adjusted, without_taken_back
+from resources.screening.stated.stated_payments import counted, paid
+from resources.screening.stated.stated_splits import explained, told_by_adjusted, without_taken_back
 
 KEEPING = ("MISSING_CLOSE", "NOT_FINITE", "NON_POSITIVE", "BAD_VOLUME", "NOT_A_SESSION", "DUPLICATE_CONFLICT")
 
