@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/data-quality.md").read_text("utf-8")
 PLACES = [
     *(ROOT / "resources/prices").rglob("*.py"),
-    *(ROOT / "resources/screening").glob("*.py"),
+    *(ROOT / "resources/screening").rglob("*.py"),
     ROOT / "resources/logs/ingest.py",
     ROOT / "resources/logs/judged_again.py",
     ROOT / "resources/logs/recorded_actions.py",
