@@ -1,7 +1,7 @@
 """Errors grouped by who can act on them; each message says what is, what must be, and what to do."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import floor, isfinite, log10
 
@@ -217,6 +217,14 @@ class InfeasibleError(PackfolioError):
             told = f"{ends if finite else 'no single limit ends the conflict'}; then other limits conflict as well"
             told += f"; relax together: {together}" if ways else ""
         return cls(f"no portfolio keeps all limits; {told}", conflicts, ways)
+
+    def along(
+        self, whole: tuple[tuple[Conflict, ...], ...], joined: tuple[tuple[Conflict, ...], ...]
+    ) -> "InfeasibleError":
+        """The same conflict with those of its ways out that lead on, else with those that need more beside them."""
+        alone = {way[0].limit for way in whole if len(way) == 1}
+        conflicts = tuple(replace(one, enough=one.enough and one.limit in alone) for one in self.conflicts)
+        return InfeasibleError.of(conflicts, whole or joined)
 
 
 class SolverError(PackfolioError):

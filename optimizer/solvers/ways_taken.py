@@ -37,9 +37,7 @@ def with_answers(
     joined = tuple(_joined(way, more) for way, more in found if more)
     if isinstance(stop, UnreachedError):
         return stop.by(joined)
-    alone = {way[0].limit for way in whole if len(way) == 1}
-    conflicts = tuple(replace(one, enough=one.enough and one.limit in alone) for one in stop.conflicts)
-    told = InfeasibleError.of(conflicts, whole or joined)
+    told = stop.along(whole, joined)
     if told.ways:
         return told
     shares = " that keeps the limits on shares of risk" if limits.shares else ""
@@ -47,7 +45,7 @@ def with_answers(
     besides = () if low is None else (replace(low, enough=False),)
     also = "".join(f"; {one} for that, at least" for one in besides)
     message = f"{told}, and no best {goal.measure}{shares} was found without them{also}"
-    return InfeasibleError(message, (*conflicts, *besides))
+    return InfeasibleError(message, (*told.conflicts, *besides))
 
 
 def _besides(way: Way, limits: Limits, answer: Callable[[Limits], object]) -> Way | None:

@@ -81,9 +81,7 @@ def with_names(
     together = tuple(
         (*(replace(conflict, enough=False) for conflict in way), *more) for way, more in found if more
     )
-    alone = {way[0].limit for way in whole if len(way) == 1}
-    conflicts = tuple(replace(one, enough=one.enough and one.limit in alone) for one in error.conflicts)
-    told = InfeasibleError.of(conflicts, whole or together)
+    told = error.along(whole, together)
     return InfeasibleError(f"{told}{_not_looked_for(work)}", told.conflicts, told.ways)
 
 

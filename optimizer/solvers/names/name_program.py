@@ -25,10 +25,8 @@ from optimizer.typing import Array
 CUTS = 60
 WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, CLOSED = 1e-7, 1e-7
-ITERATIONS, FEWEST = (
-    800_000,
-    12,
-)  # x names, as each takes longer the more there are: a few seconds of a report
+# x names, as each takes longer the more there are: a few seconds of a report.
+ITERATIONS, FEWEST = 800_000, 12
 
 
 class Work:
