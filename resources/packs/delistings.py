@@ -117,17 +117,14 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
 
     symbols  those that are asked for; None: all that were ever renamed
     """
-    ever = "select distinct symbol from corporate_actions where kind = 'rename'"  # those taken back too
-    asked = {str(symbol) for (symbol,) in con.execute(ever).fetchall()}
+    asked = _ever_renamed(con)
     asked = asked if symbols is None else asked.intersection(symbols)
     if not asked:  # of most books, which the whole of it would cost a tenth of their snapshot
         return {}
     stated = con.execute(ENDS, [pack.watermark]).fetchall()
-    renames = [
-        Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in stated if row[2] == "rename"
-    ]
-    gone = _gone(con, pack, stated, asked & {rename.old for rename in renames})
-    names = segments(renames) if gone else {}
+    renames = [row for row in stated if row[2] == "rename"]
+    gone = _gone(con, pack, stated, asked.intersection(row[0] for row in renames))
+    names = _names_of(renames) if gone else {}
     today = (pack.as_of - EPOCH).days
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}
 
@@ -142,23 +139,32 @@ def names_had(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[list[
 
     What was stated of a share at a date was stated under the name of that date.
     """
-    rows = [(symbol, date.min, date.max, symbol) for symbol in symbols]
-    stated = con.execute(ENDS + " and kind = 'rename'", [pack.watermark]).fetchall()
-    later = [row[0] for row in stated if row[1] > pack.as_of]
-    named = gone_symbols(con, pack, later) if later else {}
-    came = [row for row in stated if row[1] <= pack.as_of or row[0] in named]
-    names = segments(Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in came)
-    if names:
-        first = {old: _day(parts[-1].until) for old, parts in names.items()}
-        rows = [(symbol, first.get(symbol, date.min), date.max, symbol) for symbol in symbols]
-        wanted = set(symbols)
-        rows += [
-            (old, _day(part.since), _day(part.until), part.name)
-            for old, parts in names.items()
-            for part in parts
-            if part.name in wanted
-        ]
+    stated = con.execute(ENDS, [pack.watermark]).fetchall() if _ever_renamed(con) else []
+    renames = [row for row in stated if row[2] == "rename"]
+    later = {row[0] for row in renames if row[1] > pack.as_of}
+    named = _gone(con, pack, stated, later) if later else {}
+    names = _names_of([row for row in renames if row[1] <= pack.as_of or row[0] in named])
+    first = {old: _day(parts[-1].until) for old, parts in names.items()}
+    rows = [(symbol, first.get(symbol, date.min), date.max, symbol) for symbol in symbols]
+    wanted = set(symbols)
+    rows += [
+        (old, _day(part.since), _day(part.until), part.name)
+        for old, parts in names.items()
+        for part in parts
+        if part.name in wanted
+    ]
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+
+
+def _ever_renamed(con: Connection) -> set[str]:
+    """The symbols of which a rename was ever stated, those taken back too."""
+    ever = "select distinct symbol from corporate_actions where kind = 'rename'"
+    return {str(symbol) for (symbol,) in con.execute(ever).fetchall()}
+
+
+def _names_of(renames: Iterable[tuple[Any, ...]]) -> dict[str, list[Segment]]:
+    """`segments` of rows of `ENDS`."""
+    return segments(Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in renames)
 
 
 def _day(since: float) -> date:
