@@ -19,6 +19,7 @@ from resources.logs.moved_rows import moved_rows
 from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
+    StatedActions,
     explained_deliveries,
     given_by_actions,
     left_behind,
@@ -149,12 +150,14 @@ class Inbox:
         with self.warehouse.write(self.stamp) as tx:
             for key, symbols in left_behind(tx.con, source, self._renames(source), mark).items():
                 self.desk.keep(tx)
-                renames = stated_actions(tx.con, self._renames(source)).renames
-                given = given_by_actions(tx.con, source, renames)
-                units = {} if stated else stated_currencies(tx.con, renames)
+                actions = stated_actions(tx.con, self._renames(source))
+                given = given_by_actions(tx.con, source, actions.renames)
+                units = {} if stated else stated_currencies(tx.con, actions.renames)
                 undone = undone_renames(tx.con)
                 try:
-                    deliveries = list(told_on_record(tx.con, source, key, symbols, *given, undone, renames))
+                    deliveries = list(
+                        told_on_record(tx.con, source, key, symbols, *given, undone, actions.renames)
+                    )
                 except DataError as error:  # said each time until it is answered
                     waits = Finding("JUDGED_ON_RECORD", "WARN", str(error), symbol=symbols[0])
                     done.append(Ingested(source, PRICES, key, "ingested", findings=(waits,)))
@@ -162,7 +165,9 @@ class Inbox:
                 for told, path in deliveries:
                     if is_among(told.payload_name, refused):
                         continue
-                    screened = self._screened(tx.con, told, calendar, units) if told.rows.num_rows else told
+                    screened = told
+                    if told.rows.num_rows:
+                        screened = self._screened(tx.con, told, calendar, actions, units)
                     done.append(store_delivery(tx, in_own_currencies(screened, units), path))
         return done
 
@@ -217,9 +222,10 @@ class Inbox:
                     return []
                 self.desk.keep(tx)
                 if calendar and delivery.log == PRICES:
-                    renames = () if stated else stated_actions(tx.con, self._renames(source)).renames
-                    units = {} if stated else stated_currencies(tx.con, renames)
-                    delivery = in_own_currencies(self._screened(tx.con, delivery, calendar, units), units)
+                    actions = stated_actions(tx.con, self._renames(source))
+                    units = {} if stated else stated_currencies(tx.con, actions.renames)
+                    screened = self._screened(tx.con, delivery, calendar, actions, units)
+                    delivery = in_own_currencies(screened, units)
                 if delivery.log == characteristics.LOG:
                     true = load_overrides(self.desk.folder).of(source).releases
                     told = {(entry.symbol, entry.date, entry.code) for entry in true}
@@ -233,19 +239,28 @@ class Inbox:
             return self._take(source, _not_storable(delivery, error), mark)
 
     def _screened(
-        self, con: Connection, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+        self,
+        con: Connection,
+        delivery: Delivery,
+        calendar: Calendar,
+        actions: StatedActions,
+        units: Mapping[str, str],
     ) -> Delivery:
         """The delivery with what is wrong in it set aside; raises FileRejected for one that no check can read."""
         with refusing(delivery.payload_name, delivery.payload_sha256):
-            screened = self._checked(con, delivery, calendar, units)
+            screened = self._checked(con, delivery, calendar, actions, units)
         told = calendar_ends(calendar, delivery)
         return replace(screened, warnings=(*screened.warnings, *told))
 
     def _checked(
-        self, con: Connection, delivery: Delivery, calendar: Calendar, units: Mapping[str, str]
+        self,
+        con: Connection,
+        delivery: Delivery,
+        calendar: Calendar,
+        stated: StatedActions,
+        units: Mapping[str, str],
     ) -> Delivery:
         overrides = load_overrides(self.desk.folder)
-        stated = stated_actions(con, self._renames(delivery.source))
         before = delivery.rows
         rows, told = renamed(before, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))

@@ -78,8 +78,12 @@ def _same_text(text: str, count: int) -> pa.Array:
 def stated_currencies(con: Connection, renames: Iterable[Rename]) -> dict[str, str]:
     """Symbol -> currency, as the securities on record say, also of a name that the share had then."""
     names = segments(renames)
+    # The newest word of a symbol, but of each date where it was of several companies.
     rows = con.execute(
-        "select datediff('day', date '1970-01-01', date), ingest_seq, symbol, currency from securities"
+        "select datediff('day', date '1970-01-01', date), ingest_seq, symbol, currency from securities "
+        "qualify row_number() over (partition by symbol, case when symbol in (select unnest(?::varchar[])) "
+        "then date end order by date desc, ingest_seq desc) = 1",
+        [list(names)],
     ).fetchall()
     told = [
         (present_name(names, symbol, day), day, seq, symbol, currency) for day, seq, symbol, currency in rows
