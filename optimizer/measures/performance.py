@@ -26,12 +26,12 @@ from optimizer.measures.drawdowns import ulcer_index as ulcer_index
 from optimizer.measures.drawdowns import worst_drawdowns as worst_drawdowns
 from optimizer.measures.flows import money_weighted_return as money_weighted_return
 from optimizer.measures.flows import time_weighted_return as time_weighted_return
-from optimizer.measures.moments import ROUNDING
+from optimizer.measures.moments import ROUNDING as ROUNDING
 from optimizer.measures.moments import excess_returns as excess_returns
 from optimizer.measures.moments import kurtosis as kurtosis
 from optimizer.measures.moments import skewness as skewness
 from optimizer.measures.moments import volatility as volatility
-from optimizer.measures.sharpe_ratios import NORMAL
+from optimizer.measures.sharpe_ratios import NORMAL as NORMAL
 from optimizer.measures.sharpe_ratios import SharpeTest as SharpeTest
 from optimizer.measures.sharpe_ratios import deflated_sharpe as deflated_sharpe
 from optimizer.measures.sharpe_ratios import sharpe as sharpe
