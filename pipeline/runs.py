@@ -19,8 +19,7 @@ from resources.accounts.keys import key_of
 from resources.accounts.known import known_portfolios
 from resources.dagster_resources import PAST
 from resources.ledger.record_error import FAILED, FAULT, RecordError
-from resources.logs.calendars import desk_calendar
-from resources.logs.ingest import default_as_of
+from resources.logs.calendars import default_as_of, desk_calendar
 from resources.packs.packs import newest_fresh, newest_revision, pack_id
 from resources.results.queries import portfolios_of
 from resources.settings.configuration import Configuration, load_configuration

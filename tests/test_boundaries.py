@@ -48,8 +48,7 @@ YAML_DOORS = {
     "resources/store/descriptions.py": "our own sentences, by the C build of the SafeLoader",
 }
 DUCKDB_DOORS = {  # file -> what it opens; no reader of another's file may be opened anywhere else
-    "resources/store/duckdb_engine.py": "the live database, and nothing outside its folder",
-    "resources/store/warehouse.py": "the published copy, read-only",
+    "resources/store/duckdb_engine.py": "the live database and its copies, and nothing outside their folder",
     "resources/audit/replay.py": "a scratch warehouse beside a copy",
     "resources/audit/backup.py": "a database that a backup replaces",
 }

@@ -199,7 +199,8 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert [name_of(page) for page in PAGES if page not in seen and page.parent != decisions] == []
 
 
-def test_generated_pages_are_current() -> None:
+def test_generated_pages_are_current(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "docs")
     made = runpy.run_path(str(ROOT / "docs" / "generate.py"))["pages"]()
     stale = [
         name for name, text in made.items() if (ROOT / "docs" / "reference" / name).read_text("utf-8") != text

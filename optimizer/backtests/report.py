@@ -10,8 +10,9 @@ import pandas as pd
 from optimizer.backtests.market import Rows
 from optimizer.backtests.simulation import Account, Fills
 from optimizer.errors import DataError
-from optimizer.measures.performance import NORMAL, deflated_sharpe, money_weighted_return
+from optimizer.measures.flows import money_weighted_return
 from optimizer.measures.return_series import Metrics, benchmark_returns, dated, performance_metrics
+from optimizer.measures.sharpe_ratios import NORMAL, deflated_sharpe
 from optimizer.model.sessions import as_dates, periods_per_year
 from optimizer.typing import Array
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from optimizer.errors import DataError
-from optimizer.measures.performance import ROUNDING, excess_returns
+from optimizer.measures.moments import ROUNDING, excess_returns
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.numerics.counted import counted
 from optimizer.typing import Array

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from optimizer.arguments import typed
-from optimizer.measures.performance import max_drawdown
+from optimizer.measures.drawdowns import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
 from optimizer.model.exposure_types import ExposureType

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 from optimizer import DataError, PolicyError
 from optimizer.errors import meant
 from resources.ledger.atomic_file import write_whole
+from resources.ledger.ledger import Connection
 from resources.ledger.record_error import refuse_no_file
+from resources.logs.recorded_prices import newest_price
 from resources.prices.source import Delivery, Finding
 from resources.settings.configuration import Configuration
 from resources.settings.sources import load_overrides
@@ -90,6 +92,23 @@ def desk_calendar(desk: Configuration, exchange: str, today: date, cache: Path) 
     return load_calendar(exchange, today, cache).without(
         closure.date for closure in stated if closure.exchange == exchange
     )
+
+
+def default_as_of(con: Connection, desk: Configuration, cache: Path, now: datetime) -> date:
+    """The as-of date of a run that names none.
+
+    The newest exchange session already closed where a source is live, else the newest date on record.
+    Raises DataError when there is neither.
+    """
+    enabled = [source for source in desk.sources.sources if source.enabled]
+    live = [source for source in enabled if source.live]
+    if live:
+        today = now.astimezone(UTC).date()
+        return desk_calendar(desk, live[0].exchange, today, cache).last_closed_session(now)
+    newest = newest_price(con, [source.name for source in enabled])
+    if newest is None:
+        raise DataError("no prices are on record: check the sources in sources.yaml, then `packfolio ingest`")
+    return newest
 
 
 def load_calendar(exchange: str, today: date, cache: Path) -> Calendar:

@@ -1,22 +1,19 @@
 """Deliveries into the logs: each payload in one transaction, known ones skipped, bad rows set aside."""
 
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from optimizer import DataError
-from resources.ledger.atomic_file import write_whole
-from resources.ledger.ledger import Connection, Stamp, file_sha256, head
+from resources.ledger.ledger import Connection, Stamp, head
 from resources.logs import characteristics
 from resources.logs.calendars import Calendar, calendar_ends, desk_calendar
+from resources.logs.calendars import default_as_of as default_as_of
 from resources.logs.judged_again import told_on_record
 from resources.logs.moved_rows import moved_rows
-from resources.logs.open_questions import RECENT_PRICES
 from resources.logs.recorded_actions import (
     ACTIONS,
     StatedActions,
@@ -28,13 +25,21 @@ from resources.logs.recorded_actions import (
     tell_unknown_symbols,
     undone_renames,
 )
-from resources.logs.recorded_prices import newest_closes_on_record, no_longer_believed, prices_elsewhere
+from resources.logs.recorded_prices import (
+    newest_closes_on_record,
+    newest_price,
+    no_longer_believed,
+    prices_elsewhere,
+)
 from resources.logs.refused_files import REJECTED, is_among
 from resources.logs.rows_around import rows_around
 from resources.logs.storing import (
-    STILL_SO,
+    NO_VALUES,
     Ingested,
     in_own_currencies,
+    kept_payload,
+    known_deliveries,
+    not_storable,
     stated_currencies,
     store_delivery,
     store_rejection,
@@ -50,7 +55,6 @@ from resources.prices.source import (
     Finding,
     delivered,
     refusing,
-    shown,
     splits_of,
 )  # fmt: skip
 from resources.screening.renames import Rename, renamed
@@ -69,14 +73,6 @@ from resources.settings.sources import (
 from resources.store.warehouse import Warehouse
 
 Progress = Callable[[str], None]
-# What a table or a driver says to values that are none; a disk or a lock that refuses is another matter.
-NO_VALUES = (
-    duckdb.DataError,
-    duckdb.IntegrityError,
-    duckdb.InvalidInputException,
-    UnicodeError,
-    pa.ArrowInvalid,
-)
 
 
 @dataclass(frozen=True)
@@ -129,7 +125,7 @@ class Inbox:
         folders = open_reference(self.desk.sources, self.desk.folder)
         done: list[Ingested] = []
         with self.warehouse.live() as con:
-            known, mark = _known(con, SOURCE), head(con)[0]
+            known, mark = known_deliveries(con, SOURCE), head(con)[0]
         for folder in folders:
             for delivery in delivered(folder, None, None, known.__contains__):
                 progress(f"{SOURCE}: {name_of(delivery)}")
@@ -183,7 +179,7 @@ class Inbox:
         """
         with self.warehouse.live() as con:
             again = explained_deliveries(con, source, self._renames(source))
-            return (_known(con, source) - set(again)).__contains__, head(con)[0], bool(again)
+            return (known_deliveries(con, source) - set(again)).__contains__, head(con)[0], bool(again)
 
     def _unheard_of(self) -> list[Ingested]:
         """Refuses the actions on symbols that nobody knows: asked when all prices are in, told once."""
@@ -230,13 +226,13 @@ class Inbox:
                     true = load_overrides(self.desk.folder).of(source).releases
                     told = {(entry.symbol, entry.date, entry.code) for entry in true}
                     delivery = characteristics.screened(tx.con, delivery, self.today, told)
-                return [store_delivery(tx, delivery, self._payload_path(delivery))]
+                return [store_delivery(tx, delivery, kept_payload(self.warehouse.home, delivery))]
         except FileRejected as refused:  # nothing of it was written: its reasons are, by themselves
             return self._take(source, refused, mark)
         except NO_VALUES as error:
             if isinstance(delivery, FileRejected):
                 raise
-            return self._take(source, _not_storable(delivery, error), mark)
+            return self._take(source, not_storable(delivery, error), mark)
 
     def _screened(
         self,
@@ -288,62 +284,7 @@ class Inbox:
     def _renames(self, source: str) -> tuple[Rename, ...]:
         return load_overrides(self.desk.folder).of(source).present_names()
 
-    def _payload_path(self, delivery: Delivery) -> str:
-        """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
-        if isinstance(delivery.payload, Path):
-            return str(delivery.payload)
-        name = re.sub(r"[^\w.^=-]", "_", delivery.payload_name)  # no part of it may lead elsewhere
-        kept = self.warehouse.home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
-        if not kept.exists() or file_sha256(kept) != delivery.payload_sha256:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(kept, delivery.payload)
-        return str(kept.relative_to(self.warehouse.home))
-
-
-def _not_storable(delivery: Delivery, error: Exception) -> FileRejected:
-    """A delivery whose values no table takes is refused like one that cannot be read."""
-    said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
-    faults = [Finding("NOT_STORABLE", "FAIL", said)]
-    return FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
-
 
 def name_of(delivery: Delivery | FileRejected) -> str:
     """The payload's name."""
     return delivery.payload_name if isinstance(delivery, Delivery) else delivery.name
-
-
-def _known(con: Connection, source: str) -> set[str]:
-    """The keys of a source's deliveries that were read as they are."""
-    rows = con.execute(
-        f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
-    ).fetchall()
-    return {str(row[0]) for row in rows}
-
-
-def newest_price(con: Connection, sources: Iterable[str]) -> date | None:
-    """The newest date of a believed price of the given sources; looked for among the recent rows first."""
-    for where in (RECENT_PRICES, "true"):
-        found = con.execute(
-            f"select max(date) from believed_prices(null) where {where} and source in (select unnest(?))",
-            [list(sources)],
-        ).fetchall()[0][0]
-        if found is not None:
-            return date(found.year, found.month, found.day)
-    return None
-
-
-def default_as_of(con: Connection, desk: Configuration, cache: Path, now: datetime) -> date:
-    """The as-of date of a run that names none.
-
-    The newest exchange session already closed where a source is live, else the newest date on record.
-    Raises DataError when there is neither.
-    """
-    enabled = [source for source in desk.sources.sources if source.enabled]
-    live = [source for source in enabled if source.live]
-    if live:
-        today = now.astimezone(UTC).date()
-        return desk_calendar(desk, live[0].exchange, today, cache).last_closed_session(now)
-    newest = newest_price(con, [source.name for source in enabled])
-    if newest is None:
-        raise DataError("no prices are on record: check the sources in sources.yaml, then `packfolio ingest`")
-    return newest

@@ -1,6 +1,6 @@
 """What the logs say already of the symbols of a delivery: its rows are checked against that."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from functools import cache
 from types import MappingProxyType
@@ -28,6 +28,18 @@ ELSEWHERE = """
     qualify row_number() over (partition by symbol, date order by ingest_seq desc) = 1"""
 Row = dict[str, Any]
 Key = tuple[str, date]
+
+
+def newest_price(con: Connection, sources: Iterable[str]) -> date | None:
+    """The newest date of a believed price of the given sources; looked for among the recent rows first."""
+    for where in (RECENT_PRICES, "true"):
+        found = con.execute(
+            f"select max(date) from believed_prices(null) where {where} and source in (select unnest(?))",
+            [list(sources)],
+        ).fetchall()[0][0]
+        if found is not None:
+            return date(found.year, found.month, found.day)
+    return None
 
 
 def newest_closes_on_record(

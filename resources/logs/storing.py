@@ -1,20 +1,33 @@
 """What becomes of one payload: its rows in the logs, those set aside, its findings, under one ledger row."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from resources.ledger.ledger import Connection, Stamp, append_entry, sha256, written_cells
+from resources.ledger.atomic_file import write_whole
+from resources.ledger.ledger import Connection, Stamp, append_entry, file_sha256, sha256, written_cells
 from resources.logs.appending import ANEW, Appended, append_log
 from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refused_files
 from resources.prices.rows import symbol_codes
-from resources.prices.source import PRICES, Delivery, FileRejected, Finding
+from resources.prices.source import PRICES, Delivery, FileRejected, Finding, shown
 from resources.screening.renames import Rename, present_name, segments
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
+
+# What a table or a driver says to values that are none; a disk or a lock that refuses is another matter.
+NO_VALUES = (
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.InvalidInputException,
+    UnicodeError,
+    pa.ArrowInvalid,
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,14 @@ STILL_SO = f"""not exists (select 1 from ingests l where l.source = i.source and
     l.ingest_seq > i.ingest_seq and not ends_with(l.delivery_key, '{ON_RECORD}'))"""
 
 
+def known_deliveries(con: Connection, source: str) -> set[str]:
+    """The keys of a source's deliveries that were read as they are."""
+    rows = con.execute(
+        f"select delivery_key from ingests i where source = ? and {STILL_SO}", [source]
+    ).fetchall()
+    return {str(row[0]) for row in rows}
+
+
 def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     """Whether another process took a delivery after the ledger row `mark`: it is accepted once."""
     found = con.execute(
@@ -122,6 +143,18 @@ def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
         [source, key, mark],
     )
     return bool(found.fetchall())
+
+
+def kept_payload(home: Path, delivery: Delivery) -> str:
+    """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
+    if isinstance(delivery.payload, Path):
+        return str(delivery.payload)
+    name = re.sub(r"[^\w.^=-]", "_", delivery.payload_name)  # no part of it may lead elsewhere
+    kept = home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
+    if not kept.exists() or file_sha256(kept) != delivery.payload_sha256:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, delivery.payload)
+    return str(kept.relative_to(home))
 
 
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
@@ -161,6 +194,13 @@ def store_rejection(tx: Transaction, source: str, refused: FileRejected) -> Inge
         said, findings = str(refused), refused.findings
         record_status(tx, source, refused.log, refused.name, refused.payload_sha256, REJECTED, said, findings)
     return outcome
+
+
+def not_storable(delivery: Delivery, error: Exception) -> FileRejected:
+    """A delivery whose values no table takes is refused like one that cannot be read."""
+    said = f"the log takes no such values ({shown(str(error))}); correct them, and send it again"
+    faults = [Finding("NOT_STORABLE", "FAIL", said)]
+    return FileRejected(delivery.payload_name, faults, delivery.payload_sha256, delivery.log)
 
 
 def record_status(

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import local
 from typing import TYPE_CHECKING
-
-import duckdb
 
 from optimizer import DataError
 from resources.ledger import ledger
-from resources.ledger.anchor_lines import BEGUN, CHECKPOINT, COMMIT, INTENT, PUBLISHED
+from resources.ledger.anchor_lines import PUBLISHED
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
-from resources.ledger.ledger import Connection, Stamp, file_sha256
-from resources.ledger.ledger_tree import Head, LedgerTree
-from resources.ledger.record_error import refuse_no_file, refuse_no_folder
-from resources.ledger.signatures import signed, signing_key
-from resources.store.continuity import (
-    refuse_another,
-    refuse_earlier_clock,
-    refuse_lost,
-    refuse_planted,
-    unlike_anchor,
-)
-from resources.store.duckdb_engine import attached, connected, cursor_of, damage_told, logs_of, refuse_cut
-from resources.store.file_lock import held, shared_lock
+from resources.ledger.ledger import Connection, file_sha256
+from resources.ledger.ledger_tree import Head
+from resources.ledger.record_error import refuse_no_file
+from resources.store.continuity import unlike_anchor
+from resources.store.duckdb_engine import attached, connected, damage_told, logs_of, refuse_cut
+from resources.store.file_lock import shared_lock
+from resources.store.live_database import LOCK_SECONDS as LOCK_SECONDS
+from resources.store.live_database import LiveDatabase, utc_now
 from resources.store.published_copy import end_cut, keep_evidence
 from resources.store.schema import VERSION, prepare_schema, refuse_newer, schema_version
-from resources.store.transaction import Transaction
+from resources.store.transaction import Transaction as Transaction
 
 if TYPE_CHECKING:
     import pandas as pd
-LOCK_SECONDS = 120.0
-FOLDERS = ("cache", "evidence", "payloads")  # of the home, beside the warehouse
 LOST_COPY = "move that away: `packfolio ingest` publishes the true state again"
 
 
@@ -53,143 +41,8 @@ class Look:
     unlike: str | None
 
 
-class Warehouse:
-    """The warehouse of one home folder.
-
-    home     folder of `warehouse.duckdb`, its published copy and its lock
-    anchor   file outside the database that remembers (count, head hash) of the ledger after each commit
-    connect  opens a database file read-write until the end of the block
-    scratch  holds a part of another ledger, of which no tree can be made: nothing of it is ever proved
-    """
-
-    def __init__(
-        self,
-        home: Path,
-        anchor: Path | None = None,
-        connect: Callable[[Path], AbstractContextManager[Connection]] = attached,
-        *,
-        scratch: bool = False,
-    ) -> None:
-        self.home = home
-        self.path = home / "warehouse.duckdb"
-        self.published = home / "published.duckdb"
-        self.anchor = anchor or home / "anchors.jsonl"
-        self.tree = LedgerTree(home / "ledger.tree")
-        self.scratch = scratch
-        self._connect = connect
-
-    @contextmanager
-    def live(self) -> Iterator[Connection]:
-        """The live database, for the pipeline's own short reads; waits for the writer before it.
-
-        Raises RecordError for a warehouse that is lost, damaged, tampered with, or not the one that the anchor
-        remembers.
-        """
-        if self.path in _KEPT.open:
-            with damage_told(self.path), cursor_of(_KEPT.open[self.path].con) as con:
-                refuse_another(con, self.path, read_end(self.anchor))
-                yield con
-            return
-        with self._locked(), self._opened(read_end(self.anchor)) as con:
-            yield con
-
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Until the end of the block, or a publish, all looks and writes of this thread share one opening.
-
-        Each of them still asks the anchor. Other writers, and who proves, wait meanwhile: it is for seconds. Readers
-        have their copy.
-        """
-        with ExitStack() as opened:
-            _KEPT.open[self.path] = _Open(opened.enter_context(self.live()), opened)
-            opened.callback(_KEPT.open.pop, self.path)
-            yield
-
-    @contextmanager
-    def disputed(self) -> Iterator[Connection]:
-        """The live database, whatever the anchor remembers: for those who restore it, or accept it as it is."""
-        with self._locked(), self._opened(None) as con:
-            yield con
-
-    @contextmanager
-    def _opened(self, anchors: Anchors | None) -> Iterator[Connection]:
-        """The database, looked at before it is used, in the schema of this release; called with the lock held."""
-        refuse_lost(self.path, self.published, anchors)
-        ours = _UNTOUCHED.get(self.path, ()) == _state(self.path)
-        try:
-            with damage_told(self.path), self._connect(self.path) as con:
-                con.execute("set python_enable_replacements = false")
-                con.execute("set preserve_insertion_order = true")
-                if not ours:  # nobody but this process has written since it looked
-                    refuse_cut(con, self.path, self.path)
-                if anchors is not None and not self.scratch:
-                    refuse_another(con, self.path, anchors)
-                if prepare_schema(con, str(self.path), partial(self._announce, con)):
-                    self._settle(ledger.head(con), _now())
-                if not ours:
-                    refuse_planted(con, self.path)
-                ours = True
-                yield con
-        finally:
-            if ours:
-                _UNTOUCHED[self.path] = _state(self.path)
-
-    def refuse_none(self, anchors: Anchors | None = None) -> None:
-        """Raises RecordError for a warehouse that is lost, DataError where there never was one."""
-        refuse_lost(self.path, self.published, read_anchors(self.anchor) if anchors is None else anchors)
-        if not self.path.exists():
-            raise DataError(f"there is no {self.path} yet: run `packfolio run` first, or set PACKFOLIO_HOME")
-
-    def _locked(self) -> AbstractContextManager[None]:
-        """Keeps other processes and threads out of the live database; waits for the one before."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        for name in FOLDERS:
-            refuse_no_folder(self.home / name)
-        return held(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
-
-    @contextmanager
-    def write(self, stamp: Stamp) -> Iterator[Transaction]:
-        """One transaction: commits at the end of the block, rolls back when it raises.
-
-        The anchor is told before the commit what the ledger is about to be, and after it that it is so: between the
-        two a kill leaves a ledger that the anchor knows either way, and no other one passes for it.
-        """
-        signed({}, signing_key())  # a key that cannot be read must show before anything is written
-        with self.live() as con:
-            before = ledger.head(con)
-            refuse_earlier_clock(con, stamp.at)
-            con.execute("begin")
-            try:
-                yield Transaction(con, stamp)
-                after = ledger.head(con)
-                if after != before:
-                    self._announce(con, before, after, stamp.at)
-                con.execute("commit")
-            except BaseException:
-                with suppress(duckdb.TransactionException):  # a commit that failed has rolled back already
-                    con.execute("rollback")
-                raise
-            if after != before:
-                self._settle(after, stamp.at)
-
-    def _announce(self, con: Connection, before: Head, after: Head, at: datetime) -> None:
-        """Tell the anchor which commit comes next, with the root of the ledger's tree after it."""
-        self._settle(before, at)
-        rooted = {} if self.scratch else {"root": self.tree.grow(con, before, after)}
-        append_line(self.anchor, INTENT, *after, at, rooted)
-
-    def _settle(self, head: Head, at: datetime) -> None:
-        """Tell the anchor what it does not know yet: a commit whose process was killed, or where it begins."""
-        anchors = read_end(self.anchor)
-        if anchors.pending and anchors.pending.state == head:
-            append_line(self.anchor, COMMIT, *head, at, anchors.pending.rooted, after=anchors)
-        elif head[0] and (anchors.settled is None or anchors.settled.state != head):
-            append_line(self.anchor, BEGUN, *head, at, after=anchors)
-
-    def state_root(self, at: datetime) -> None:
-        """A line of the anchor with the root of the ledger's tree, for a ledger whose lines have none yet."""
-        with self._locked(), self._opened(read_end(self.anchor)) as con:
-            self._tell(con, CHECKPOINT, at, {"root": self.tree.grow(con)})
+class Warehouse(LiveDatabase):
+    """The warehouse of one home folder: its live database, and the copies that are made of it."""
 
     def publish(self) -> Path:
         """Replace the published copy by the present state, atomically; open readers keep what they have.
@@ -199,8 +52,7 @@ class Warehouse:
         Raises RecordError as `live` does: a good copy is never replaced by a warehouse that is not to be believed.
         """
         fresh = self.home / "published.tmp"
-        if self.path in _KEPT.open:
-            _KEPT.open[self.path].until.close()  # a file is copied when it is closed
+        self._close_kept()
         for place in (self.published, *logs_of(self.published)):
             refuse_no_file(place, LOST_COPY)
         refuse_no_file(fresh, "move that away, it is made again")
@@ -210,12 +62,12 @@ class Warehouse:
                 return self.published
             try:
                 head = self._copied(fresh)
-                self._settle(head, _now())
+                self._settle(head, utc_now())
                 digest, anchors = file_sha256(fresh), read_anchors(self.anchor)
                 known = anchors.published
-                keep_evidence(self.published, self.anchor, anchors, head, _now())
+                keep_evidence(self.published, self.anchor, anchors, head, utc_now())
                 if not known or known[-1].told["sha256"] != digest:
-                    append_line(self.anchor, PUBLISHED, *head, _now(), {"sha256": digest})
+                    append_line(self.anchor, PUBLISHED, *head, utc_now(), {"sha256": digest})
             except OSError:
                 fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
                 raise
@@ -233,23 +85,6 @@ class Warehouse:
         with self._opened(anchors) as con:
             head = ledger.head(con)
         return last.state == head and file_sha256(self.published) == last.told["sha256"]
-
-    def tell_anchor(self, kind: str, told: Mapping[str, str], new_key: Path | None = None) -> int:
-        """Write a line about something else than a commit, such as a key; gives its number.
-
-        Raises RecordError as `live` does.
-        """
-        with self._locked(), self._opened(read_end(self.anchor)) as con:
-            self._tell(con, kind, _now(), told, new_key)
-        return read_end(self.anchor).size
-
-    def _tell(
-        self, con: Connection, kind: str, at: datetime, told: Mapping[str, str], new_key: Path | None = None
-    ) -> None:
-        """A line of the anchor on the ledger as it is."""
-        head = ledger.head(con)
-        self._settle(head, at)
-        append_line(self.anchor, kind, *head, at, told, new_key=new_key)
 
     def copy(self, target: Path, anchor: Path) -> Head:
         """Copy the present state to `target`, and the anchor as of then; gives (count, head) of its ledger.
@@ -339,37 +174,6 @@ class Warehouse:
                 con.close()
                 raise
             return con
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A database that is kept open, and what closes it."""
-
-    con: Connection
-    until: ExitStack
-
-
-class _Kept(local):
-    """What each thread keeps open, by the path."""
-
-    def __init__(self) -> None:
-        self.open: dict[Path, _Open] = {}
-
-
-_KEPT = _Kept()
-State = tuple[tuple[int, int, int], ...]
-_UNTOUCHED: dict[Path, State] = {}  # the files as this process left them
-
-
-def _state(path: Path) -> State:
-    """What changes with every write to a database file or to its log of unfinished writes."""
-    parts = (path, path.with_name(path.name + ".wal"))
-    found = [part.stat() for part in parts if part.exists()]
-    return tuple((each.st_ino, each.st_ctime_ns, each.st_size) for each in found)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def frame(con: Connection, sql: str, params: list[object] | None = None) -> pd.DataFrame:

@@ -28,9 +28,10 @@ from resources.ledger.tables import LOGS, OF_PORTFOLIOS, OUTPUTS
 from resources.logs.appending import append_log
 from resources.packs.packs import Pack, cut_pack
 from resources.screening.pack_checks import CheckLimits
-from resources.store import warehouse
+from resources.store import live_database
 from resources.store.duckdb_engine import NAME, attached, attached_to, connected
-from resources.store.warehouse import Transaction, Warehouse
+from resources.store.transaction import Transaction
+from resources.store.warehouse import Warehouse
 
 STAMP = Stamp("run-1", datetime(2024, 1, 5, 22, tzinfo=UTC).replace(tzinfo=None), "0.1.0+test", "c0ffee")
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
@@ -164,7 +165,7 @@ def copied(build: Callable[[Path], object], home: Path, connect: Connect = attac
     """What `build` makes of a home, made once by this process; known to it as it stands, as if it wrote it last."""
     shutil.copytree(_original(build), home, dirs_exist_ok=True)
     made = Warehouse(home, connect=connect)
-    warehouse._UNTOUCHED[made.path] = warehouse._state(made.path)
+    live_database._UNTOUCHED[made.path] = live_database._state(made.path)
     return made
 
 
@@ -199,12 +200,12 @@ _SPARE: list[Connection] = []
 
 def _free(path: Path) -> None:
     """Detached, a file is known to its warehouse as it then stands, if it was before."""
-    known = warehouse._UNTOUCHED.get(path) == warehouse._state(path)
+    known = live_database._UNTOUCHED.get(path) == live_database._state(path)
     engine, stack, _ = _OPEN.pop(path)
     stack.close()
     _SPARE.append(engine)
     if known:
-        warehouse._UNTOUCHED[path] = warehouse._state(path)
+        live_database._UNTOUCHED[path] = live_database._state(path)
 
 
 def close_kept() -> None:

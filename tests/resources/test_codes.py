@@ -18,6 +18,7 @@ PLACES = [
     *(ROOT / "resources/prices").rglob("*.py"),
     *(ROOT / "resources/screening").rglob("*.py"),
     ROOT / "resources/logs/ingest.py",
+    ROOT / "resources/logs/storing.py",
     ROOT / "resources/logs/judged_again.py",
     ROOT / "resources/logs/recorded_actions.py",
     ROOT / "resources/logs/calendars.py",

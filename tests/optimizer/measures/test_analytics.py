@@ -19,6 +19,7 @@ from optimizer import (
 from optimizer import performance as p
 from optimizer.measures.attribution import contributions, group_sums
 from optimizer.measures.return_series import monthly_table
+from optimizer.measures.sharpe_ratios import _expected_maximum
 
 DAYS = pd.bdate_range("2020-01-01", periods=300)
 
@@ -85,7 +86,7 @@ def test_sharpe_interval_and_deflation():
 def test_deflated_sharpe_of_the_published_example():
     """Bailey & Lopez de Prado 2014: SR 2.5, T 1250, skew -3, kurtosis 10, 100 trials, variance .5: 0.9004"""
     one, error_trials = 2.5 / np.sqrt(250), np.sqrt(0.5 / 250)
-    best = error_trials * p._expected_maximum(100)
+    best = error_trials * _expected_maximum(100)
     assert best == pytest.approx(0.1132, abs=5e-5)
     error = np.sqrt((1 + 3 * one + (10 - 1) / 4 * one**2) / 1249)
     assert p.NORMAL.cdf((one - best) / error) == pytest.approx(0.9004, abs=5e-5)

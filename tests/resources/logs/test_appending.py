@@ -16,7 +16,7 @@ from optimizer import DataError
 from resources.logs import appending
 from resources.logs.appending import Appended, append_log, root_hash
 from resources.store.schema import create_schema
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from inbox_desk import ACTIONS, FIRST, HEADER, TODAY, Desk, newest
 
 from resources.ledger.ledger import Stamp
 from resources.logs.ingest import Inbox, default_as_of
-from resources.logs.storing import Ingested
+from resources.logs.storing import Ingested, kept_payload
 from resources.settings.configuration import load_configuration
 
 
@@ -165,14 +165,12 @@ def test_a_delivery_that_another_ingest_takes_meanwhile_is_taken_once(desk: Desk
 
 
 def test_a_kept_payload_is_believed_by_its_hash(desk: Desk) -> None:
-    raw, kept = b"downloaded", desk.folder / "home" / "payloads"
+    raw, home = b"downloaded", desk.folder / "home"
     delivery: Any = SimpleNamespace(payload=raw, payload_sha256=sha256(raw).hexdigest(), payload_name="a.csv")
-    stamp = Stamp("run", datetime(2024, 3, 1, 22, tzinfo=UTC).replace(tzinfo=None), "code", "config")
-    inbox = Inbox(desk.warehouse, load_configuration(desk.folder / "config"), stamp, TODAY)
-    place = desk.folder / "home" / inbox._payload_path(delivery)
-    assert place.parent == kept and place.read_bytes() == raw
+    place = home / kept_payload(home, delivery)
+    assert place.parent == home / "payloads" and place.read_bytes() == raw
     place.write_bytes(b"replaced")
-    assert desk.folder / "home" / inbox._payload_path(delivery) == place
+    assert home / kept_payload(home, delivery) == place
     assert place.read_bytes() == raw
 
 

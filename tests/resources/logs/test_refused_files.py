@@ -22,7 +22,7 @@ from resources.packs.packs import watermark
 from resources.prices.source import Delivery
 from resources.screening.screen import screen
 from resources.settings.configuration import load_configuration
-from resources.store.warehouse import Transaction
+from resources.store.transaction import Transaction
 
 
 def test_an_action_on_a_symbol_that_nobody_knows_is_told_once_with_the_nearest(desk: Desk) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bench import DAYS, STAMP, ingest, new_warehouse, price_rows, staying_open
 
 from resources.ledger.ledger import Connection
-from resources.logs.ingest import newest_price
+from resources.logs.recorded_prices import newest_price
 from resources.packs.delistings import gone_symbols
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, cut_pack

@@ -12,15 +12,15 @@ import duckdb
 import pytest
 from bench import STAMP, cut, fill, ingest, price_rows
 
-import resources.store.warehouse as door
 from resources.audit import verification
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.verification import check_published, verify_home
 from resources.dagster_resources import PublishedResource
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
-from resources.ledger.anchors import read_anchors
+from resources.ledger.anchors import append_line, read_anchors
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import RecordError, exit_status
+from resources.store import live_database
 from resources.store.continuity import NO_ANCHOR
 from resources.store.warehouse import Warehouse
 
@@ -204,7 +204,7 @@ def test_a_run_killed_around_its_commit_goes_on(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """Between its two lines of the anchor a ledger is known either way; nothing is refused, and nothing is a fault."""
-    real = door.append_line
+    real = append_line
 
     def killed(path: Path, kind: str, *told: object, **more: object) -> None:
         if kind == (COMMIT if moment == "after the commit" else "never"):
@@ -213,7 +213,7 @@ def test_a_run_killed_around_its_commit_goes_on(
         if kind == INTENT and moment == "before the commit":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(door, "append_line", killed)
+    monkeypatch.setattr(live_database, "append_line", killed)
     with pytest.raises(KeyboardInterrupt):
         write(warehouse, 101.0)
     monkeypatch.undo()
@@ -232,9 +232,7 @@ def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse
     put_back(warehouse)
     anchors = read_anchors(warehouse.anchor)
     first = next(line for line in anchors.lines if line.kind == COMMIT)
-    door.append_line(
-        warehouse.anchor, ACCEPTED, *first.state, STAMP.at, {"accepted": "trust me"}, after=anchors
-    )
+    append_line(warehouse.anchor, ACCEPTED, *first.state, STAMP.at, {"accepted": "trust me"}, after=anchors)
     report = verify_home(warehouse)
     assert "accepts a break (trust me) that the ledger knows nothing of" in str(report.faults[0])
 
@@ -410,8 +408,8 @@ def test_publishing_what_is_published_adds_no_line(warehouse: Warehouse) -> None
 def test_verification_needs_no_right_to_write(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for an auditor who may only read: whoever runs this test may be root, so the right itself is asked for."""
     before = {path: path.read_bytes() for path in warehouse.home.rglob("*") if path.is_file()}
-    monkeypatch.setattr(door.os, "access", lambda place, how: False)
-    monkeypatch.setattr(door, "held", None)
+    monkeypatch.setattr(os, "access", lambda place, how: False)
+    monkeypatch.setattr(live_database, "held", None)
     assert verify_home(warehouse).faults == []
     assert {path: path.read_bytes() for path in warehouse.home.rglob("*") if path.is_file()} == before
 

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from bench import BOOK, STAMP, fill
 
-import resources.store.warehouse as door
 from optimizer import DataError
 from resources.audit.backup import accept_break
 from resources.audit.verification import verify
@@ -24,6 +23,7 @@ from resources.ledger.anchor_lines import COMMIT, INTENT
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import GENESIS, Connection, head, latest
 from resources.ledger.record_error import RecordError
+from resources.store import live_database
 from resources.store.duckdb_engine import attached
 from resources.store.warehouse import Warehouse
 
@@ -174,7 +174,7 @@ def test_a_lock_that_is_held_too_long_is_said(warehouse: Warehouse, monkeypatch:
     holder = context.Process(target=hold, args=(warehouse.home, ready, done))
     holder.start()
     assert ready.wait(20)
-    monkeypatch.setattr(door, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(live_database, "LOCK_SECONDS", 0.05)
     try:
         with pytest.raises(DataError, match="locked by another process"), warehouse.live():
             pass
@@ -219,7 +219,7 @@ def test_what_is_kept_open_is_opened_once_and_each_look_and_write_still_asks_the
 def test_what_is_kept_open_keeps_others_out_until_it_is_published(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(live_database, "LOCK_SECONDS", 0.05)
 
     def read() -> list[tuple[object, ...]]:
         with ThreadPoolExecutor(1) as other:  # as another process does: it waits for the lock
