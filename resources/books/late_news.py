@@ -63,7 +63,9 @@ class News:
         names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
         # From there an eve is brought through what rows tell.
         start, _ = self._day_before(first) or (first, "")
-        panels = [read_panel(self.con, pack, names, start) for pack in (self.previous, self.pack)]
+        panels = [
+            read_panel(self.con, pack, names, start, ended=True) for pack in (self.previous, self.pack)
+        ]
         was, now = (
             self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
             for pack, panel in zip((self.previous, self.pack), panels, strict=True)
@@ -155,7 +157,9 @@ class News:
     def _market(self, *actions: CorporateAction | None) -> Market:
         """As in `market_of`, of the first closes after an action of whatever age."""
         days = [action.day for action in actions if action is not None]
-        panel = read_panel(self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN)
+        panel = read_panel(
+            self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN, ended=True
+        )
         return market_of(self.con, self.pack, panel, self.base)
 
     def _withdrawn(self, action: CorporateAction) -> bool:
@@ -244,7 +248,9 @@ class News:
         if not self._told_since(at.as_of):
             return items
         names = sorted({item.symbol for item in items})
-        seen, panel = (read_panel(self.con, one, names, at.as_of - LOOK_BACK) for one in (at, self.previous))
+        seen, panel = (
+            read_panel(self.con, one, names, at.as_of - LOOK_BACK, ended=True) for one in (at, self.previous)
+        )
         units, market = unit_changes(seen, panel), market_of(self.con, self.previous, panel, self.base)
         then = replace(self, pack=self.previous, previous=at, since=acted, units=units, of_eve=True)
         return then.changes(Carried(items), market).items

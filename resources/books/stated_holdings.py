@@ -46,7 +46,7 @@ class Since:
         """Asked once for all that hold one of the symbols since a day."""
         stated = actions_on_record(con, pack, symbols, held=day)
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
-        panel = read_panel(con, pack, names, day + timedelta(days=1))
+        panel = read_panel(con, pack, names, day + timedelta(days=1), ended=True)
         since = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
         seen = in_effect(since, panel)
         units, open_ = _units(con, pack, list(symbols), day)

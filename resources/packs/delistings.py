@@ -170,10 +170,16 @@ def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
 
 
+def taken_over(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, date]:
+    """Symbol -> from when on it is that of the company which has it now, where it is priced after another has ended."""
+    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever_ended(con) else []
+    return _taken_over(con, pack, stated, symbols)
+
+
 def _taken_over(
     con: Connection, pack: Seen, stated: Sequence[tuple[Any, ...]], symbols: Iterable[str]
 ) -> dict[str, date]:
-    """Symbol -> from when on it is that of the company which has it now, where it is priced after another has ended."""
+    """`taken_over` of what is `stated`."""
     wanted = set(symbols)
     ends = [row for row in stated if row[0] in wanted and row[1] <= pack.as_of and row[2] in ENDS]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}

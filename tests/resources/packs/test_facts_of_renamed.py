@@ -11,7 +11,7 @@ from bench import STAMP, ingest
 from book_chain import DAYS, Chain, book_file
 
 from resources.packs.dated_facts import known_caps, known_characteristics, newest_caps, stated_sectors
-from resources.packs.pack_prices import newest_facts
+from resources.packs.pack_prices import newest_facts, read_panel
 from resources.results.factor_models import classified
 
 NEW = DAYS[10]
@@ -43,6 +43,9 @@ def test_facts_of_a_company_that_ended_do_not_count_for_the_next_under_its_ticke
         assert newest_facts(con, pack, "securities", ["sector"], [name])["sector"] == {}
         assert stated_sectors(con, pack, [name]).empty
         assert known_characteristics(con, pack, [name], [LONG_AGO, NEW, LATER]) == {}
+        if not late:
+            assert read_panel(con, pack, [name], EVE).dates[0] == DAYS[11]  # nor do its prices
+            assert read_panel(con, pack, [name], EVE, ended=True).dates[0] == EVE  # but for who held it
     _state(desk, [("OLD", LATER - timedelta(days=1), 5e9, "health")])
     pack = desk.cut(DAYS[-1], "other facts")
     with desk.warehouse.live() as con:
