@@ -23,11 +23,12 @@ from resources.books.pack_actions import (
     became_by,
     market_of,
 )
-from resources.books.restated_units import LOOK_BACK, unit_changes
+from resources.books.restated_units import LOOK_BACK, on_other_basis, retold, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since, linked
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
+from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
 CASH = ("dividend", "special_dividend")
@@ -63,12 +64,20 @@ class News:
         names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
         # From there an eve is brought through what rows tell.
         start, _ = self._day_before(first) or (first, "")
-        panels = [
+        seen, panel = (
             read_panel(self.con, pack, names, start, ended=True) for pack in (self.previous, self.pack)
-        ]
+        )
+        other = on_other_basis(seen, panel)
+        units = {symbol: ratio for symbol, ratio in self.units.items() if symbol not in other}
+        return replace(self, units=units)._compared(book, market, names, seen, retold(seen, panel))
+
+    def _compared(
+        self, book: Carried, market: Market, names: Sequence[str], seen: Panel, panel: Panel
+    ) -> Carried:
+        """The book after what the rows of both packs, on one basis, and the actions on record tell otherwise now."""
         was, now = (
-            self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
-            for pack, panel in zip((self.previous, self.pack), panels, strict=True)
+            self._known(actions_seen(actions_on_record(self.con, pack, names), rows))
+            for pack, rows in ((self.previous, seen), (self.pack, panel))
         )
         changed = [key for key in {*was, *now} if was.get(key) != now.get(key)]
         # The latest first: what comes after an action is in the book already, what came before it is not yet.
@@ -86,7 +95,7 @@ class News:
                 exchanged = {one.symbol for one in own} & {one.new_symbol for one in own}
                 book = self._exchanged(book, own, was, now) if exchanged else self._ended(book, own, now)
         fills = Fills(self.con, self.previous, self.portfolio_id, self.units)
-        return fills.corrected(book, panels[0], panels[1], market)
+        return fills.corrected(book, seen, panel, market)
 
     def _ever_held(self) -> list[str]:
         found = self.con.execute(
