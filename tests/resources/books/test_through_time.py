@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from book_chain import DAYS, Chain, book_file, cash, flat, shares
+from book_chain import DAYS, Chain, book_file, cash, close_rows, flat, shares
 from draws import some
 
 from resources.audit.restatements import book_news
@@ -161,6 +161,24 @@ def _paid_by(basis: str) -> dict[str, dict[date, float]]:
     """What rows state of it beside the closes."""
     paid = {} if basis == "total_return" else {"dividend": {D4: 2.0}}
     return paid | ({"split": {D3: 2.0}} if basis == "as_traded" else {})
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_split_that_only_the_source_before_told_is_not_lost_where_adjusted_closes_take_over(
+    tmp_path: Path, mode: str
+) -> None:
+    """Of a book counted before the split; its first pack, of a paper book, comes after the seam."""
+    book = chain(tmp_path, HELD.replace("300", "10"), mode=mode)
+    book.sources = ("feed", "second")
+    closes = {day: 100.0 if day < DAYS[5] else 50.0 for day in DAYS[:11]}
+    book.prices("AAA", closes, split={DAYS[5]: 2.0})
+    if mode == "live":
+        assert shares(book.day(DAYS[10]))["AAA"] == 20
+    second = close_rows("AAA", upto(flat(50.0), DAYS[18]), basis="split_adjusted")
+    book.deliver([row | {"source": "second"} for row in second])
+    found = book.day(DAYS[18])
+    assert shares(found)["AAA"] == 20
+    assert "AAA split of 2024-01-07: 2: 10 AAA became 20" in found.holdings.adjustments[0].note
 
 
 def test_a_dividend_that_only_the_history_on_another_basis_tells_is_paid(tmp_path: Path) -> None:
