@@ -80,23 +80,27 @@ def retold(seen: Panel, panel: Panel) -> Panel:
     changed = on_other_basis(seen, panel)
     if not changed:
         return panel
-    own = [panel.places[symbol] for symbol in changed]
     dates = sorted({*seen.dates, *panel.dates})
-    was, now = ([dates.index(day) for day in one.dates] for one in (seen, panel))
-    told, units, basis = {}, list(panel.currency), list(panel.basis)
+    at = {day: row for row, day in enumerate(dates)}
+    was, now = ([at[day] for day in one.dates] for one in (seen, panel))
+    told, units, basis = dict[str, Array](), list(panel.currency), list(panel.basis)
     for name in ("close", "dividend", "split"):
         told[name] = np.full((len(dates), len(panel.symbols)), np.nan)
         told[name][now] = getattr(panel, name)
-    close, paid = told["close"].copy(), told["dividend"].copy()
-    for column in own:
+    close, dividend = told["close"], told["dividend"]
+    for column in sorted(panel.places[symbol] for symbol in changed):
+        paid = dividend[:, column] / close[:, column]
         for name, values in told.items():
             values[:, column] = np.nan
             values[was, column] = getattr(seen, name)[:, column]
         if "total_return" not in (seen.basis[column], panel.basis[column]):
-            more = (paid[:, column] > 0) & (told["dividend"][:, column] == 0)
-            told["dividend"][more, column] = (paid * told["close"] / close)[more, column]
+            more = (paid > 0) & (dividend[:, column] == 0)
+            dividend[more, column] = (paid * close[:, column])[more]
         units[column], basis[column] = seen.currency[column], seen.basis[column]
-    return replace(panel, dates=tuple(dates), **told, currency=tuple(units), basis=tuple(basis), in_kind=None)
+    return replace(
+        panel, dates=tuple(dates), close=close, dividend=dividend, split=told["split"], currency=tuple(units),
+        basis=tuple(basis), in_kind=None,
+    )  # fmt: skip
 
 
 def apply_units(book: Carried, units: Mapping[str, Fraction], panel: Panel, day: date) -> Carried:
