@@ -162,11 +162,15 @@ def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[
         begun[symbol] = max(day, begun.get(symbol, day))
     rows = [(symbol, begun.get(symbol, date.min), date.max, symbol) for symbol in symbols]
     wanted = set(symbols)
+    ended: dict[str, list[date]] = {}
+    for symbol, day, kind, *_ in stated:
+        if kind in ENDS:
+            ended.setdefault(symbol, []).append(day)
     for old, parts in names.items():
-        ended = [row[1] for row in stated if row[0] == old and row[2] in ENDS]
         for part in (part for part in parts if part.name in wanted):
             since, until = _day(part.since), _day(part.until)
-            rows.append((old, max([since, *(day for day in ended if day < until)]), until, part.name))
+            before = [day for day in ended.get(old, ()) if day < until]
+            rows.append((old, max([since, *before]), until, part.name))
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
 
 
