@@ -23,11 +23,12 @@ from resources.books.pack_actions import (
     became_by,
     market_of,
 )
-from resources.books.restated_units import LOOK_BACK, unit_changes
+from resources.books.restated_units import LOOK_BACK, on_other_basis, retold, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since, linked
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
+from resources.packs.panels import Panel
 from resources.packs.spin_offs import WITHIN
 
 CASH = ("dividend", "special_dividend")
@@ -63,10 +64,20 @@ class News:
         names = sorted({*names, *(action.new_symbol for action in stated if action.new_symbol)})
         # From there an eve is brought through what rows tell.
         start, _ = self._day_before(first) or (first, "")
-        panels = [read_panel(self.con, pack, names, start) for pack in (self.previous, self.pack)]
+        seen, panel = (
+            read_panel(self.con, pack, names, start, ended=True) for pack in (self.previous, self.pack)
+        )
+        other = on_other_basis(seen, panel)
+        units = {symbol: ratio for symbol, ratio in self.units.items() if symbol not in other}
+        return replace(self, units=units)._compared(book, market, names, seen, retold(seen, panel))
+
+    def _compared(
+        self, book: Carried, market: Market, names: Sequence[str], seen: Panel, panel: Panel
+    ) -> Carried:
+        """The book after what the rows of both packs, on one basis, and the actions on record tell otherwise now."""
         was, now = (
-            self._known(actions_seen(actions_on_record(self.con, pack, names), panel))
-            for pack, panel in zip((self.previous, self.pack), panels, strict=True)
+            self._known(actions_seen(actions_on_record(self.con, pack, names), rows))
+            for pack, rows in ((self.previous, seen), (self.pack, panel))
         )
         changed = [key for key in {*was, *now} if was.get(key) != now.get(key)]
         # The latest first: what comes after an action is in the book already, what came before it is not yet.
@@ -84,7 +95,7 @@ class News:
                 exchanged = {one.symbol for one in own} & {one.new_symbol for one in own}
                 book = self._exchanged(book, own, was, now) if exchanged else self._ended(book, own, now)
         fills = Fills(self.con, self.previous, self.portfolio_id, self.units)
-        return fills.corrected(book, panels[0], panels[1], market)
+        return fills.corrected(book, seen, panel, market)
 
     def _ever_held(self) -> list[str]:
         found = self.con.execute(
@@ -155,7 +166,9 @@ class News:
     def _market(self, *actions: CorporateAction | None) -> Market:
         """As in `market_of`, of the first closes after an action of whatever age."""
         days = [action.day for action in actions if action is not None]
-        panel = read_panel(self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN)
+        panel = read_panel(
+            self.con, self.pack, sorted(_named(*actions)), min(days), max(days) + WITHIN, ended=True
+        )
         return market_of(self.con, self.pack, panel, self.base)
 
     def _withdrawn(self, action: CorporateAction) -> bool:
@@ -244,7 +257,9 @@ class News:
         if not self._told_since(at.as_of):
             return items
         names = sorted({item.symbol for item in items})
-        seen, panel = (read_panel(self.con, one, names, at.as_of - LOOK_BACK) for one in (at, self.previous))
+        seen, panel = (
+            read_panel(self.con, one, names, at.as_of - LOOK_BACK, ended=True) for one in (at, self.previous)
+        )
         units, market = unit_changes(seen, panel), market_of(self.con, self.previous, panel, self.base)
         then = replace(self, pack=self.previous, previous=at, since=acted, units=units, of_eve=True)
         return then.changes(Carried(items), market).items

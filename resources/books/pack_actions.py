@@ -89,11 +89,15 @@ def actions_seen(
     """
     basis = dict(zip(panel.symbols, panel.basis, strict=True))
     stated = _told_once(stated)
-    found = [action for action in stated if not _in_closes(action, basis.get(action.symbol, ""), splits)]
+    renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
+    found = [
+        action
+        for action in stated
+        if not _in_closes(action, basis.get(_present(action, renames), ""), splits)
+    ]
     of_name: dict[str, list[CorporateAction]] = {}
     for action in stated:
         of_name.setdefault(action.symbol, []).append(action)
-    renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
     became = {rename.new_symbol for rename in renames}
     for column, symbol in enumerate(panel.symbols):
         before = None
@@ -108,6 +112,15 @@ def actions_seen(
                 _add_row(found, of_day, panel, (row, column), name)
             before = day
     return _one_dividend(found)
+
+
+def _present(action: CorporateAction, renames: Sequence[CorporateAction]) -> str:
+    """The name under which the rows of an action's share are kept; renames: the latest first."""
+    name, at = action.symbol, action.day
+    for rename in reversed(renames):
+        if rename.symbol == name and rename.day > at:
+            name, at = str(rename.new_symbol), rename.day
+    return name
 
 
 def _add_row(

@@ -154,10 +154,10 @@ class Between:
         stated = actions_on_record(con, pack, symbols)
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
         start = previous.as_of - LOOK_BACK
-        panel, seen = read_panel(con, pack, names, start), read_panel(con, previous, names, start)
+        panel, seen = (read_panel(con, one, names, start, ended=True) for one in (pack, previous))
         last = {symbol: seen.last_close(column) for column, symbol in enumerate(names)}
         if long_ago := [symbol for symbol in symbols if last[symbol] is None]:
-            older = read_panel(con, previous, long_ago, end=start)
+            older = read_panel(con, previous, long_ago, end=start, ended=True)
             last |= {symbol: older.last_close(column) for column, symbol in enumerate(long_ago)}
         since = {
             symbol: (found or (start if symbol in symbols else previous.as_of,))[0]

@@ -23,6 +23,7 @@ from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, read_panel, span_columns
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
+from resources.screening.stated.stated_splits import LATE
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Since:
         """Asked once for all that hold one of the symbols since a day."""
         stated = actions_on_record(con, pack, symbols, held=day)
         names = sorted({*symbols, *(action.new_symbol for action in stated if action.new_symbol)})
-        panel = read_panel(con, pack, names, day + timedelta(days=1))
+        panel = read_panel(con, pack, names, day + timedelta(days=1), ended=True)
+        stated += _splits_of_others(con, pack, panel, stated, day)
         since = [action for action in actions_seen(stated, panel, splits=True) if action.day > day]
         seen = in_effect(since, panel)
         units, open_ = _units(con, pack, list(symbols), day)
@@ -151,6 +153,34 @@ def _unstated(units: Mapping[str, Fraction], seen: Sequence[CorporateAction]) ->
                 later *= action.ratio
                 if abs(float(later / ratio) - 1) < NEAR:
                     found.pop(symbol, None)
+    return found
+
+
+def _splits_of_others(
+    con: Connection, pack: Pack, panel: Panel, stated: Sequence[CorporateAction], day: date
+) -> list[CorporateAction]:
+    """The splits after a day that only the as-traded rows of another source tell, of symbols on adjusted closes.
+
+    Where that source stopped and one of adjusted closes took over, nothing else knows of them.
+    """
+    adjusted = [
+        s for s, basis in zip(panel.symbols, panel.basis, strict=True) if basis not in ("", "as_traded")
+    ]
+    if not adjusted:
+        return []
+    rows = con.execute(
+        "select symbol, date, arg_max(split, ingest_seq) as ratio from believed_prices(?) "
+        "where symbol in (select unnest(?)) and source in (select unnest(?)) and date > ? and date <= ? "
+        "group by symbol, source, date having ratio <> 1 and arg_max(basis, ingest_seq) = 'as_traded' order by all",
+        [pack.watermark, adjusted, list(pack.precedence), day, pack.as_of],
+    ).fetchall()
+    found: list[CorporateAction] = []
+    for symbol, when, ratio in rows:
+        split = panel.split[:, panel.places[symbol]]
+        told = [panel.dates[row] for row in np.flatnonzero(np.isfinite(split) & (split != 1))]
+        told += [one.day for one in (*stated, *found) if one.symbol == symbol and one.kind in RATIOS]
+        if not any(abs((when - known).days) <= LATE for known in told):
+            found.append(CorporateAction(symbol, when, "split", float(ratio)))
     return found
 
 

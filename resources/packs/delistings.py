@@ -4,18 +4,30 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import isinf
-from typing import Any
+from typing import Any, Protocol
 
+from optimizer.model.actions.action_kinds import ENDS
 from resources.ledger.ledger import Connection
-from resources.packs.packs import Pack
 from resources.screening.renames import Rename, Segment, segments
 
 KIND = "delisting"
 EPOCH = date(1970, 1, 1)
-ENDS = (
+ENDINGS = (
     "select symbol, date, kind, value, new_symbol, cash, currency, ingest_seq from stated_actions(?) "
     "where kind in ('delisting', 'merger', 'rename')"
 )
+
+
+class Seen(Protocol):
+    """A pack, before it is written too: what it sees is every row with date <= as_of and ingest_seq <= watermark."""
+
+    @property
+    def as_of(self) -> date:
+        """Its as-of date."""
+
+    @property
+    def watermark(self) -> int:
+        """Its watermark."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class Delisting:
         return f"was delisted on {self.day} for {self.value:g} {self.currency} a share"
 
 
-def delistings(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, Delisting]:
+def delistings(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, Delisting]:
     """The delistings among the symbols, as the pack saw them; not of a name that was priced again later."""
     return standing(every_delisting(con, pack, symbols))
 
@@ -45,7 +57,7 @@ def standing(ends: Iterable[tuple[str, Delisting, bool]]) -> dict[str, Delisting
     return {symbol: end for symbol, end, again in ends if not again}
 
 
-def every_delisting(con: Connection, pack: Pack, symbols: Iterable[str]) -> list[tuple[str, Delisting, bool]]:
+def every_delisting(con: Connection, pack: Seen, symbols: Iterable[str]) -> list[tuple[str, Delisting, bool]]:
     """Each delisting of the symbols that the pack saw, by symbol and day, and whether the name was priced again."""
     rows = con.execute(
         f"""
@@ -67,16 +79,16 @@ def every_delisting(con: Connection, pack: Pack, symbols: Iterable[str]) -> list
     ]
 
 
-def gone_symbols(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, str]:
+def gone_symbols(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, str]:
     """Symbol -> why nobody can hold it any more; not of a name that was priced again later, by another company.
 
     A name that will be given up after the pack's date is gone too where its prices are kept under the later one.
     """
-    return _gone(con, pack, con.execute(ENDS, [pack.watermark]).fetchall(), set(symbols))
+    return _gone(con, pack, con.execute(ENDINGS, [pack.watermark]).fetchall(), set(symbols))
 
 
 def _gone(
-    con: Connection, pack: Pack, stated: Sequence[tuple[Any, ...]], wanted: Collection[str]
+    con: Connection, pack: Seen, stated: Sequence[tuple[Any, ...]], wanted: Collection[str]
 ) -> dict[str, str]:
     ends = [row for row in stated if row[0] in wanted and (row[1] <= pack.as_of or row[2] == "rename")]
     newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
@@ -102,7 +114,7 @@ def _gone(
     }
 
 
-def _newest_prices(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[str, date]:
+def _newest_prices(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, date]:
     """The newest priced day of each symbol that has one."""
     rows = con.execute(
         "select symbol, max(date) from believed_prices(?) where date <= ? and symbol in (select unnest(?)) "
@@ -112,7 +124,7 @@ def _newest_prices(con: Connection, pack: Pack, symbols: Iterable[str]) -> dict[
     return {str(symbol): day for symbol, day in rows}
 
 
-def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = None) -> dict[str, str]:
+def present_names(con: Connection, pack: Seen, symbols: Iterable[str] | None = None) -> dict[str, str]:
     """Symbol -> the name under which the prices of the company are kept that had it last, of those given up for it.
 
     symbols  those that are asked for; None: all that were ever renamed
@@ -121,7 +133,7 @@ def present_names(con: Connection, pack: Pack, symbols: Iterable[str] | None = N
     asked = asked if symbols is None else asked.intersection(symbols)
     if not asked:  # of most books, which the whole of it would cost a tenth of their snapshot
         return {}
-    stated = con.execute(ENDS, [pack.watermark]).fetchall()
+    stated = con.execute(ENDINGS, [pack.watermark]).fetchall()
     renames = [row for row in stated if row[2] == "rename"]
     gone = _gone(con, pack, stated, asked.intersection(row[0] for row in renames))
     names = _names_of(renames) if gone else {}
@@ -134,26 +146,60 @@ HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unne
 NEWEST_WORD = "ingest_seq desc, until, symbol"
 
 
-def names_had(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[list[Any]]:
+def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[Any]]:
     """Columns of `HAD`: the names that the companies of some symbols had, from when and until when each.
 
-    What was stated of a share at a date was stated under the name of that date.
+    What was stated of a share at a date was stated under the name of that date; before a company had its name, another
+    that has ended or is called otherwise may have had it.
     """
-    stated = con.execute(ENDS, [pack.watermark]).fetchall() if _ever_renamed(con) else []
+    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever_ended(con) else []
     renames = [row for row in stated if row[2] == "rename"]
     later = {row[0] for row in renames if row[1] > pack.as_of}
     named = _gone(con, pack, stated, later) if later else {}
     names = _names_of([row for row in renames if row[1] <= pack.as_of or row[0] in named])
-    first = {old: _day(parts[-1].until) for old, parts in names.items()}
-    rows = [(symbol, first.get(symbol, date.min), date.max, symbol) for symbol in symbols]
+    begun = {old: _day(parts[-1].until) for old, parts in names.items()}
+    for symbol, day in _taken_over(con, pack, stated, symbols).items():
+        begun[symbol] = max(day, begun.get(symbol, day))
+    rows = [(symbol, begun.get(symbol, date.min), date.max, symbol) for symbol in symbols]
     wanted = set(symbols)
-    rows += [
-        (old, _day(part.since), _day(part.until), part.name)
-        for old, parts in names.items()
-        for part in parts
-        if part.name in wanted
-    ]
+    ended: dict[str, list[date]] = {}
+    for symbol, day, kind, *_ in stated:
+        if kind in ENDS:
+            ended.setdefault(symbol, []).append(day)
+    for old, parts in names.items():
+        for part in (part for part in parts if part.name in wanted):
+            since, until = _day(part.since), _day(part.until)
+            before = [day for day in ended.get(old, ()) if day < until]
+            rows.append((old, max([since, *before]), until, part.name))
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+
+
+def taken_over(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, date]:
+    """Symbol -> from when on it is that of the company which has it now, where it is priced after another has ended."""
+    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever_ended(con) else []
+    return _taken_over(con, pack, stated, symbols)
+
+
+def _taken_over(
+    con: Connection, pack: Seen, stated: Sequence[tuple[Any, ...]], symbols: Iterable[str]
+) -> dict[str, date]:
+    """`taken_over` of what is `stated`."""
+    wanted = set(symbols)
+    ends = [row for row in stated if row[0] in wanted and row[1] <= pack.as_of and row[2] in ENDS]
+    newest = _newest_prices(con, pack, {row[0] for row in ends}) if ends else {}
+    given = {(row[4], row[1]) for row in stated if row[2] == "rename"}
+    return {
+        # A price of the day itself is the last of the one that ended.
+        symbol: day if (symbol, day) in given else day + timedelta(days=1)
+        for symbol, day, *_ in sorted(ends, key=lambda row: row[1])
+        if newest.get(symbol, date.min) > day
+    }
+
+
+def _ever_ended(con: Connection) -> bool:
+    """Whether an end of a company or of a name was ever stated."""
+    ever = "select 1 from corporate_actions where kind in ('delisting', 'merger', 'rename') limit 1"
+    return bool(con.execute(ever).fetchall())
 
 
 def _ever_renamed(con: Connection) -> set[str]:
@@ -163,7 +209,7 @@ def _ever_renamed(con: Connection) -> set[str]:
 
 
 def _names_of(renames: Iterable[tuple[Any, ...]]) -> dict[str, list[Segment]]:
-    """`segments` of rows of `ENDS`."""
+    """`segments` of rows of `ENDINGS`."""
     return segments(Rename(str(row[0]), str(row[4]), (row[1] - EPOCH).days) for row in renames)
 
 

@@ -13,7 +13,7 @@ from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import HAD, NEWEST_WORD, names_had
+from resources.packs.delistings import HAD, NEWEST_WORD, names_had, taken_over
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.price_sources import Span, source_spans
@@ -59,27 +59,30 @@ def span_columns(spans: Sequence[Span]) -> list[list[object]]:
 
 
 def read_panel(
-    con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min, end: date = date.max
-) -> Panel:
+    con: Connection, pack: Pack, symbols: Sequence[str], start: date = date.min, end: date = date.max, *,
+    ended: bool = False,
+) -> Panel:  # fmt: skip
     """The given symbols from `start` to `end` (all that there is, when left out), as the pack saw them.
 
-    What is spun off counts at its first close; a ticker that another company had before does not show its rows. Prices
-    of a symbol that changed its currency are all told in the newest, at the rates of their dates.
+    What is spun off counts at its first close; a ticker that another company had before does not show its rows, but
+    with `ended` those of one that was delisted or merged: what became of it is the reader's to act on. Prices of a
+    symbol that changed its currency are all told in the newest, at the rates of their dates.
     Raises DataError for a spin-off in another currency that states no `basis_share`.
     """
-    return read_panels(con, pack, symbols, [(start, end)])[0]
+    return read_panels(con, pack, symbols, [(start, end)], ended=ended)[0]
 
 
 def read_panels(
-    con: Connection, pack: Pack, symbols: Sequence[str], windows: Iterable[Window]
+    con: Connection, pack: Pack, symbols: Sequence[str], windows: Iterable[Window], *, ended: bool = False
 ) -> list[Panel]:
     """The same of several windows."""
-    panels = [_read(con, pack, tuple(symbols), start, end) for start, end in windows]
+    since = {} if ended else taken_over(con, pack, symbols)
+    panels = [_read(con, pack, tuple(symbols), window, since) for window in windows]
     spun = spin_offs(con, pack, symbols)
     if not spun:
         return panels
     names = tuple(sorted({action.new_symbol or "" for action in spun}))
-    children = _read(con, pack, names, date.min, date.max)
+    children = _read(con, pack, names, (date.min, date.max), {})
     told = [distributions(panel, children, spun) for panel in panels]
     return [
         replace(panel, dividend=dividend, in_kind=in_kind)
@@ -87,7 +90,11 @@ def read_panels(
     ]
 
 
-def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end: date) -> Panel:
+def _read(
+    con: Connection, pack: Pack, names: tuple[str, ...], window: Window, since: Mapping[str, date]
+) -> Panel:
+    """Of the symbols in `since` the rows from that day on."""
+    start, end = window
     rows = con.sql(
         """
         with wanted as (
@@ -95,8 +102,11 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
                 unnest($4::date[]) as last_day, unnest($5)::integer as position),
         named as materialized (select symbol, new_symbol, date from stated_actions($6) where kind = 'rename'),
         given_up as (  -- but where who has the name now brought its own past under it
-            select symbol, max(date) as day from named g where date <= $7 and not exists (
-                select 1 from named n where n.new_symbol = g.symbol and n.date >= g.date) group by symbol
+            select symbol, max(date) as day from (
+                select symbol, date from named g where date <= $7 and not exists (
+                    select 1 from named n where n.new_symbol = g.symbol and n.date >= g.date)
+                union all select unnest($10), unnest($11::date[])
+            ) group by symbol
         )
         select w.position, p.date - date '1970-01-01' as day, p.close, p.dividend, p.split,
             p.currency, p.simulated, p.basis, p.ingest_seq
@@ -105,7 +115,10 @@ def _read(con: Connection, pack: Pack, names: tuple[str, ...], start: date, end:
             left join given_up g on p.symbol = g.symbol
         where p.date between $8 and $9 and (g.day is null or p.date >= g.day)
         """,
-        params=[*_wanted(con, pack, names), pack.watermark, pack.as_of, start, min(end, pack.as_of)],
+        params=[
+            *(*_wanted(con, pack, names), pack.watermark, pack.as_of, start, min(end, pack.as_of)),
+            *([*since], [*since.values()]),
+        ],
     ).to_arrow_table()
     return _scatter(names, _in_newest_currency(con, pack, _newest_rows(rows, len(names))))
 

@@ -170,7 +170,7 @@ def cut_pack(
     sessions  exchange sessions up to as_of, ascending
     revise    reason to replace a fresh pack; without one a fresh pack is reused whatever was ingested since
     """
-    from resources.packs.missing_data import missing_data
+    from resources.packs.missing_data import fact_findings, missing_data
     from resources.packs.price_sources import stopped_sources
     from resources.screening.pack_checks import check_pack, with_severities
 
@@ -180,8 +180,14 @@ def cut_pack(
         return Cut(newest, False, ())
     draft = _draft(con, as_of, mark, (newest.revision if newest else 0) + 1, tuple(precedence))
     findings = check_pack(con, draft.as_of, mark, previous_fresh(con, as_of), sessions, limits)
-    found = (*missing_data(con, as_of, mark), *stopped_sources(con, as_of, mark, precedence))
-    findings += with_severities(found, limits)
+    findings += with_severities(
+        (
+            *fact_findings(con, draft),
+            *missing_data(con, as_of, mark),
+            *stopped_sources(con, as_of, mark, precedence),
+        ),
+        limits,
+    )
     blocking = [finding.message for finding in findings if finding.severity == "FAIL"]
     supersedes = newest.id if newest and newest.fresh and revise else None
     verdict, reason = "rejected" if blocking else "fresh", "; ".join(blocking) or revise

@@ -1,4 +1,4 @@
-"""Rates and caps that are old, or contradict others, units or a definition; securities in an unstated currency."""
+"""Rates that are old; rates and caps that contradict others, units or a definition; prices that change currency."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
@@ -8,13 +8,12 @@ from operator import itemgetter
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import how_many, some_of
+from optimizer.errors import how_many
 from optimizer.model.exchange_rates import ExchangeRates, main_currency
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 
 RECENT = timedelta(days=14)
-CAP_AGE = timedelta(days=100)  # a quarter and some days: shares are counted once a quarter
 DEFINED = 1e-6  # relative difference of a stated rate from its definition
 # Times the one before it, or a part of it: beyond, another unit or pair is meant.
 RATE_MOVE, CAP_MOVE = (1.5, 20.0)
@@ -37,8 +36,6 @@ def rate_faults(
     yield from _moved(con, as_of, watermark)
     yield from _contradicting(con, as_of, watermark)
     yield from interest_faults(con, as_of, watermark, rate_days, as_of - RECENT)
-    yield from _old_caps(con, as_of, watermark)
-    yield from _mismatches(con, as_of, watermark)
     yield from _changes(con, as_of, watermark)
 
 
@@ -132,50 +129,6 @@ def _stale(name: str, newest: date, as_of: date, allowed: int) -> Iterator[Fault
             f"the newest {name} is of {newest}, {how_many(age, 'day')} before {as_of}; {allowed} are allowed"
         )
         yield "STALE_RATE", None, newest, float(age), message
-
-
-def _old_caps(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
-    """Capitalisations older than a quarter's, of symbols that are priced still: one finding for them all."""
-    rows = con.execute(
-        """
-        select symbol, max(date) as newest from market_caps where date <= $1 and ingest_seq <= $2
-        and symbol in (select symbol from believed_prices($2) where date between $3 and $1)
-        group by symbol having newest < $4 order by newest, symbol
-        """,
-        [as_of, watermark, as_of - RECENT, as_of - CAP_AGE],
-    ).fetchall()
-    if rows:
-        oldest = rows[0][1]
-        message = (
-            f"market_caps: the newest of {some_of([symbol for symbol, _ in rows])} is more than {CAP_AGE.days} days "
-            f"old, the oldest of {oldest}: they count as they were stated; ingest newer ones"
-        )
-        yield "STALE_CAP", None, oldest, float((as_of - oldest).days), message
-
-
-def _mismatches(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
-    """Symbols whose newest prices are told in another currency than the security's."""
-    rows = con.execute(
-        """
-        with security as (
-            select symbol, arg_max(currency, (date, ingest_seq)) as currency from securities
-            where date <= $1 and ingest_seq <= $2 group by symbol
-        ), price as (
-            select symbol, source, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
-            from believed_prices($2) where date between $3 and $1 group by symbol, source
-        )
-        select p.symbol, p.source, p.newest, p.currency, s.currency from price p join security s using (symbol)
-        where p.currency <> s.currency order by 1, 2
-        """,
-        [as_of, watermark, as_of - RECENT],
-    ).fetchall()
-    for symbol, source, newest, priced, stated in rows:
-        if main_currency(priced)[0] != main_currency(stated)[0]:
-            message = (
-                f"{symbol}: {source} tells its prices in {priced}, securities say that it is quoted in {stated}; "
-                f"{priced} is used: correct the currency of the source in sources.yaml, or that of the security"
-            )
-            yield "CURRENCY_MISMATCH", str(symbol), newest, None, message
 
 
 def _changes(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:

@@ -69,8 +69,11 @@ def close_rows(
 class Chain:
     """One book in a warehouse of its own; `flats` are symbols on record with the same close every day.
 
-    begun  makes a warehouse that several chains go on from: it is made once, and copied
+    begun    makes a warehouse that several chains go on from: it is made once, and copied
+    sources  in order of precedence
     """
+
+    sources: Sequence[str] = ("feed",)
 
     def __init__(
         self, folder: Path, file: PortfolioFile, begun: Callable[[Path], None] | None = None, **flats: float
@@ -101,7 +104,7 @@ class Chain:
     def cut(self, day: date, revise: str | None = None) -> Pack:
         """The pack of a day."""
         with self.warehouse.write(STAMP) as tx:
-            return cut_pack(tx, day, ["feed"], DAYS, CheckLimits(coverage=0.1), revise=revise).pack
+            return cut_pack(tx, day, self.sources, DAYS, CheckLimits(coverage=0.1), revise=revise).pack
 
     def snapshot(self, day: date) -> Snapshot:
         """The book under the pack of a day, on record."""

@@ -160,7 +160,7 @@ def _splits_since(
     con: Connection, pack: Pack, symbols: Iterable[str], first: date
 ) -> Callable[[str, date], Fraction]:
     """(symbol, day) -> shares of today for one of that day."""
-    panel = read_panel(con, pack, sorted(symbols), first)
+    panel = read_panel(con, pack, sorted(symbols), first, ended=True)
     columns = {symbol: column for column, symbol in enumerate(panel.symbols)}
 
     def ratio(symbol: str, day: date) -> Fraction:

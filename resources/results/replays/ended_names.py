@@ -98,7 +98,7 @@ def _stated(con: Connection, pack: Pack, panel: Panel) -> list[CorporateAction]:
 
 
 def _first_close(con: Connection, pack: Pack, symbol: str, day: date, currency: str) -> float | None:
-    panel = read_panel(con, pack, [symbol], day, day + WITHIN)
+    panel = read_panel(con, pack, [symbol], day, day + WITHIN, ended=True)
     if not panel.dates:
         return None
     try:

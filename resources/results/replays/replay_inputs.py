@@ -81,7 +81,7 @@ def read_past(
     listed = {renamed.get(symbol, symbol) for symbol in listed}
     names = _priced(con, pack, start, listed if snapshot.listed else None)
     symbols = sorted({*names, *(snapshot.benchmark if snapshot.measure == "fixed" else ())})
-    panel = read_panel(con, pack, symbols, start)
+    panel = read_panel(con, pack, symbols, start, ended=True)
     if not names:
         raise DataError(f"{pack.id} sees no price of the universe since {start}: ingest their history")
     rates = _rates(con, pack, panel, currency)
@@ -108,7 +108,7 @@ def prices_to_the_end(
     con: Connection, pack: Pack, symbols: Sequence[str], currency: str, start: date
 ) -> pd.DataFrame:
     """(T, m) total-return prices in a currency since `start`, with what those that ceased to be were worth at last."""
-    panel = read_panel(con, pack, symbols, start)
+    panel = read_panel(con, pack, symbols, start, ended=True)
     prices, closes = _in_base(panel, _rates(con, pack, panel, currency))
     ends = ends_of(con, pack, panel, prices, closes, tuple(symbols), currency)
     return last_worths(prices, ends.payouts, ends.heirs)

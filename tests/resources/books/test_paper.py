@@ -1,5 +1,6 @@
 """Paper books: yesterday's orders filled at today's close, after splits and dividends, to the cent."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -251,3 +252,14 @@ def test_what_a_row_states_is_told_under_the_name_of_its_day_and_the_present_one
         assert [(action.symbol, action.day) for action in seen if action.kind == kind] == [
             (name, DAYS[1]) for name in names
         ]
+
+
+@pytest.mark.parametrize(("basis", "left"), [("split_adjusted", []), ("as_traded", ["OLDER", "OLD"])])
+def test_a_split_stated_under_an_old_name_is_in_the_closes_of_the_present_one(
+    basis: str, left: list[str]
+) -> None:
+    named = [("OLDER", DAYS[1], "OLD"), ("OLD", DAYS[2], "AAA")]
+    stated = [CorporateAction(old, day, "rename", new_symbol=new) for old, day, new in named]
+    stated += [CorporateAction("OLDER", DAYS[0], "split", 2.0), CorporateAction("OLD", DAYS[1], "split", 3.0)]
+    seen = actions_seen(stated, replace(panel([50, 50, 50]), basis=(basis,)))
+    assert [action.symbol for action in seen if action.kind == "split"] == left

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from book_chain import DAYS, Chain, book_file, cash, flat, shares
+from book_chain import DAYS, Chain, book_file, cash, close_rows, flat, shares
 from draws import some
 
 from resources.audit.restatements import book_news
@@ -122,6 +122,74 @@ def test_stated_splits_bring_a_book_through_a_history_that_came_after_them(
     found = book.snapshot(D5)
     assert shares(found)["AAA"] == 300 * 4 * (2 if restated else 1)
     assert sum("AAA split of" in one.note for one in found.holdings.adjustments) == 1 + restated
+
+
+OTHER_BASIS = {  # basis before and now -> shares, and cash, of 300 that were split by two and then paid 2 a share
+    ("as_traded", "split_adjusted"): (600, 2200),
+    ("split_adjusted", "as_traded"): (600, 2200),
+    ("as_traded", "total_return"): (600, 2200),
+    ("total_return", "as_traded"): (600 / 0.96, 1000),
+}
+
+
+@pytest.mark.parametrize("told", OTHER_BASIS)
+def test_a_history_that_comes_again_on_another_basis_splits_and_pays_nothing_twice(
+    tmp_path: Path, told: tuple[str, str]
+) -> None:
+    """As where another source takes over, or the desk corrects the basis of its source."""
+    book = chain(tmp_path)
+    before, now = told
+    for day in (D2, D3, D4):
+        book.prices("AAA", _of_basis(before, day), **_paid_by(before), basis=before)
+        book.day(day)
+    book.prices("AAA", _of_basis(now, D5), **_paid_by(now), basis=now)
+    found = book.day(D5)
+    right, paid = OTHER_BASIS[told]
+    assert shares(found)["AAA"] == pytest.approx(right) and cash(found) == paid
+    assert found.holdings.adjustments == ()
+
+
+def _of_basis(basis: str, known: date) -> dict[date, float]:
+    """100, from D3 on 50, from D4 on 48, as told on an evening."""
+    split = 2 if basis != "as_traded" and known >= D3 else 1
+    paid = 0.96 if basis == "total_return" and known >= D4 else 1
+    closes = {day: 100 / split * paid if day < D3 else 50 * paid if day < D4 else 48 for day in DAYS}
+    return upto(closes, known)
+
+
+def _paid_by(basis: str) -> dict[str, dict[date, float]]:
+    """What rows state of it beside the closes."""
+    paid = {} if basis == "total_return" else {"dividend": {D4: 2.0}}
+    return paid | ({"split": {D3: 2.0}} if basis == "as_traded" else {})
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_split_that_only_the_source_before_told_is_not_lost_where_adjusted_closes_take_over(
+    tmp_path: Path, mode: str
+) -> None:
+    """Of a book counted before the split; its first pack, of a paper book, comes after the seam."""
+    book = chain(tmp_path, HELD.replace("300", "10"), mode=mode)
+    book.sources = ("feed", "second")
+    closes = {day: 100.0 if day < DAYS[5] else 50.0 for day in DAYS[:11]}
+    book.prices("AAA", closes, split={DAYS[5]: 2.0})
+    if mode == "live":
+        assert shares(book.day(DAYS[10]))["AAA"] == 20
+    second = close_rows("AAA", upto(flat(50.0), DAYS[18]), basis="split_adjusted")
+    book.deliver([row | {"source": "second"} for row in second])
+    found = book.day(DAYS[18])
+    assert shares(found)["AAA"] == 20
+    assert "AAA split of 2024-01-07: 2: 10 AAA became 20" in found.holdings.adjustments[0].note
+
+
+def test_a_dividend_that_only_the_history_on_another_basis_tells_is_paid(tmp_path: Path) -> None:
+    """1 for a share of after the split is 2 for one of before it."""
+    book = chain(tmp_path)
+    book.prices("AAA", upto(halved(2), D4), split={EX: 2.0})
+    for day in (D1, D2, D3, D4):
+        book.day(day)
+    book.prices("AAA", upto(flat(50.0), D5), dividend={D2: 1.0}, basis="split_adjusted")
+    found = book.day(D5)
+    assert (shares(found)["AAA"], cash(found)) == (600, 1600)
 
 
 def test_an_order_is_split_with_the_shares_of_a_restated_history(tmp_path: Path) -> None:
