@@ -19,11 +19,13 @@ settings.register_profile("thorough", deadline=None, derandomize=False, max_exam
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     if "duckdb" in sys.modules:
-        from parsed_once import parse_once
+        from parsed_once import parse_once, plan_for_few_rows
 
         parse_once()
+        if not any(item.get_closest_marker("slow") for item in session.items):  # those fill warehouses too
+            plan_for_few_rows()
     if "dagster._core.instance" in sys.modules:
         from made_histories import read_migrations_once
 

@@ -81,7 +81,9 @@ def _load() -> None:
     for name in (*LATER, "pipeline.cli", "pipeline.doctor", *ours):
         import_module(name)
     import made_histories
+    from parsed_once import parse_once
 
+    parse_once()
     made_histories.read_migrations_once()
     made_histories.make_all()
     made_histories.making._make = made_histories.copy_made

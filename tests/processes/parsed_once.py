@@ -1,17 +1,44 @@
-"""DuckDB's statements parsed once a process: a fifth of the time of the tests that ask small warehouses."""
+"""DuckDB's statements parsed once a process, and planned as for few rows: a quarter of the time of small warehouses.
+
+DuckDB parses a text anew each time, and forty passes look over its plan, which takes longer than to answer it where
+tables have few rows.
+"""
 
 import atexit
 from functools import lru_cache
+from typing import Any
 
 import duckdb
 
-EXECUTE = duckdb.DuckDBPyConnection.execute
+# What only looks for a quicker plan. The passes that move filters, or rewrite what is asked, stay: they decide which
+# rows an expression sees, and so which value is refused.
+FOR_MANY_ROWS = """
+    aggregate_function_rewriter aggregate_reuse build_side_probe_side column_lifetime common_aggregate
+    common_subexpressions common_subplan compressed_materialization cte_filter_pusher deliminator
+    distinct_aggregate_rewrite duplicate_groups grouping_sets in_clause join_elimination join_filter_pushdown
+    join_order late_materialization limit_pushdown materialized_cte outer_join_simplification
+    partial_aggregate_pushdown partitioned_execution projection_placement projection_pullup redundant_order_keys
+    regex_range remote_pushdown row_group_pruner sampling_pushdown scalar_fn_pushdown statistics_propagation top_n
+    top_n_window_elimination type_pushdown unnest_rewriter window_rewriter window_self_join
+"""
+CONNECT, EXECUTE = duckdb.connect, duckdb.DuckDBPyConnection.execute
 
 
 def parse_once() -> None:
-    """DuckDB parses a text anew each time, which takes as long as to answer it where tables have few rows."""
+    """For this process, and those that are forked from it."""
     duckdb.DuckDBPyConnection.execute = _execute
     atexit.register(_parsed.cache_clear)  # DuckDB prints each that is left at the end
+
+
+def plan_for_few_rows() -> None:
+    """For this process alone: forked commands, as journeys start them, and the slow run plan as everywhere."""
+    duckdb.connect = _connect
+
+
+def _connect(*told: Any, **more: Any) -> duckdb.DuckDBPyConnection:
+    con = CONNECT(*told, **more)
+    EXECUTE(con, f"set disabled_optimizers = '{','.join(FOR_MANY_ROWS.split())}'")
+    return con
 
 
 def _execute(

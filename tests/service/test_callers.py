@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 from service_desk import PACK, PORTFOLIO
 
 from optimizer import PolicyError
-from service import api, views
+from service import views
 from service.api import create_app
+from service.http import readings
 from service.http.callers import Caller
 from service.http.server import main, refuse_open_door
 from service.settings import Settings
@@ -145,7 +146,7 @@ def test_a_lineage_of_decisions_takes_the_scope_that_their_list_takes(client: Te
 def test_what_was_remembered_for_a_higher_scope_is_not_told_to_a_lower_one(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "trace", lambda *_: ({"label": "decisions"}, 1))
+    monkeypatch.setattr(readings, "trace", lambda *_: ({"label": "decisions"}, 1))
     statuses = [
         get(client, key, "trace", table="decisions", symbol="remembered").status_code
         for key in ("admin", "read", "propose", "admin")

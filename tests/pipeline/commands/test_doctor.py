@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import dagster as dg
 import duckdb
 import pytest
-from bench import STAMP, fill, ingest, price_rows
+from bench import DAYS, STAMP, ingest, price_rows, priced_warehouse
 from small_desk import make_desk
 
 from pipeline.doctor import record, setup
@@ -28,10 +28,13 @@ BLOCK, HEADERS = 262_144, 3 * 4096  # of a DuckDB file
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A desk with a filled and published warehouse."""
+    """A desk with a published warehouse of prices and their correction."""
     folder = tmp_path_factory.mktemp("desk")
     make_desk(folder)
-    fill(folder / "home").publish()
+    warehouse = priced_warehouse(folder / "home")
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=101.0, days=DAYS[1:2]))
+    warehouse.publish()
     return folder
 
 

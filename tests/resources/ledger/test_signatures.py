@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bench import BOOK, STAMP, fill, new_warehouse
+from bench import BOOK, STAMP, ingest, new_warehouse, price_rows
 
 from optimizer import PolicyError
 from optimizer.errors import how_many
@@ -22,6 +22,21 @@ from resources.store.warehouse import Warehouse
 
 WEIGHTS = pd.DataFrame({"symbol": ["AAA", "BBB"], "weight": [0.25, 0.75]})
 AT = datetime(2024, 1, 5, tzinfo=UTC)
+
+
+def write(warehouse: Warehouse, weight: float) -> None:
+    with warehouse.write(STAMP) as tx:
+        frames = {"optimal_weights": WEIGHTS.assign(weight=weight)}
+        tx.record("optimal_weights", frames, pack_id="PP_2024-01-05", portfolio_id=BOOK)
+
+
+def few_rows(home: Path) -> Warehouse:
+    """A ledger row of a log and one of weights: a signature is a line's, whatever tables there are."""
+    warehouse = new_warehouse(home)
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows())
+    write(warehouse, 0.5)
+    return warehouse
 
 
 @pytest.fixture
@@ -40,7 +55,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, PublicK
     made = make_keys(folder / "desk", folder / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY, str(folder / "desk"))
-        return fill(folder / "home"), PublicKey.of_file(made)
+        return few_rows(folder / "home"), PublicKey.of_file(made)
 
 
 def said(warehouse: Warehouse, anchors: Anchors, key: PublicKey | None) -> tuple[list[str], list[str]]:
@@ -82,7 +97,7 @@ def resigned(line: Anchor, signature: object) -> Anchor:
 
 
 def test_lines_from_before_the_key_are_a_note(tmp_path: Path) -> None:
-    warehouse = fill(tmp_path / "home")
+    warehouse = few_rows(tmp_path / "home")
     count = len(read_anchors(warehouse.anchor).lines)
     public = PublicKey.of_file(make_keys(tmp_path / "desk", warehouse.home))
     with pytest.MonkeyPatch.context() as patch:
@@ -100,7 +115,7 @@ def test_a_line_that_nobody_signed_is_seen_without_its_key_where_the_desk_has_it
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public: PublicKey
 ) -> None:
     """A forged copy with a line of its own digest passed `packs verify` without --key."""
-    warehouse = fill(tmp_path / "home")
+    warehouse = few_rows(tmp_path / "home")
     with monkeypatch.context() as patch:
         patch.delenv(KEY)
         warehouse.publish()
@@ -154,12 +169,6 @@ def test_a_key_that_cannot_be_read_stops_the_write(
     assert not warehouse.path.exists()
     with pytest.raises(PolicyError, match="no readable public key"):
         PublicKey.of_file(path)
-
-
-def write(warehouse: Warehouse, weight: float) -> None:
-    with warehouse.write(STAMP) as tx:
-        frames = {"optimal_weights": WEIGHTS.assign(weight=weight)}
-        tx.record("optimal_weights", frames, pack_id="PP_2024-01-05", portfolio_id=BOOK)
 
 
 def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
