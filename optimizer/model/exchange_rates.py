@@ -90,7 +90,7 @@ class ExchangeRates:
     Units that are a part of a currency by definition are counted in it; a rate between the two says nothing new.
     """
 
-    stated: Mapping[Pair, tuple[Sequence[object], Sequence[float]]]
+    stated: Mapping[Pair, tuple[Sequence[object] | Days, Sequence[float]]]
 
     @cached_property
     def _legs(self) -> tuple[Leg, ...]:
