@@ -116,7 +116,7 @@ def stored_estimates(
             continue
         made = json.loads(own["recipe_text"][0].as_py())
         yield recipe, Estimates(
-            tuple(own["symbol"].to_pylist()), own["expected_return"].to_numpy(),
+            tuple(own["symbol"].to_pylist()), np.array(own["expected_return"], float),
             np.array(values.flatten()).reshape(n, n), observations=own["observations"][0].as_py(),
             notes=made.get("notes", ()), periods_per_year=made.get("periods_per_year", float(TRADING_DAYS)),
             trusted=True,
