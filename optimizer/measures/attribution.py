@@ -8,7 +8,7 @@ import pandas as pd
 from optimizer.arguments import typed
 from optimizer.errors import DataError
 from optimizer.model.alignment import check_names
-from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposure_types import ExposureType, in_order
 from optimizer.model.exposures import FundExposureMap
 from optimizer.model.returns import carino_links
 from optimizer.numerics.counted import floats, same_labels
@@ -46,7 +46,7 @@ def by_exposure(parts: pd.Series, funds: FundExposureMap) -> dict[ExposureType, 
         gross = sum(legs.values())
         for kind, amount in legs.items():
             found[kind] = found.get(kind, 0.0) + float(parts[fund.symbol]) * amount / gross
-    return {kind: found[kind] for kind in ExposureType if kind in found}
+    return {kind: found[kind] for kind in in_order(found)}
 
 
 @typed

@@ -90,7 +90,7 @@ class ExchangeRates:
     Units that are a part of a currency by definition are counted in it; a rate between the two says nothing new.
     """
 
-    stated: Mapping[Pair, tuple[Sequence[object], Sequence[float]]]
+    stated: Mapping[Pair, tuple[Sequence[object] | Days, Sequence[float]]]
 
     @cached_property
     def _legs(self) -> tuple[Leg, ...]:
@@ -109,7 +109,7 @@ class ExchangeRates:
         Of each date only rates up to it count. A rate between a currency and the one it is pegged to is as fresh as the
         date.
         """
-        days = np.array(list(dates), "datetime64[D]")
+        days = np.array(dates if isinstance(dates, np.ndarray) else list(dates), "datetime64[D]")
         (start, one), (end, two) = main_currency(base), main_currency(quote)
         nowhere = Way(np.full(len(days), np.nan), np.full(len(days), "NaT", "datetime64[D]"))
         told = [(leg, leg.newest(days)) for leg in self._legs]

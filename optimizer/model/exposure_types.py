@@ -1,6 +1,6 @@
 """The markets a fund can be exposed to, and which is part of which: the tree of exposure types."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from optimizer.errors import PolicyError, meant
@@ -152,6 +152,11 @@ def _ancestors(kind: ExposureType) -> tuple[ExposureType, ...]:
 
 _ANCESTORS = {kind: _ancestors(kind) for kind in ExposureType}
 PLACES = {kind: place for place, kind in enumerate(ExposureType)}
+
+
+def in_order(kinds: Iterable[ExposureType]) -> tuple[ExposureType, ...]:
+    """The types, each once, in the order of ExposureType."""
+    return tuple(sorted(set(kinds), key=PLACES.__getitem__))
 
 
 def lowest_of(own: ExposureType, kinds: tuple[ExposureType, ...]) -> tuple[ExposureType, ...]:

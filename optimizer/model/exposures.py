@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import isfinite
 
 import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError, check_one_of
-from optimizer.model.exposure_types import PLACES, ExposureType, lowest_of
+from optimizer.model.exposure_types import PLACES, ExposureType, in_order, lowest_of
 from optimizer.typing import Array
 
 NOTIONAL_TOLERANCE = 0.01
@@ -88,6 +88,12 @@ def _kind(given: ExposureType | str) -> ExposureType:
     return ExposureType.parse(given) if isinstance(given, str) else given
 
 
+@lru_cache(maxsize=65_536)  # each portfolio and stage has a map of its own, of the same names
+def _unknown(symbol: str) -> Fund:
+    """A fund of which nobody says what it holds."""
+    return Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
+
+
 def _check_fund(fund: Fund) -> None:
     where = f"fund {fund.symbol}"
     if not fund.symbol or not fund.exposures:
@@ -135,9 +141,7 @@ class FundExposureMap(Mapping[str, Fund]):
             if fund.symbol in self.funds:
                 raise PolicyError(f"fund {fund.symbol} is listed twice; keep one entry")
             self.funds[fund.symbol] = fund
-        self._unknown: dict[
-            str, Fund
-        ] = {}  # made once: books of a fleet ask for the same names again and again
+        self._unknown: dict[str, Fund] = {}  # books of a fleet ask for the same names again and again
 
     def __getitem__(self, symbol: str) -> Fund:
         return self.funds[symbol]
@@ -167,13 +171,12 @@ class FundExposureMap(Mapping[str, Fund]):
             )
         for symbol in missing:
             if symbol not in self._unknown:
-                self._unknown[symbol] = Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
+                self._unknown[symbol] = _unknown(symbol)
         return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
 
     def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:
         """The types these symbols list, in the order of ExposureType; parents are not among them."""
-        listed = {kind for fund in self.select(symbols) for kind in fund.exposures}
-        return tuple(sorted(listed, key=PLACES.__getitem__))
+        return in_order(kind for fund in self.select(symbols) for kind in fund.exposures)
 
     def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""

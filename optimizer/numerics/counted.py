@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
-from functools import wraps
+from functools import cache, wraps
 from inspect import signature, unwrap
 from numbers import Real
 from typing import Any, ParamSpec, TypeVar
@@ -83,8 +83,11 @@ def uncounted(function: Callable[P, R]) -> Callable[P, R]:
 
     For what was checked before: the arrays of estimates and of certified answers.
     """
-    plain: Callable[P, R] = unwrap(function)
+    plain: Callable[P, R] = _unwrapped(function)
     return plain
+
+
+_unwrapped = cache(unwrap)  # which looks at each layer anew: 20 times an account
 
 
 def labelled(told: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from optimizer.errors import DataError, PolicyError, check_one_of
-from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposure_types import ExposureType, in_order
 from optimizer.model.policy import Policy
 from optimizer.model.returns import per_period
 from optimizer.model.sessions import TRADING_DAYS
@@ -143,7 +143,7 @@ def exposure_risk_parity(setting: Setting) -> RiskBudget:
         )
     listed = [kind for kind in funds.types(setting.symbols) if kind is not ExposureType.CASH]
     given = policy.exposure_budgets or dict.fromkeys(listed, 1.0 / max(len(listed), 1))
-    kinds = tuple(kind for kind in ExposureType if given.get(kind, 0.0) > 0)
+    kinds = in_order(kind for kind, budget in given.items() if budget > 0)
     matrix = funds.shares(setting.symbols, kinds)
     missing = [kind.name for kind, row in zip(kinds, matrix, strict=True) if not (row > 0).any()]
     if missing or not kinds:

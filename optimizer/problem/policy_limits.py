@@ -3,7 +3,7 @@
 import numpy as np
 
 from optimizer.errors import PolicyError
-from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposure_types import in_order
 from optimizer.model.ranges import ends
 from optimizer.numerics.convex_limits import INF, Absolute, Largest, Limits, Linear, Norm
 from optimizer.problem.setting import Setting, mean_of, named
@@ -126,7 +126,7 @@ def exposure_limits(setting: Setting) -> tuple[Linear, ...]:
     policy = setting.policy
     if not (policy.min_exposures or policy.max_exposures):
         return ()
-    types = tuple(k for k in ExposureType if k in policy.min_exposures or k in policy.max_exposures)
+    types = in_order([*policy.min_exposures, *policy.max_exposures])
     if setting.universe.funds is None:
         raise PolicyError("exposure limits need the funds' exposures; this universe has none: add funds")
     matrix = setting.universe.funds.matrix(setting.symbols, types)

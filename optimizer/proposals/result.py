@@ -18,7 +18,7 @@ from optimizer.measures.portfolio_measures import (
     volatility,
 )
 from optimizer.model.costs import CostModel
-from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposure_types import ExposureType, in_order
 from optimizer.model.exposures import ExposureCalculator
 from optimizer.model.portfolio import Number, Portfolio, Trade
 from optimizer.numerics.counted import uncounted
@@ -201,4 +201,4 @@ def exposure_shares(shares: Array, setting: Setting) -> dict[ExposureType, float
     for fund, share in zip(funds.select(setting.symbols), shares.tolist(), strict=True):
         for kind, amount in fund.exposures.items():
             total[kind] = total.get(kind, 0.0) + share * abs(amount) / fund.notional
-    return {kind: total[kind] for kind in ExposureType if kind in total}
+    return {kind: total[kind] for kind in in_order(total)}

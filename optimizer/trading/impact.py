@@ -11,7 +11,7 @@ from optimizer.arguments import typed
 from optimizer.measures.drawdowns import max_drawdown
 from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.model.estimates import Estimates
-from optimizer.model.exposure_types import ExposureType
+from optimizer.model.exposure_types import ExposureType, in_order
 from optimizer.model.exposures import ABSURD_WEIGHT, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.universe import Universe
@@ -129,8 +129,7 @@ def impact(
     """
     reference = before if universe.benchmark is None else universe.benchmark
     listed = universe.funds.types(sorted({*before, *after})) if universe.funds else ()
-    named = {kind for own in listed for kind in (own, *own.parents)}
-    kinds = tuple(kind for kind in ExposureType if kind in named)
+    kinds = in_order(kind for own in listed for kind in (own, *own.parents))
     notional = None if universe.funds is None else universe.funds.notional(estimates.symbols)
     told = _Context(estimates, policy, universe, ratings or {}, reference, kinds, notional)
     return Impact(told.side(before, value), told.side(after, value - costs), costs)

@@ -133,7 +133,8 @@ class _Columns:
         """Turns and adds what the prices found speak for; False where nothing is to be done."""
         p = self.problem
         resting = (np.abs(found.x - p.held) < RESTS) & (p.lower < p.held) & (p.held < p.upper) & self.inside
-        wrong = resting & (found.slope(-self.side) < -WORTHWHILE)
+        up, down = found.slopes
+        wrong = resting & (np.where(self.side > 0, down, up) < -WORTHWHILE)
         beyond = self.must | (self.side * (found.x - p.held) >= found.reach)
         settled = (beyond == self.whole).all() and not wrong.any()
         self.side = np.where(wrong, -self.side, self.side)
@@ -148,8 +149,8 @@ class _Columns:
         if bool((self.inside | ~self.movable).all()):
             return False
         out = self.movable & ~self.inside
-        up = np.where(out & (p.held < p.upper), found.slope(np.ones_like(p.held)), 0.0)
-        down = np.where(out & (p.held > p.lower), found.slope(-np.ones_like(p.held)), 0.0)
+        up = np.where(out & (p.held < p.upper), found.slopes[0], 0.0)
+        down = np.where(out & (p.held > p.lower), found.slopes[1], 0.0)
         steepest = np.minimum(up, down)
         joining = np.flatnonzero(steepest < -WORTHWHILE)
         gain = steepest[joining] ** 2 / p.risk.variances[joining]
@@ -258,11 +259,15 @@ class Priced:
         """(n,) what a unit of trade to a side costs."""
         return np.where(side > 0, *self.rates)
 
-    def slope(self, side: Array) -> Array:
-        """(n,) derivative of the envelope for the first unit of trade to a side."""
-        p = self.problem
-        own = 2 * p.own * (self.reach - side * (p.wanted - p.held))
-        return side * self.pull + own + self.rate(side)
+    @cached_property
+    def slopes(self) -> tuple[Array, Array]:
+        """(n,) each: derivative of the envelope for the first unit bought, and for the first sold."""
+        p, (buy, sell) = self.problem, self.rates
+        twice, ahead = 2 * p.own, p.wanted - p.held
+        return (
+            np.asarray(self.pull + twice * (self.reach - ahead) + buy),
+            np.asarray(-self.pull + twice * (self.reach + ahead) + sell),
+        )
 
     def partial(self) -> Array:
         """(n,) how much the bound gains per unit of `own`."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import pandas as pd
 import pyarrow as pa
 
-from optimizer import FrozenPosition, Position, Recipe
+from optimizer import FrozenPosition, Policy, Position, Recipe
 from optimizer.model.portfolio import ZERO, exact
 from optimizer.proposals.rebalance_rules import Standing
 from resources.books.adjustments import adjustment_frame, read_adjustments
@@ -70,6 +70,11 @@ class Snapshot:
             for symbol, quantity in self.holdings.quantities.items()
             if symbol not in kept
         }
+
+    @cached_property
+    def in_fractions(self) -> Policy:
+        """Its policy as the optimizer takes it: read and checked once for all stages."""
+        return self.policy.to_policy()
 
     def recipe(self) -> Recipe:
         """How this portfolio's estimates are made."""

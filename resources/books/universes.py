@@ -100,7 +100,7 @@ class Listing:
 
         def read(days: int) -> tuple[Flags, Dates]:
             panel = read_panel(self.con, self.pack, self.symbols, window_start(self.con, self.pack, days))
-            return np.isfinite(panel.close), np.array(panel.dates, "datetime64[D]")
+            return np.isfinite(panel.close), panel.days
 
         def window() -> tuple[Flags, Dates]:
             wanted = lookback_days + 1

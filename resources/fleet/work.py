@@ -95,12 +95,10 @@ def _accounts(
     books: Playbooks,
 ) -> list[Account]:
     own = own_of(con, pack, snapshots) if stage in OWN else {}
-    accounts = {
-        snapshot.portfolio_id: Account(
-            snapshot, keys.get(snapshot.portfolio_id, ""), own.get(snapshot.portfolio_id, Own())
-        )
-        for snapshot in snapshots
-    }
     wanted = stage in BESIDES and (stage != "hedges" or books.by_factors)
-    besides: Mapping[str, dict[str, Any]] = BESIDES[stage](con, pack, accounts) if wanted else {}
-    return [replace(account, **besides.get(name, {})) for name, account in accounts.items()]
+    by_id = {snapshot.portfolio_id: snapshot for snapshot in snapshots}
+    besides: Mapping[str, dict[str, Any]] = BESIDES[stage](con, pack, by_id) if wanted else {}
+    return [
+        Account(snapshot, keys.get(name, ""), own.get(name, Own()), **besides.get(name, {}))
+        for name, snapshot in by_id.items()
+    ]

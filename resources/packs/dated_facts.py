@@ -9,6 +9,7 @@ import pandas as pd
 from optimizer import DataError
 from optimizer.backtests.dated_facts import carried_caps
 from optimizer.model.returns import growth_index
+from optimizer.model.sessions import days_of
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import HAD, NEWEST_WORD, names_had
@@ -46,12 +47,12 @@ def known_caps(
     earlier = table[table["date"] <= days[0]].groupby("symbol")["date"].max()
     panel = read_panel(con, pack, names, (min([days[0], *earlier]) - NEAR).date())
     moves = growth_index(panel.close, np.zeros_like(panel.close), panel.split)
-    rates, dates = exchange_rates(con, pack), pd.DatetimeIndex(panel.dates)
+    rates, dates = exchange_rates(con, pack), pd.DatetimeIndex(panel.days)
     asked, nothing = [day.date() for day in pd.DatetimeIndex(days)], np.full(len(dates), np.nan)
     found = pd.DataFrame(np.nan, days, names)
     for word, own in table.groupby("currency"):
         unit = str(word)
-        ways = {one: rates.way(one, unit, panel.dates).rates for one in {*panel.currency} - {""}}
+        ways = {one: rates.way(one, unit, panel.days).rates for one in {*panel.currency} - {""}}
         told = np.transpose([ways.get(one, nothing) for one in panel.currency])
         caps = carried_caps(_wide(own, "cap", names), pd.DataFrame(moves * told, dates, names))
         caps = caps.reindex(days, method="ffill").mul(rates.way(unit, currency, asked).rates, axis=0)
@@ -109,7 +110,7 @@ def known_characteristics(
         [*names_had(con, pack, symbols), pack.as_of, pack.as_of, pack.watermark],
     ).fetchall()
     place = {symbol: i for i, symbol in enumerate(symbols)}
-    days = np.array(dates, "datetime64[D]")
+    days = days_of(dates)
     found: dict[str, Array] = {}
     newest: dict[tuple[str, str], date] = {}
     for name, symbol, known_at, day, value in rows:

@@ -153,10 +153,10 @@ def _in_newest_currency(con: Connection, pack: Pack, table: Mapping[str, Any]) -
     if not len(other):
         return table
     told = {name: np.array(values) for name, values in table.items()}
-    known, days = exchange_rates(con, pack), told["day"].astype("datetime64[D]").astype(object)
+    known, days = exchange_rates(con, pack), told["day"].astype("datetime64[D]")
     for old, new in sorted({(units[row], newest[position[row]]) for row in other.tolist()}):
         rows = other[(units[other] == old) & (newest[position[other]] == new)]
-        rates = known.way(old, new, days[rows].tolist()).rates
+        rates = known.way(old, new, days[rows]).rates
         for name in ("close", "dividend"):
             told[name][rows] *= rates
     return {name: values[np.isfinite(told["close"].astype(float))] for name, values in told.items()}
@@ -208,10 +208,9 @@ def converted(
     pack: Pack, panel: Panel, currency: str, rates: ExchangeRates, values: Array | None = None
 ) -> pd.DataFrame:
     """`in_currency` at rates that were read before."""
-    index = pd.DatetimeIndex(panel.dates, name="date")
-    prices = panel.total_return() if values is None else pd.DataFrame(values, index, list(panel.symbols))
+    prices = panel.total_return() if values is None else panel.table(values)
     for unit in sorted({*panel.currency} - {"", currency}):
-        told = rates.way(unit, currency, panel.dates).rates
+        told = rates.way(unit, currency, panel.days).rates
         columns = [s for s, c in zip(panel.symbols, panel.currency, strict=True) if c == unit]
         unknown = np.isnan(told) & prices[columns].notna().to_numpy().any(axis=1)
         if unknown.any():

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from optimizer import total_return_index
+from optimizer.model.sessions import days_of
 from optimizer.typing import Array
 
 
@@ -40,15 +41,23 @@ class Panel:
 
     def total_return(self) -> pd.DataFrame:
         """Total-return prices (T x n) of close, dividends, spin-offs and splits, anchored at the newest close."""
-        index = total_return_index(self.close, self.paid, self.split)
-        return pd.DataFrame(
-            index, index=pd.DatetimeIndex(self.dates, name="date"), columns=list(self.symbols)
-        )
+        return self.table(total_return_index(self.close, self.paid, self.split))
+
+    def table(self, values: Array) -> pd.DataFrame:
+        """(T, n) values by date and symbol."""
+        return pd.DataFrame(values, pd.DatetimeIndex(self.days, name="date"), list(self.symbols))
 
     def last_close(self, column: int) -> tuple[date, float] | None:
         """(date, close) of a symbol's newest price."""
-        priced = np.flatnonzero(np.isfinite(self.close[:, column]))
-        return (self.dates[priced[-1]], float(self.close[priced[-1], column])) if len(priced) else None
+        row = self._newest[column]
+        return None if row < 0 else (self.dates[row], float(self.close[row, column]))
+
+    @cached_property
+    def _newest(self) -> list[int]:
+        """(n,) the row of each symbol's newest price; -1 without one."""
+        rows = np.arange(len(self.dates))[:, None]
+        found: list[int] = np.where(np.isfinite(self.close), rows, -1).max(axis=0, initial=-1).tolist()
+        return found
 
     def old_closes(self, newest: date) -> dict[str, date]:
         """Symbol -> day of its newest price, of those that have none of the desk's newest priced day."""
@@ -61,15 +70,16 @@ class Panel:
         return {symbol: column for column, symbol in enumerate(self.symbols)}
 
     @cached_property
-    def _days(self) -> npt.NDArray[np.datetime64]:
-        return np.array(self.dates, "datetime64[D]")
+    def days(self) -> npt.NDArray[np.datetime64]:
+        """(T,) the dates, as numpy counts with them."""
+        return days_of(self.dates)
 
     def select(self, symbols: Sequence[str], start: date = date.min, end: date = date.max) -> "Panel":
         """Some of the symbols from `start` to `end`, as if they alone had been read: dates on which one is priced."""
         columns = [self.places[symbol] for symbol in symbols]
         first, last = (
-            np.searchsorted(self._days, [np.datetime64(start)], "left"),
-            np.searchsorted(self._days, [np.datetime64(end)], "right"),
+            np.searchsorted(self.days, [np.datetime64(start)], "left"),
+            np.searchsorted(self.days, [np.datetime64(end)], "right"),
         )
         window = slice(int(first[0]), int(last[0]))
         close = self.close[window][:, columns]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from optimizer import DataError
 from optimizer.model.exchange_rates import ExchangeRates, Way
+from optimizer.model.sessions import days_of
 from optimizer.typing import Array
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -35,7 +36,8 @@ def ways(
     """From each of the units to `quote` on some dates, at the rates that the pack saw."""
     wanted = list(units)
     known = exchange_rates(con, pack) if set(wanted) - {quote} else ExchangeRates({})
-    return {unit: known.way(unit, quote, dates) for unit in wanted}
+    days = days_of(dates)
+    return {unit: known.way(unit, quote, days) for unit in wanted}
 
 
 def missing_rate(pack: Pack, base: str, quote: str, day: date) -> str:
@@ -58,12 +60,12 @@ def exchange_rates(con: Connection, pack: Pack) -> ExchangeRates:
         "qualify row_number() over (partition by base, quote, date order by ingest_seq desc) = 1 order by all",
         [pack.as_of, pack.watermark],
     ).fetchall()
-    table: dict[tuple[str, str], tuple[list[object], list[float]]] = {}
+    table: dict[tuple[str, str], tuple[list[date], list[float]]] = {}
     for base, quote, day, rate in rows:
         days, rates = table.setdefault((str(base), str(quote)), ([], []))
         days.append(day)
         rates.append(float(rate))
-    return ExchangeRates(table)
+    return ExchangeRates({pair: (days_of(days), rates) for pair, (days, rates) in table.items()})
 
 
 def risk_free_rate(con: Connection, pack: Pack, currency: str) -> float:

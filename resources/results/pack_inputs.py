@@ -85,7 +85,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         for column, (symbol, found) in enumerate(closes.items())
         if found is not None
     }
-    caps, policy = market.caps.get(base, {}), snapshot.policy.to_policy()
+    caps, policy = market.caps.get(base, {}), snapshot.in_fractions
     rf = policy.risk_free_rate
     rf = market.risk_free_rate(base) if rf is None else rf
     universe = Universe(
@@ -112,6 +112,8 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
 def _priced_at(policy: Policy, rate: float, symbols: tuple[str, ...]) -> Policy:
     """The policy with its risk-free rate, and its restrictions of these symbols: a desk's list names others too."""
     restricted = {item: own for item in RESTRICTIONS if (own := getattr(policy, item))}
+    if policy.risk_free_rate == rate and not restricted:
+        return policy  # which is checked once more by every copy
     here = set(symbols) if restricted else set()
     kept: dict[str, Any] = {
         item: {s: why for s, why in own.items() if s in here} for item, own in restricted.items()

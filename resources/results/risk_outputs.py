@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from optimizer import (
     DataError,
-    ExposureType,
     FactorModel,
     HedgeLimits,
     Impact,
@@ -18,6 +17,7 @@ from optimizer import (
     Scenario,
     stress_factors,
 )
+from optimizer.model.exposure_types import in_order
 from optimizer.risk.hedge_plans import HedgePlan, Plans, plan_each
 from optimizer.risk.hedges import Offers, Quote
 from optimizer.risk.stresses import Stress, StressTable, stressed_by
@@ -31,7 +31,7 @@ def impact_columns(change: Impact) -> Columns:
     now, then = change.current, change.post
     rows: list[tuple[str, float, float]] = [("value", float(now.value), float(then.value))]
     rows += [(name, getattr(now, name), getattr(then, name)) for name in NUMBERS]
-    kinds = [kind for kind in ExposureType if kind in now.exposures or kind in then.exposures]
+    kinds = in_order([*now.exposures, *then.exposures])
     rows += [
         (f"exposure {kind.name}", now.exposures.get(kind, 0.0), then.exposures.get(kind, 0.0))
         for kind in kinds

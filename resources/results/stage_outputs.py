@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer import Estimates, ExposureType, Policy, Setting, Solution, TradeList, Universe
+from optimizer import Estimates, Policy, Setting, Solution, TradeList, Universe
 from optimizer.measures.portfolio_measures import risk_contributions
+from optimizer.model.exposure_types import in_order
 from optimizer.numerics.counted import uncounted
 from optimizer.proposals.proposal import Beliefs
 from optimizer.proposals.result import composition, exposure_shares, moments
@@ -236,8 +237,7 @@ def exposure_columns(solution: Solution, universe: Universe) -> Columns:
     if universe.funds is None:
         return {}
     listed = universe.funds.types(solution.symbols)
-    named = {*listed, *(parent for kind in listed for parent in kind.parents)}
-    kinds = [kind for kind in ExposureType if kind in named]
+    kinds = in_order(kind for own in listed for kind in (own, *own.parents))
     amounts = universe.funds.matrix(solution.symbols, kinds) @ solution.weights
     return {"exposure_type": [kind.name for kind in kinds], "amount": amounts}
 

@@ -69,10 +69,10 @@ def own_of(con: Connection, pack: Pack, snapshots: Sequence[Snapshot]) -> dict[s
 
 
 def with_weights(
-    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+    con: Connection, pack: Pack, snapshots: Mapping[str, Snapshot]
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> target, diagnostics, past reasons, or that it rests: what ordering starts from."""
-    ids = list(accounts)
+    ids = list(snapshots)
     found: dict[str, dict[str, object]] = {}
     for portfolio, symbol, weight in con.execute(
         "select portfolio_id, symbol, weight from latest_optimal_weights where pack_id = ? "
@@ -96,47 +96,47 @@ def with_weights(
 
 
 def with_orders(
-    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+    con: Connection, pack: Pack, snapshots: Mapping[str, Snapshot]
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> the orders of those that have a list of trades, and their factor models."""
     found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
     for portfolio, symbol, action, quantity, cost in con.execute(
         "select portfolio_id, symbol, action, quantity, cost from latest_trades where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[])) order by 1, 2",
-        [pack.id, list(accounts)],
+        [pack.id, list(snapshots)],
     ).fetchall():
         orders = found.setdefault(str(portfolio), {})
         if quantity:
             orders[str(symbol)] = (SIGNS[action] * Decimal(str(quantity)), cost)
-    models = with_models(con, pack, {portfolio: accounts[portfolio] for portfolio in found})
+    models = with_models(con, pack, {portfolio: snapshots[portfolio] for portfolio in found})
     return {portfolio: {"orders": orders, **models.get(portfolio, {})} for portfolio, orders in found.items()}
 
 
 def with_models(
-    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+    con: Connection, pack: Pack, snapshots: Mapping[str, Snapshot]
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> the factor model on record for its estimates, of those that have one."""
     models = recorded_models(con, pack)
     if not models:
         return {}
-    names = {portfolio: account.snapshot.recipe().name for portfolio, account in accounts.items()}
+    names = {portfolio: snapshot.recipe().name for portfolio, snapshot in snapshots.items()}
     return {portfolio: {"model": models[name]} for portfolio, name in names.items() if name in models}
 
 
 def with_books(
-    con: Connection, pack: Pack, accounts: Mapping[str, Account]
+    con: Connection, pack: Pack, snapshots: Mapping[str, Snapshot]
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> its orders, its factor model with its factors' returns, and what it held under the pack before."""
-    orders, models = with_orders(con, pack, accounts), with_models(con, pack, accounts)
-    recipes = {accounts[portfolio].snapshot.recipe() for portfolio in models}
+    orders, models = with_orders(con, pack, snapshots), with_models(con, pack, snapshots)
+    recipes = {snapshots[portfolio].recipe() for portfolio in models}
     series = {recipe: recorded_factor_returns(con, pack, recipe) for recipe in recipes}
-    before = held_before(con, pack, list(accounts))
+    before = held_before(con, pack, list(snapshots))
     return {
         portfolio: {
             "orders": orders.get(portfolio, {}).get("orders"),
             "before": before.get(portfolio),
             **models.get(portfolio, {}),
-            **({"factor_returns": series[account.snapshot.recipe()]} if portfolio in models else {}),
+            **({"factor_returns": series[snapshot.recipe()]} if portfolio in models else {}),
         }
-        for portfolio, account in accounts.items()
+        for portfolio, snapshot in snapshots.items()
     }

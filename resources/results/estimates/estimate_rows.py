@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from operator import itemgetter
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from optimizer import DataError, Estimates, Recipe
 from optimizer.model.sessions import TRADING_DAYS
@@ -28,39 +27,49 @@ def covariance_digest(found: Estimates) -> str:
     return bytes_sha256(b"".join(parts))
 
 
+RETURNS = pa.schema([
+    ("recipe", pa.string()), ("symbol", pa.string()), ("expected_return", pa.float64()), ("volatility", pa.float64()),
+    ("observations", pa.int64()), ("simulated", pa.bool_()),
+])  # fmt: skip
+COVARIANCES = pa.schema([
+    ("recipe", pa.string()), ("symbol", pa.string()), ("values", pa.list_(pa.float64())), ("recipe_text", pa.string()),
+    ("covariance_hash", pa.string()),
+])  # fmt: skip
+
+
 def estimate_frames(
     estimated: Mapping[str, tuple[Recipe, Estimates]], simulated: frozenset[str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pa.Table, pa.Table]:
     """Rows of `return_estimates` and `covariances`, recipes by name, symbols ascending."""
-    returns, matrices = [], []
-    for name, (recipe, found) in sorted(estimated.items()):
-        known = found.mean is not None
-        returns.append(
-            pd.DataFrame(
-                {
-                    "recipe": name,
-                    "symbol": found.symbols,
-                    "expected_return": found.mean if found.mean is not None else np.nan,
-                    "volatility": found.volatility if known else np.nan,
-                    "observations": found.observations,
-                    "simulated": [symbol in simulated for symbol in found.symbols],
-                }
-            )
-        )
-        matrices.append(_covariance_frame(name, recipe, found))
-    if not returns:  # every portfolio has a problem today: the stages after record which
-        return pd.DataFrame(columns=["recipe", "symbol"]), pd.DataFrame(columns=["recipe", "symbol"])
-    return pd.concat(returns, ignore_index=True), pd.concat(matrices, ignore_index=True)
+    told = [(name, *made) for name, made in sorted(estimated.items())]
+    # Without any, every portfolio has a problem today: the stages after record which.
+    return (
+        pa.concat_tables(
+            [RETURNS.empty_table(), *(_return_rows(name, found, simulated) for name, _, found in told)]
+        ),
+        pa.concat_tables([COVARIANCES.empty_table(), *(_covariance_rows(*one) for one in told)]),
+    )
 
 
-def _covariance_frame(name: str, recipe: Recipe, found: Estimates) -> pd.DataFrame:
-    text, digest = json_text(_made_by(recipe, found)), covariance_digest(found)
-    too_large = len(found.symbols) > STORED_SYMBOLS or found.mean is None
-    stored: list[object] = [None] * len(found.symbols) if too_large else list(found.covariance)
-    return pd.DataFrame({
-        "recipe": name, "symbol": found.symbols, "values": pd.Series(stored, dtype=object),
-        "recipe_text": text, "covariance_hash": digest,
-    })  # fmt: skip
+def _return_rows(name: str, found: Estimates, simulated: frozenset[str]) -> pa.Table:
+    n, known = len(found.symbols), found.mean is not None
+    columns = [
+        [name] * n, found.symbols, found.mean if known else [None] * n, found.volatility if known else [None] * n,
+        [found.observations] * n, [symbol in simulated for symbol in found.symbols],
+    ]  # fmt: skip
+    arrays = [
+        pa.array(cells, kind, from_pandas=True) for cells, kind in zip(columns, RETURNS.types, strict=True)
+    ]
+    return pa.table(arrays, schema=RETURNS)
+
+
+def _covariance_rows(name: str, recipe: Recipe, found: Estimates) -> pa.Table:
+    n, text = len(found.symbols), json_text(_made_by(recipe, found))
+    too_large = n > STORED_SYMBOLS or found.mean is None
+    stored = [None] * n if too_large else list(found.covariance)
+    columns = ([name] * n, found.symbols, stored, [text] * n, [covariance_digest(found)] * n)
+    arrays = [pa.array(cells, kind) for cells, kind in zip(columns, COVARIANCES.types, strict=True)]
+    return pa.table(arrays, schema=COVARIANCES)
 
 
 def _made_by(recipe: Recipe, found: Estimates) -> dict[str, object]:
@@ -91,20 +100,24 @@ def stored_estimates(
     con: Connection, pack: Pack, recipes: Sequence[str]
 ) -> Iterator[tuple[str, Estimates | None]]:
     """(recipe, its estimates as written) of those that are on record; None as in `read_estimates`."""
-    rows = con.execute(
+    rows = con.sql(
         'select recipe, symbol, r.expected_return, r.observations, c."values", c.recipe_text from '
         "latest_return_estimates r join latest_covariances c using (pack_id, recipe, symbol) "
         "where pack_id = ? and recipe in (select unnest(?::varchar[])) order by recipe, symbol",
-        [pack.id, list(recipes)],
-    ).fetchall()
-    for recipe, group in groupby(rows, itemgetter(0)):
-        _, symbols, mean, observations, values, texts = zip(*group, strict=True)
-        if any(row is None for row in values):
-            yield str(recipe), None
+        params=[pack.id, list(recipes)],
+    ).to_arrow_table()
+    start = 0
+    for recipe, group in groupby(rows["recipe"].to_pylist()):
+        own = rows.slice(start, sum(1 for _ in group))
+        n, values = len(own), own["values"].combine_chunks()
+        start += n
+        if values.null_count:
+            yield recipe, None
             continue
-        made = json.loads(texts[0])
-        yield str(recipe), Estimates(
-            tuple(symbols), np.array(mean, float), np.array(values, float), observations=observations[0],
+        made = json.loads(own["recipe_text"][0].as_py())
+        yield recipe, Estimates(
+            tuple(own["symbol"].to_pylist()), np.array(own["expected_return"], float),
+            np.array(values.flatten()).reshape(n, n), observations=own["observations"][0].as_py(),
             notes=made.get("notes", ()), periods_per_year=made.get("periods_per_year", float(TRADING_DAYS)),
             trusted=True,
         )  # fmt: skip

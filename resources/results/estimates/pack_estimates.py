@@ -23,7 +23,6 @@ from optimizer import (
 from optimizer.beliefs.estimators.spectral import MIN_RETURNS
 from optimizer.beliefs.estimators.windows import first_row, session_count
 from optimizer.model.portfolio import ZERO
-from optimizer.model.sessions import Dates
 from optimizer.problem.methods import ON_SCENARIOS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
 from optimizer.proposals.proposal import without_evidence
@@ -56,17 +55,13 @@ def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
         further = panels.read(recipe.symbols, panels.start(days))
         more = _sessions(further, recipe)
         if more > found:
-            first = first_row(further.close, _dates(further), recipe)
+            first = first_row(further.close, further.days, recipe)
             panel = panels.read(recipe.symbols, further.dates[first])
     return panels.in_currency(panel, recipe.currency)
 
 
 def _sessions(panel: Panel, recipe: Recipe) -> int:
-    return session_count(np.isfinite(panel.close), _dates(panel), recipe)
-
-
-def _dates(panel: Panel) -> Dates:
-    return np.array(panel.dates, "datetime64[D]")
+    return session_count(np.isfinite(panel.close), panel.days, recipe)
 
 
 def estimate_evidence(con: Connection, pack: Pack, recipe: Recipe) -> Estimates:

@@ -126,14 +126,14 @@ def _priced(con: Connection, pack: Pack, start: date, listed: set[str] | None) -
 def _rates(con: Connection, pack: Pack, panel: Panel, currency: str) -> Array:
     """(T, m) base currency for one of each symbol's own, NaN where none was known."""
     known = exchange_rates(con, pack)
-    ways = {unit: known.way(unit, currency, panel.dates).rates for unit in {*panel.currency} - {""}}
+    ways = {unit: known.way(unit, currency, panel.days).rates for unit in {*panel.currency} - {""}}
     nothing = np.full(len(panel.dates), np.nan)
     return np.column_stack([ways.get(unit, nothing) for unit in panel.currency])
 
 
 def _in_base(panel: Panel, rates: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Total-return prices and closes; a price of a day without a rate is no price yet."""
-    index, known = pd.DatetimeIndex(panel.dates, name="date"), np.isfinite(rates)
+    index, known = pd.DatetimeIndex(panel.days, name="date"), np.isfinite(rates)
     close = panel.close * rates
     dividend, split = np.where(known, panel.paid * rates, 0.0), np.where(known, panel.split, 1.0)
     grown = growth_index(close, dividend, split)

@@ -85,6 +85,11 @@ class Span:
         found: tuple[date, ...] = self.once(("dates", self.key), made)
         return found
 
+    @cached_property
+    def days(self) -> npt.NDArray[np.datetime64]:
+        """(T,) the same, as numpy counts with them."""
+        return self._whole[0].days[self._rows]
+
     def own(self, symbol: str) -> Array:
         """(T,) total-return prices in the symbol's own currency."""
         panel, prices = self._whole
@@ -106,11 +111,11 @@ class Span:
         return np.asarray(self.own(symbol) * way)
 
     def _way(self, unit: str) -> Array:
-        return np.asarray(self.market.rates.way(unit, self.currency, self.dates).rates)
+        return np.asarray(self.market.rates.way(unit, self.currency, self.days).rates)
 
     def series(self, symbol: str) -> pd.Series:
         """`base` by date."""
-        return pd.Series(self.base(symbol), pd.DatetimeIndex(self.dates, name="date"))
+        return pd.Series(self.base(symbol), pd.DatetimeIndex(self.days, name="date"))
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """(T, n) prices of `kept` in their own currencies, and in `currency`.
@@ -118,7 +123,7 @@ class Span:
         Raises DataError for a price of a date on which no way to it is known.
         """
         panel = self.market.recent(self.symbols, self.sessions)
-        index, own = pd.DatetimeIndex(self.dates, name="date"), np.array([*map(self.own, self.symbols)]).T
+        index, own = pd.DatetimeIndex(self.days, name="date"), np.array([*map(self.own, self.symbols)]).T
         base = self.market.in_currency(panel, self.currency, own.copy())
         return pd.DataFrame(own, index, list(self.symbols))[list(self.kept)], base[list(self.kept)]
 

@@ -65,7 +65,7 @@ def _real(market: Market, currency: str, window: Window, once: Once, symbol: str
     told, unit = np.isfinite(own), panel.currency[panel.places[symbol]]
     days, own = days[told], own[told]
     if unit not in ("", currency):
-        own = own * market.rates.way(unit, currency, days.tolist()).rates
+        own = own * market.rates.way(unit, currency, days).rates
         if np.isnan(own).any():
             return DataError(f"{symbol}: no exchange rate so far back")
     before = own[days <= np.datetime64(window[0])]
@@ -76,4 +76,4 @@ def _real(market: Market, currency: str, window: Window, once: Once, symbol: str
 
 def _days_and_prices(panel: Panel) -> tuple[Dates, Array]:
     """(T,) dates, and (T, n) total-return prices."""
-    return np.array(panel.dates, "datetime64[D]"), panel.total_return().to_numpy()
+    return panel.days, panel.total_return().to_numpy()

@@ -30,9 +30,7 @@ def held_columns(
     span   total-return prices of what was held, from before its day until today;  value  of the portfolio today
     Raises DataError where a price is missing, or nothing was worth anything.
     """
-    first = (
-        int(np.searchsorted(np.array(span.dates, "datetime64[D]"), np.datetime64(before.as_of), "right")) - 1
-    )
+    first = int(np.searchsorted(span.days, np.datetime64(before.as_of), "right")) - 1
     sessions = len(span.dates) - 1 - first
     if first < 0:
         raise DataError(f"{before.pack_id} is longer ago than prices are read")

@@ -284,10 +284,9 @@ class PolicyFile(Strict):
     def to_policy(self) -> Policy:
         """The same policy in fractions: the numbers of a key in `_pct`, and of those alone, are divided by 100."""
         same: dict[str, Any] = {}
-        for item in fields(Policy):
-            if (key := key_of(item.name)) in type(self).model_fields:
-                value = getattr(self, key)
-                same[item.name] = in_fractions(value) if key.endswith("_pct") else value
+        for name, key in FILED.items():
+            value = getattr(self, key)
+            same[name] = in_fractions(value) if key.endswith("_pct") else value
         own = {
             "max_turnover": None if self.max_turnover_pct is None else self.max_turnover_pct / 200,
             "black_litterman": BlackLittermanSettings(**self.black_litterman.model_dump()),
@@ -308,6 +307,9 @@ def key_of(field: str) -> str:
     """What a field of `Policy` is called in a file; any other name as it is."""
     key = OWN_KEYS.get(field, f"{field}_pct")
     return key if key in PolicyFile.model_fields else field
+
+
+FILED = {item.name: key for item in fields(Policy) if (key := key_of(item.name)) in PolicyFile.model_fields}
 
 
 def in_file_words(said: str) -> str:

@@ -13,6 +13,7 @@ from optimizer import (
     look_through,
     look_through_return,
 )
+from optimizer.model.exposure_types import in_order
 
 T = ExposureType
 RSST = Fund("RSST", "stacked", {T.US_LARGE_EQUITY: 1.0, T.MANAGED_FUTURES: 1.0}, fee=0.0098, spread=0.005)
@@ -43,6 +44,11 @@ def test_half_rsst_and_half_spy_is_all_equity_and_half_managed_futures():
 def test_a_parent_is_the_sum_of_what_is_below_it_and_counts_nothing_twice():
     matrix = FUNDS.matrix(["RSST", "TMF"], [T.EQUITY, T.BONDS, T.LONG_DURATION_BONDS, T.US_TREASURY_LONG])
     assert matrix.tolist() == [[1, 0], [0, 3], [0, 3], [0, 3]]
+
+
+def test_types_stand_in_their_order_each_once():
+    assert in_order(iter([T.GOLD, T.EQUITY, T.GOLD, T.BONDS])) == (T.EQUITY, T.BONDS, T.GOLD)
+    assert in_order([*T][::-1]) == (*T,)
 
 
 def test_inverse_funds_count_in_notional_but_offset_in_exposure():

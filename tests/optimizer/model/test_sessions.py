@@ -1,5 +1,7 @@
 """Periods of a year as the dates have them, sessions of a set, and the names whose gaps cost it."""
 
+from datetime import date, datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from optimizer.model.sessions import (
     alive,
     common_rows,
     costly_gaps,
+    days_of,
     frequency_of,
     periods_per_year,
     session_rows,
@@ -135,3 +138,11 @@ def test_a_name_without_any_price_costs_the_most():
     table = priced("xxxxxx", "......", "xxxxxx")
     assert costly_gaps(table, DAYS[:6], ["A", "B", "C"]) == {"B": (6, 6)}
     assert costly_gaps(table[:0], DAYS[:0], ["A", "B", "C"]) == {}
+
+
+def test_dates_are_the_days_that_numpy_makes_of_them():
+    dates = [date(1, 1, 1), date(1969, 12, 31), date(1970, 1, 1), date(2024, 2, 29), date(9999, 12, 31)]
+    found = days_of(iter(dates))
+    assert found.dtype == "datetime64[D]" and found.tolist() == dates
+    assert days_of([datetime(2024, 2, 29, 23, 59)]).tolist() == [date(2024, 2, 29)]  # noqa: DTZ001
+    assert days_of(()).dtype == "datetime64[D]" and not len(days_of(()))

@@ -221,6 +221,7 @@ def test_inputs_have_prices_in_the_base_currency_and_the_views_in_excess_of_the_
     assert (found.currencies["AAA"], found.rates["AAA"], found.ratings) == ("USD", 1.0, {})
     assert found.views[0].expected_return == pytest.approx(0.07)  # type: ignore[union-attr]
     assert found.universe.benchmark == {"AAA": 0.5, "BBB": 0.5}
+    assert found.policy is sighted.in_fractions  # which states its rate, and is checked once for all stages
     again = under_policy(found, book(("risk_free_rate: 0.01", "method: min_volatility")).policy, 0.03)
     assert (again.policy.method, again.policy.risk_free_rate) == ("min_volatility", 0.03)
     assert again.views[0].expected_return == pytest.approx(0.05)  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import chosen_sources, newest_facts, read_panel, window_start, window_starts
 from resources.packs.packs import Pack, cut_pack, find_pack
+from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rate, exchange_rate_series, risk_free_rate
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import Warehouse
@@ -134,3 +135,15 @@ def test_a_pack_without_prices_says_so(tmp_path: Path) -> None:
     pack = cut(empty, DAYS[0])
     with empty.live() as con, pytest.raises(DataError, match="sees no prices at all"):
         window_start(con, pack, 5)
+
+
+def test_a_symbols_newest_price_is_its_last_one_and_old_where_others_have_a_newer() -> None:
+    nan = np.nan
+    close = np.array([[1.0, 4.0, nan], [2.0, nan, nan], [3.0, nan, nan]])
+    panel = Panel(
+        ("NEW", "OLD", "NONE"), DAYS[:3], close, close, close, ("USD", "USD", ""), (False,) * 3, ("", "", "")
+    )
+    assert [panel.last_close(place) for place in range(3)] == [(DAYS[2], 3.0), (DAYS[0], 4.0), None]
+    assert panel.old_closes(DAYS[2]) == {"OLD": DAYS[0]}
+    assert panel.select(["OLD"], end=DAYS[1]).last_close(0) == (DAYS[0], 4.0)
+    assert panel.select(["NONE"]).last_close(0) is None

@@ -195,8 +195,11 @@ def test_what_is_missing_and_the_periods_are_on_record_with_the_estimates(
             assert stored is not None
             assert stored.notes == computed.notes
             assert stored.periods_per_year == computed.periods_per_year
-    usual = matrices.loc[matrices["recipe"] == Recipe(symbols=("AAA", "BBB")).name, "recipe_text"]
-    assert "notes" not in usual.iloc[0] and "periods_per_year" not in usual.iloc[0]
+            assert np.array_equal(stored.covariance, computed.covariance)
+            assert np.array_equal(stored.mean, computed.mean) and stored.observations == computed.observations
+    of_both = Recipe(symbols=("AAA", "BBB")).name
+    usual = next(row["recipe_text"] for row in matrices.to_pylist() if row["recipe"] == of_both)
+    assert "notes" not in usual and "periods_per_year" not in usual
 
 
 def test_a_name_that_is_young_asks_for_no_rates_of_days_before_it(desk: tuple[Warehouse, Pack]) -> None:
