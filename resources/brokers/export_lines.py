@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from textwrap import shorten
 
 from optimizer import DataError
 from resources.brokers.aj_bell import is_aj_bell, read_aj_bell
@@ -138,7 +139,7 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
                 left_out.append((line, "all cash in the account's base currency, which is not named here"))
         elif header == [""] or _is_title(cells, header):
             title = told[0] if len(told) == 1 else title
-            left_out.append((line, f"no position: {told[0][:60]}"))
+            left_out.append((line, f"no position: {shorten(told[0], 80, placeholder=' ...')}"))
         elif not other:
             rows.append(_row(line, cells, header, account, unit))
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
