@@ -52,6 +52,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
         ("init desk --money lots", "--money: 'lots' is no number; such as 100000.0"),
         ("init desk --risk-free-rate 3%", "is no number: a percentage is written as a fraction, 3% as 0.03"),
         ("init desk --risk-free-rate 3", "--risk-free-rate: '3' is too large: 0.99 or less; such as 0.03"),
+        ("--show-completion foosh", "is for the shell in which it is typed: leave 'foosh' out"),
         ("prove trades PP_2024-01-31 KO main --format pdf", "--format: 'pdf' is not one of 'proof', 'in-toto'"),
     ],
 )  # fmt: skip
