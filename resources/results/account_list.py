@@ -12,6 +12,7 @@ from resources.store.query_rows import Row, rows
 OUTCOMES = ("trades", "no_trade", "no_orders", "no_answer", "problem", "not_computed")
 # Letters as they are searched: García is found as garcia, and the reverse, however its accent is written.
 LETTERS = "strip_accents(lower(nfc_normalize({})))"
+SEARCHED = LETTERS.format("portfolio_id || ' ' || name")
 # One row a portfolio; what the rules of `outcome` mean stands in docs/how-to/many-accounts.md.
 ACCOUNTS = f"""
     with seen as (
@@ -26,8 +27,7 @@ ACCOUNTS = f"""
         left join latest_trade_lists t using (pack_id, portfolio_id)
         where s.pack_id = $pack
     ), found as (
-        from seen
-        where ($search is null or contains({LETTERS.format("portfolio_id || ' ' || name")}, {LETTERS.format("$search")}))
+        from seen where ($search is null or contains({SEARCHED}, {LETTERS.format("$search")}))
             and ($model is null or model = $model) and ($outcome is null or outcome = $outcome)
             and ($mine is null or list_contains($mine, portfolio_id))
     )

@@ -220,9 +220,7 @@ def test_of_equal_ratios_the_one_with_least_cash_is_taken_or_the_one_at_the_targ
 
 
 def test_a_target_volatility_without_its_number_is_asked_in_the_words_of_file_and_code():
-    with pytest.raises(
-        PolicyError, match="target_volatility_pct: 10 in a portfolio's file, target_volatility=0.10"
-    ):
+    with pytest.raises(PolicyError, match=r"target_volatility_pct: 10 in a portfolio's file, target_vol"):
         solve(THREE, Policy(method="target_volatility"), SMALL)
 
 
