@@ -25,8 +25,19 @@ BOOST = {
     "how-to/": 4.0,
     # Whoever searches to add a portfolio edits a desk, not the program.
     **dict.fromkeys(
-        [f"how-to/{page}" for page in ("add-a-limit", "add-a-method", "add-a-stage", "add-an-estimator",
-                                       "add-your-own-asset", "change-a-table", "factor-report")], 1.5,
+        [
+            f"how-to/{page}"
+            for page in (
+                "add-a-limit",
+                "add-a-method",
+                "add-a-stage",
+                "add-an-estimator",
+                "add-your-own-asset",
+                "change-a-table",
+                "factor-report",
+            )
+        ],
+        1.5,
     ),
     "methods/": 2.0,
     "reference/library": 0.5,
