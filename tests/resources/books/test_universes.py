@@ -12,7 +12,7 @@ from book_chain import Chain, book_file
 
 from optimizer import DataError
 from optimizer.errors import nearest
-from resources.books.universes import Listing, UNPRICED, cap_weights, is_too_young, unpriced_symbols
+from resources.books.universes import UNPRICED, Listing, cap_weights, is_too_young, unpriced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.near_symbols import unknown_symbols
