@@ -82,6 +82,8 @@ def test_no_command_answers_in_the_words_of_its_parser(at: Terminal, name: str) 
     ("words", "said"),
     [
         ("trades 2024-01-31", "did you mean PP_2024-01-31?"),
+        ("trades pp_2024-01-31.2", "did you mean PP_2024-01-31.2?"),
+        ("trades 2024-02-31", "or PP_2025-10-26.2 for a revision\n"),
         ("report PP_2024", "'PP_2024' is not a pack ID"),
         ("backfill 2024-02-01 2024-01-31", "the range ends on 2024-01-31, before its start on 2024-02-01"),
         ("ingest --start 2024-02-01 --end 2024-01-31", "say the earlier day first"),
