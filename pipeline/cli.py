@@ -152,9 +152,9 @@ def backtest(
         from pipeline import runs
 
         outcome = runs.run_backtest(instance, as_of, portfolio, watch)
-    if outcome.status:
-        finish({"status": "failed", "reason": outcome.reason}, outcome.status, as_json)
-        return
+    failed = {"status": "failed", "reason": outcome.reason}
+    if outcome.status and (as_json or not outcome.whole):
+        finish(failed, outcome.status, as_json)
     with reader() as con:
         shown = backtest_of(con, str(outcome.pack_id), portfolio)
     if as_json:
@@ -163,6 +163,8 @@ def backtest(
     from pipeline.commands.printed.show_backtest import show_backtest
 
     show_backtest(out, shown)
+    if outcome.status:  # one portfolio stops no other
+        finish(failed, outcome.status, as_json)
 
 
 @app.command()

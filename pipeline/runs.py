@@ -274,7 +274,7 @@ def run_backtest(
     config = dg.RunConfig(ops={"backtest_results": {"config": _given(portfolio=portfolio)}})
     result = _execute("research", instance, config, watch, pack_id(as_of))
     if not result.success:
-        return Outcome(FAULT if is_record_fault(result) else FAILED, pack_id(as_of), why(result))
+        return Outcome(FAULT if is_record_fault(result) else FAILED, pack_id(as_of), why(result), whole=False)
     refused = [check for check in result.get_asset_check_evaluations() if not check.passed]
     return Outcome(FAILED, pack_id(as_of), _said(refused)) if refused else Outcome(DONE, pack_id(as_of))
 

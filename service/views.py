@@ -12,7 +12,7 @@ from optimizer.risk.scenarios import FACTORS
 from resources.ledger.ledger import columns
 from resources.lineage.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.packs.packs import Pack
-from resources.results.account_list import Wanted, accounts_page
+from resources.results.account_list import Wanted, accounts_page, letters
 from resources.results.attribution.summary import attribution_of
 from resources.results.queries import packs_table, portfolios_of, regime_of
 from resources.settings.playbook_schemas.scenario_schema import Shocks
@@ -51,13 +51,13 @@ def pack_list(reading: Reading, asked: Asked) -> Seen:
 
 def portfolio_list(reading: Reading, pack_id: str, search: str, asked: Asked) -> Seen:
     """The portfolios of a pack with policy, universe size and problem; those whose name or UUID has `search` in it."""
-    pack, part = reading.pack(pack_id), search.strip().casefold()
+    pack = reading.pack(pack_id)
     own = dict(asked.caller.own(reading.named(pack)))
-    seen = [
-        one
-        for one in reading.snapshots(pack)
-        if one.portfolio_id in own and (part in one.name.casefold() or part in one.portfolio_id.casefold())
-    ]
+    there = [one for one in reading.snapshots(pack) if one.portfolio_id in own]
+    part, *texts = letters(
+        reading.con, [search.strip(), *(f"{one.portfolio_id} {one.name}" for one in there)]
+    )
+    seen = [one for one, text in zip(there, texts, strict=True) if part in text]
     shown = [
         {
             "portfolio_id": snapshot.portfolio_id,

@@ -94,6 +94,7 @@ def materialized(
     return dg.MaterializeResult(
         metadata={
             "pack_id": pack.id,
+            **(extra or {}),  # what a desk reads, above what the record needs
             "dagster/table_name": f"packfolio.main.{table}",
             "dagster/partition_row_count": rows,
             "dagster/column_schema": table_schema(con, table),
@@ -101,7 +102,6 @@ def materialized(
             "written": sum(entry.changed for entry in entries),
             "ledger_rows": ", ".join(str(row) for row in sorted({entry.id for entry in entries})),
             "ledger_head": "{} {}".format(*head(con)),
-            **(extra or {}),
         },
         data_version=version_of(entries) if entries else None,
         **options,

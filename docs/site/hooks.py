@@ -23,7 +23,24 @@ NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 # How much a hit counts in the search: what one does stands before why it was decided and what changed when.
 BOOST = {
     "how-to/": 4.0,
+    # Whoever searches to add a portfolio edits a desk, not the program.
+    **dict.fromkeys(
+        [
+            f"how-to/{page}"
+            for page in (
+                "add-a-limit",
+                "add-a-method",
+                "add-a-stage",
+                "add-an-estimator",
+                "add-your-own-asset",
+                "change-a-table",
+                "factor-report",
+            )
+        ],
+        1.5,
+    ),
     "methods/": 2.0,
+    "reference/library": 0.5,
     "decisions/": 0.4,
     "CHANGELOG": 0.2,
     "benchmarks/": 0.3,

@@ -281,7 +281,10 @@ def target_cap(setting: Setting, goal: Goal) -> tuple[Norm, ...]:
     target = setting.policy.target_volatility
     if target is None:
         if setting.policy.method == "target_volatility":
-            raise PolicyError("method target_volatility needs target_volatility; give it, per year (0.10)")
+            raise PolicyError(
+                "method target_volatility has no target; give it, of a year: target_volatility_pct: 10 in a "
+                "portfolio's file, target_volatility=0.10 in code"
+            )
         return ()
     if goal.homogeneous:
         return ()

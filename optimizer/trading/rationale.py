@@ -168,7 +168,7 @@ def _traded(move: Move) -> str:
     if move.achieved == 0:
         return f"Sell the whole position of {move.current:.1%}"
     verb = "Increase" if move.achieved > move.current else "Decrease"
-    return f"{verb} weight from {move.current:.1%} to {move.achieved:.1%}"
+    return f"{verb} weight from {move.current:z.1%} to {move.achieved:z.1%}"
 
 
 def _kept(move: Move) -> str:
@@ -240,10 +240,10 @@ def _its_merits(move: Move, reasons: Reasons, numbers: Numbers) -> list[str]:
     told = []
     if move.symbol in reasons.returns:
         numbers["expected_return"] = reasons.returns[move.symbol]
-        told.append(f"its expected return is {reasons.returns[move.symbol]:.1%} a year")
+        told.append(f"its expected return is {reasons.returns[move.symbol]:z.1%} a year")
     if abs(move.risk_after - move.risk_before) > TOLD_SHARE:
         numbers |= {"risk_share_before": move.risk_before, "risk_share_after": move.risk_after}
-        told.append(f"its share of the risk goes from {move.risk_before:.1%} to {move.risk_after:.1%}")
+        told.append(f"its share of the risk goes from {move.risk_before:z.1%} to {move.risk_after:z.1%}")
     return [", ".join(told)] if told else []
 
 

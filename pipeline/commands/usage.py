@@ -83,7 +83,12 @@ class _Command(_BareFlags, TyperCommand):
 
 
 class _Group(_BareFlags, TyperGroup):
-    pass
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words that are left; a shell named behind the flags of completion would be ignored without a word."""
+        if args[:1] in COMPLETION and len(args) > 1:
+            said = f"{args[0]} is for the shell in which it is typed: leave {args[1]!r} out"
+            raise typer.BadParameter(said, ctx=ctx)
+        return super().parse_args(ctx, args)
 
 
 def register(app: typer.Typer) -> None:
@@ -98,6 +103,7 @@ def register(app: typer.Typer) -> None:
 
 WRONG = 2
 UsageFault = TyperException
+COMPLETION = (["--install-completion"], ["--show-completion"])
 FORMS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "PP_%Y-%m-%d")
 NUMBERS: Mapping[str, Callable[[Any], str]] = {
     "int": lambda bound: "is no whole number",

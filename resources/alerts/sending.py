@@ -6,8 +6,10 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
 from functools import partial
 from pathlib import Path
+from textwrap import shorten
 
 import requests
 
@@ -71,10 +73,11 @@ def post(hook: WebhookFile, desk: str, alerts: Sequence[Alert]) -> str:
 def write(box: MailFile, desk: str, alerts: Sequence[Alert]) -> str:
     """One mail with all alerts; raises DataError where the server does not take it."""
     mail = EmailMessage()
-    mail["Subject"] = f"Packfolio, {desk}: {in_a_line(alerts[0].said)[:60]}" + (
-        f" and {len(alerts) - 1} more" if alerts[1:] else ""
-    )
+    more = f" (and {len(alerts) - 1} more)" if alerts[1:] else ""
+    mail["Subject"] = f"Packfolio, {desk}: {shorten(in_a_line(alerts[0].said), 70, placeholder=' ...')}{more}"
     mail["From"], mail["To"] = box.sender, ", ".join(box.to)
+    # Not every server adds them, and some refuse a mail without.
+    mail["Date"], mail["Message-ID"] = formatdate(), make_msgid(domain=box.sender.rpartition("@")[2])
     mail.set_content(text_of(desk, alerts) + "\n")
     try:
         with smtplib.SMTP(box.host, box.port, timeout=SECONDS) as server:

@@ -81,7 +81,7 @@ def _taken(
     kept_anyway = {one.symbol: one.reason or UNPRICED for one in frozen}
     needed = [s for s in (*sorted(holdings.quantities.keys() - kept_anyway), *named) if s in unpriced]
     if needed and not problem:
-        problem = "; ".join(f"{symbol} {unpriced[symbol]}" for symbol in needed) + f": {REMEDY}"
+        problem = _unpriced({symbol: unpriced[symbol] for symbol in needed})
     problem = problem or listing.missing_rates(symbols, account.base_currency)
     closed = listing.closed(symbols, wanted, {*holdings.quantities, *named}, policy, frozen=kept_anyway)
     investable, excluded = _investable(listing, account, wanted, closed)
@@ -98,6 +98,15 @@ def _taken(
         previous.rests_on if previous else None, previous.missing if previous else None, frozen,
         account.model_name, standing,
     )  # fmt: skip
+
+
+def _unpriced(said: Mapping[str, str]) -> str:
+    """What is wrong with each symbol, with what to do; what says more than that there is no price ends in its own."""
+    known = [f"{symbol} {why}" for symbol, why in said.items() if why.startswith(f"{UNPRICED}: ")]
+    others = "; ".join(
+        f"{symbol} {why}" for symbol, why in said.items() if not why.startswith(f"{UNPRICED}: ")
+    )
+    return "; ".join([*known, *([f"{others}: {REMEDY}"] if others else [])])
 
 
 def _investable(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from optimizer import DataError
+from optimizer.errors import how_many
 from optimizer.model.sessions import Dates, Flags, costly_gaps, session_rows
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from optimizer.proposals.compiled_policy import MIN_OBSERVATIONS
@@ -30,7 +31,7 @@ STALE_SESSIONS = 5
 FURTHEST = 4  # times as far back as before, at most
 A_HOLIDAY = 21  # days; no market is closed for so long, so that a search that finds nothing in them is over
 WEIGHTINGS = ("equal_weight", "market_cap")  # of the investable names; any other benchmark has fixed weights
-TOO_FEW = f"days of prices; {MIN_OBSERVATIONS + 1} are needed"
+TOO_FEW = f"of prices; {MIN_OBSERVATIONS + 1} are needed"
 UNPRICED = f"has no price in the last {STALE_SESSIONS} sessions"
 
 
@@ -125,7 +126,11 @@ class Listing:
         days = {symbol: counts[self.columns[symbol]] for symbol in symbols}
         if max(days.values(), default=0) < needed:
             return {}
-        return {symbol: f"has {count} {TOO_FEW}" for symbol, count in days.items() if count < needed}
+        return {
+            symbol: f"has {how_many(count, 'day')} {TOO_FEW}"
+            for symbol, count in days.items()
+            if count < needed
+        }
 
     def gappy(self, symbols: Sequence[str], lookback_days: int, kept: Collection[str]) -> dict[str, str]:
         """Symbol -> what its gaps would cost the others: they are estimated on the dates on which all are priced.

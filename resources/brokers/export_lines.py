@@ -3,8 +3,9 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from textwrap import shorten
 
 from optimizer import DataError
 from resources.brokers.aj_bell import is_aj_bell, read_aj_bell
@@ -29,6 +30,8 @@ AS_TEXT = re.compile(r'^\s*="(.*)"\s*$')  # so that Excel leaves a cell as it is
 FOR_EXCEL = re.compile(r"\Asep=.(?=[\r\n])", re.I)  # which separator it is to take
 OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
 OF_HELD = NOTHING | {"long", "l", "buy", "b", "bought"}
+FLEX_CASH = ("clientaccountid", "currencyprimary", "endingcash")
+FLEX_ENDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF"})  # lines around the sections of a Flex query
 EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
 WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
@@ -114,29 +117,29 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
     rows: list[Row] = []
     left_out: list[tuple[int, str]] = []
     title, account, header, unit, other = "", "", [""], "", False
+    known, cash_of = list[str](), list[str]()
     for line, cells in lines:
         names = [plain(cell) for cell in cells]
         told = [cell.strip() for cell in cells if cell.strip()]
         if recognised(names) == layout:
             header, account, other = _columns(names, layout, f"{name}:{line}"), title, False
-            unit = _unit(cells, header)
+            known, cash_of, unit = names, [], _unit(cells, header)
         elif _is_cash_line(told, len(cells), header):
-            rows.append(
-                Row(
-                    line,
-                    title if header == [""] else account,
-                    told[0].rstrip(":"),
-                    value=told[1],
-                    currency=unit,
-                    detail=BESIDE,
-                )
-            )
-        elif header != [""] and not other and _heads_another(names):
-            left_out.append((line, "a table of something else begins; it is not read"))
+            whose = title if header == [""] else account
+            rows.append(Row(line, whose, told[0].rstrip(":"), value=told[1], currency=unit, detail=BESIDE))
+        elif header != [""] and _heads_another(names, known):
+            cash_of = names if {*FLEX_CASH} <= {*names} else []
+            said = "a table of cash begins" if cash_of else "a table of something else begins; it is not read"
+            left_out.append((line, said))
             other = True
+        elif cash_of and cells[0] not in FLEX_ENDS:
+            if cash := _flex_cash(line, dict(zip(cash_of, cells, strict=False))):
+                rows.append(cash)
+            else:
+                left_out.append((line, "all cash in the account's base currency, which is not named here"))
         elif header == [""] or _is_title(cells, header):
             title = told[0] if len(told) == 1 else title
-            left_out.append((line, f"no position: {told[0][:60]}"))
+            left_out.append((line, f"no position: {shorten(told[0], 80, placeholder=' ...')}"))
         elif not other:
             rows.append(_row(line, cells, header, account, unit))
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
@@ -145,8 +148,13 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
 
 
 def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
-    """Whether a line is of prose: its only cell has several words, no form of a symbol, or no column that counts."""
+    """Whether a line is of prose: its only cell has several words, no form of a symbol, or no column that counts.
+
+    The lines around the sections of a Flex query are, too.
+    """
     places = [place for place, cell in enumerate(cells) if cell.strip()]
+    if not header[0] and cells[0] in FLEX_ENDS:
+        return True
     if len(places) != 1:
         return False
     said = cells[places[0]].strip()
@@ -154,9 +162,21 @@ def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
     return " " in said or beside or (len(cells) == 1 and not said.isupper())
 
 
-def _heads_another(names: Sequence[str]) -> bool:
-    """Whether a line is the header of a table that is none of positions."""
-    return bool((DEALINGS | {"trade date"}) & {*names}) or ("symbol" in names and len(names) > 1)
+def _heads_another(names: Sequence[str], known: Sequence[str]) -> bool:
+    """Whether a line is the header of a table that is none of positions: by its words, or those of the table above."""
+    return (
+        bool((DEALINGS | {"trade date"}) & {*names})
+        or ("symbol" in names and len(names) > 1)
+        or len({*names} & {*known} - {""}) >= WORDS
+    )
+
+
+def _flex_cash(line: int, cells: Mapping[str, str]) -> Row | None:
+    """The cash of one currency in a Flex query; None for the sum of all, which is in a currency that is not told."""
+    account, currency, value = (cells.get(name, "").strip() for name in FLEX_CASH)
+    if currency.upper() == "BASE_SUMMARY":
+        return None
+    return Row(line, account, f"{currency} CASH", value=value, currency=currency)
 
 
 def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:

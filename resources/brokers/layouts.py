@@ -137,7 +137,8 @@ OWN_WORDS: Mapping[str, Names] = {
     ),
     "acquired": ("purchase date", "trade date", "opendatetime"),
     "currency": ("currency", "ccy", "currencyprimary", "currency (average price)"),
-    "detail": ("levelofdetail",), "dated": ("reportdate", "report date", "as of date"),
+    "detail": ("levelofdetail",),
+    "dated": ("reportdate", "report date", "as of date", "cob date", "pricing date"),
     "isin": ("isin", "isin code"), "wkn": ("wkn",),
 }  # fmt: skip
 

@@ -50,15 +50,19 @@ def pack_id(as_of: date, revision: int = 1) -> str:
     return f"PP_{as_of.isoformat()}" + (f".{revision}" if revision > 1 else "")
 
 
-def parse_pack_id(text: str) -> tuple[date, int]:
-    """(as-of date, revision) of a pack ID; raises PolicyError for anything else."""
+def _read_id(text: str) -> tuple[date, int] | None:
     found = ID.fullmatch(text)
     try:
-        if found:
-            return date.fromisoformat(found[1]), int(found[2] or 1)
-    except ValueError:
-        pass
-    near = f"; did you mean PP_{text}?" if ID.fullmatch(f"PP_{text}") else ""
+        return (date.fromisoformat(found[1]), int(found[2] or 1)) if found else None
+    except ValueError:  # no day of the calendar
+        return None
+
+
+def parse_pack_id(text: str) -> tuple[date, int]:
+    """(as-of date, revision) of a pack ID; raises PolicyError for anything else."""
+    if found := _read_id(text):
+        return found
+    near = next((f"; did you mean {one}?" for one in (f"PP_{text}", text.upper()) if _read_id(one)), "")
     raise PolicyError(
         f"{text!r} is not a pack ID; one looks like PP_2025-10-26, or PP_2025-10-26.2 for a revision{near}"
     )

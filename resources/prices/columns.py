@@ -38,6 +38,11 @@ NOT_READ = {
     "historical_data": "Euronext's layout: take out the lines above its header, write dates such as 2024-01-31",
 }
 YAHOO = "stock_splits"  # Yahoo's own name for a column beside closes that are adjusted for it already
+NO_SYMBOL = re.compile(
+    "PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID|PX_.+|TOT_RETURN_.+"  # Bloomberg
+    "|.+_(?i:open|high|low|close|last|price|volume|return|dividend|split|factor)"
+)
+MOST_STRANGE = 10  # columns for one that is no symbol, in a table of symbols
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,7 @@ def recognise(
             f"this is {told}" for marks, told in NOT_READ.items() if given_names.issuperset(marks.split())
         )
         remedy = next(vendors, "remove them, or name them under ignore_columns of the source")
-        findings.append(_fail("EXTRA_COLUMN", f"columns {shown(str(extra))} are unknown; {remedy}", line))
+        findings.append(_fail("EXTRA_COLUMN", f"{_unknown(extra)}; {remedy}", line))
     if "date" not in names:
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
     if not {"close", "adj_close"} & set(names):
@@ -93,6 +98,24 @@ def recognise(
     if not basis_stated and YAHOO in {plain(name) for name in header} - skipped:
         findings.append(_fail("AMBIGUOUS_BASIS", YAHOO_BASIS, line))
     return Columns(tuple(names), tuple(findings))
+
+
+def is_symbol(heading: str) -> bool:
+    """Whether the heading of a column may be a symbol."""
+    return bool(re.fullmatch(SYMBOL, heading) and re.search(r"[A-Z^]", heading)) and not NO_SYMBOL.fullmatch(
+        heading
+    )
+
+
+def _unknown(extra: Sequence[str]) -> str:
+    """Which columns are not known; of a table of symbols, those that are none."""
+    strange = [given for given in extra if not is_symbol(given.strip())]
+    if strange and len(extra) >= MOST_STRANGE * len(strange):
+        return (
+            f"columns {shown(str(strange))} are no symbols as a table with a column a symbol has them; deliver what is "
+            f"one in a file of its own ({strange[0]}.csv)"
+        )
+    return f"columns {shown(str(extra))} are unknown"
 
 
 def plain(name: str) -> str:

@@ -1,5 +1,6 @@
 """The accounts of a pack: searched, counted by model and outcome, a page at a time; and one of them whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from optimizer import PolicyError
@@ -9,8 +10,11 @@ from resources.results.queries import trades_of
 from resources.store.query_rows import Row, rows
 
 OUTCOMES = ("trades", "no_trade", "no_orders", "no_answer", "problem", "not_computed")
+# Letters as they are searched: García is found as garcia, and the reverse, however its accent is written.
+LETTERS = "strip_accents(lower(nfc_normalize({})))"
+SEARCHED = LETTERS.format("portfolio_id || ' ' || name")
 # One row a portfolio; what the rules of `outcome` mean stands in docs/how-to/many-accounts.md.
-ACCOUNTS = """
+ACCOUNTS = f"""
     with seen as (
         select s.portfolio_id, s.name, coalesce(s.model, '(own)') as model, s.mode, s.base_currency, s.holdings_date,
             t.nav_before as value, t.turnover, t.costs,
@@ -23,11 +27,19 @@ ACCOUNTS = """
         left join latest_trade_lists t using (pack_id, portfolio_id)
         where s.pack_id = $pack
     ), found as (
-        from seen where ($search is null or contains(lower(portfolio_id || ' ' || name), lower($search)))
+        from seen where ($search is null or contains({SEARCHED}, {LETTERS.format("$search")}))
             and ($model is null or model = $model) and ($outcome is null or outcome = $outcome)
             and ($mine is null or list_contains($mine, portfolio_id))
     )
 """
+
+
+def letters(con: Connection, texts: Sequence[str]) -> list[str]:
+    """Texts as they are searched."""
+    told = con.execute(
+        f"select list_transform($texts, lambda x: {LETTERS.format('x')})", {"texts": list(texts)}
+    )
+    return [str(one) for (every,) in told.fetchall() for one in every]
 
 
 @dataclass(frozen=True)

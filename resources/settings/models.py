@@ -10,7 +10,7 @@ from optimizer import PolicyError
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.values import Percent, Strict
 from resources.settings.view_files import AnyViewFile, Symbol, check_views
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import PlacedError, load_yaml
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
@@ -60,9 +60,8 @@ class ModelFile(Strict):
         if self.policy.harvest is not None and self.universe != "all":
             outside = sorted(set(self.policy.harvest.substitutes.values()) - set(self.universe))
             if outside:
-                raise ValueError(
-                    f"policy.harvest: {', '.join(outside)} may not be held; add the substitutes to the universe"
-                )
+                said = f"policy.harvest: {', '.join(outside)} may not be held; add the substitutes to the universe"
+                raise PlacedError(said, "policy", "harvest", "substitutes")
         return self
 
 

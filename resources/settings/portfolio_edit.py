@@ -30,7 +30,7 @@ def add_holdings(path: Path, block: str) -> HoldingsFile | None:
             f"{before.name} is a paper book, whose trades count as filled: set mode: live to keep its holdings yourself"
         )
     added = with_block(text, block, str(path))
-    after = parse_yaml(added, PortfolioFile, str(path))
+    after = parse_yaml(added, PortfolioFile, f"{path} with the new holdings")
     known = {held.as_of: held for held in before.holdings}
     new = after.holdings[-1]
     if known.get(new.as_of) == new:

@@ -19,7 +19,7 @@ from optimizer.errors import meant
 from resources.settings.models import ModelFile, load_models
 from resources.settings.policies.values import Day, Strict
 from resources.settings.view_files import Symbol
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import PlacedError, load_yaml
 
 
 class LotFile(Strict):
@@ -103,10 +103,11 @@ class HoldingsFile(Strict):
         for symbol, held in self.positions.items():
             for lot in held.tax_lots(symbol):
                 if lot.acquired > self.as_of:
-                    raise ValueError(
+                    raise PlacedError(
                         f"{symbol}: lot {lot.lot_id} was acquired on {lot.acquired}, after the holdings of "
-                        f"{self.as_of}; correct the date"
-                    )
+                        f"{self.as_of}; correct the date",
+                        "positions", symbol,
+                    )  # fmt: skip
         return self
 
     @field_validator("positions", mode="before")
@@ -143,19 +144,21 @@ class PortfolioFile(ModelFile):
     @model_validator(mode="after")
     def holdings_can_be_held(self) -> "PortfolioFile":
         """Refuses a short position in a long-only book, and positions of which none has a share."""
-        for held in self.holdings:
+        for at, held in enumerate(self.holdings):
             quantities = {symbol: position.quantity for symbol, position in held.positions.items()}
             short = sorted(symbol for symbol, quantity in quantities.items() if quantity < 0)
             if short and self.policy.long_only:
-                raise ValueError(
+                raise PlacedError(
                     f"holdings of {held.as_of}: {', '.join(short)} has a negative quantity and policy.long_only is "
-                    "true; correct the quantity, or set long_only: false"
-                )
+                    "true; correct the quantity, or set long_only: false",
+                    "holdings", at, "positions", short[0],
+                )  # fmt: skip
             if quantities and not held.cash and not any(quantities.values()):
-                raise ValueError(
+                raise PlacedError(
                     f"holdings of {held.as_of}: no position has a share, and there is no cash; give the quantities, or "
-                    "leave positions out for an empty portfolio"
-                )
+                    "leave positions out for an empty portfolio",
+                    "holdings", at, "positions",
+                )  # fmt: skip
         return self
 
     @model_validator(mode="after")
@@ -171,9 +174,10 @@ class PortfolioFile(ModelFile):
                 }
             )
             if without:
-                raise ValueError(
-                    f"policy.tax needs the tax lots of {', '.join(without)}: state their lots, or drop policy.tax"
-                )
+                raise PlacedError(
+                    f"policy.tax needs the tax lots of {', '.join(without)}: state their lots, or drop policy.tax",
+                    "policy", "tax",
+                )  # fmt: skip
         return self
 
     def holdings_at(self, as_of: date) -> HoldingsFile:

@@ -23,7 +23,7 @@ from resources.screening.doubts import JumpLimits
 from resources.screening.price_warnings import WatchLimits
 from resources.screening.renames import Rename
 from resources.settings.policies.values import Count, Day, Strict
-from resources.settings.yaml_files import load_yaml
+from resources.settings.yaml_files import PlacedError, load_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Symbol = Annotated[str, Field(pattern=f"^{SYMBOL}$")]
@@ -119,7 +119,9 @@ class SourcesFile(Strict):
     def _names_are_unique(self) -> "SourcesFile":
         names = [source.name for source in self.sources]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"source names stand twice: {', '.join(twice)}; the log tells sources by name")
+            again = names.index(twice[0], names.index(twice[0]) + 1)
+            said = f"source names stand twice: {', '.join(twice)}; the log tells sources by name"
+            raise PlacedError(said, "sources", again)
         return self
 
     @property

@@ -106,6 +106,14 @@ def read_text(path: Path) -> str:
         raise PolicyError(f"{path}: byte {error.start + 1} is not UTF-8; save it as UTF-8") from None
 
 
+class PlacedError(ValueError):
+    """A fault that a validator of the whole finds in a part; `place` says where, by keys and list items."""
+
+    def __init__(self, said: str, *place: str | int) -> None:
+        super().__init__(said)
+        self.place = place
+
+
 def load_yaml(path: Path, model: type[Model]) -> Model:
     """The file as a `model`; raises PolicyError with every mistake as `file:line: key: what to do`."""
     return parse_yaml(read_text(path), model, str(path))
@@ -228,7 +236,8 @@ def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
 
 
 def _told(name: str, error: ErrorDetails, model: type[BaseModel], root: yaml.Node | None) -> str:
-    line, node = _at(root, tuple(error["loc"]))
+    within = getattr(error.get("ctx", {}).get("error"), "place", ())
+    line, node = _at(root, (*error["loc"], *within))
     said = _message(f"{name}:{line}", error, model)
     no_text = node is not None and node.tag != TEXT and getattr(node, "style", "|") not in QUOTED
     if node is not None and no_text and error["type"] in ("string_type", "literal_error"):

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
@@ -40,14 +41,22 @@ def answer_errors(app: FastAPI) -> None:
                 log.warning("%s trace_id=%s", message, trace_id)
                 message = "the log of the service says why, under the trace_id"
             headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else {}
-            if isinstance(error, HTTPException) and error.headers:  # a 405 must tell what is allowed
+            if isinstance(error, HTTPException) and error.headers:
                 headers |= error.headers
+            if code == "method_not_allowed":
+                headers["Allow"] = ", ".join(sorted(_methods(request)))
             return JSONResponse(problem(code, message, trace_id), CODES[code][0], headers)
 
         return answer
 
     for kind, said in SAID.items():
         app.add_exception_handler(kind, answering(said))
+
+
+def _methods(request: Request) -> set[str]:
+    """What may be asked of a path; the framework's own answer names the methods of its first route alone."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 def _invalid(error: RequestValidationError) -> tuple[str, str]:

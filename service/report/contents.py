@@ -96,8 +96,8 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
     problem = row["problem"] or (None if row["result"] else "it was not computed")
     if not problem and row["result"]["status"] != "optimal":
         problem = row["result"]["reason"]
-    loaded = None if row["problem"] else desk.case(pack.id, row["portfolio_id"])
     left_out = dict(told.left_out)
+    loaded = None if row["problem"] else _loaded(desk, pack, row, left_out)
     return Section(
         name=row["name"],
         facts=row,
@@ -111,6 +111,15 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
         problem=problem,
         held=_held(loaded) if problem and loaded else (),
     )
+
+
+def _loaded(desk: Desk, pack: Pack, row: Row, left_out: dict[str, str]) -> Loaded | None:
+    """What more is computed from; where it can not be read, the reason goes into `left_out`, and others are told."""
+    try:
+        return desk.case(pack.id, row["portfolio_id"])
+    except PackfolioError as error:
+        left_out |= dict.fromkeys(("exposures", "frontier", "stress"), str(error))
+        return None
 
 
 def _held(loaded: Loaded) -> list[Row]:

@@ -83,7 +83,8 @@ def page(client: Client) -> None:
     if own["problem"]:
         st.warning(f"{name} cannot be computed under {pack}: {literal(own['problem'])}")
         return
-    st.caption(f"{name} under {pack}, in {own['base_currency']}: {len(own['symbols'])} symbols")
+    symbols = "1 symbol" if len(own["symbols"]) == 1 else f"{len(own['symbols'])} symbols"
+    st.caption(f"{name} under {pack}, in {own['base_currency']}: {symbols}")
     answer, fresh = answered(client, pack, name, limits)
     tabs(client, pack, own, limits, answer, fresh, packs)
 

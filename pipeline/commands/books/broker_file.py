@@ -166,7 +166,10 @@ def show_understood(held: "Holdings", found: "Statement") -> None:
 
     heads = (("symbol", False), ("shares", True), ("cost a share", True), ("lots", True))
     counted = f", in {found.currency}" if found.currency else ""
-    table = columns_table(f"{found.layout}, holdings of {held.as_of}{counted}", heads)
+    # Not the table's title: that would be wrapped at the table's width.
+    title = f"{found.layout}, holdings of {held.as_of}{counted}"
+    out.print(title, style="italic", highlight=False)
+    table = columns_table("", heads)
     for position in held.positions:
         cost = None if position.cost is None else float(position.cost)
         lots = str(len(position.lots)) if position.lots else ""

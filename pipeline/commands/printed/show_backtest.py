@@ -51,6 +51,8 @@ def show_backtest(out: Console, shown: Row) -> None:
     from resources.settings.policies.policy_grid import is_variant  # which reads policies
 
     for name, found in shown["portfolios"].items():
+        if not found:  # it was not replayed
+            continue
         variants = {strategy: found[strategy] for strategy in found if is_variant(strategy)}
         order = sorted(found.keys() - variants.keys(), key=lambda one: (one != "policy", one))
         strategies = {strategy: found[strategy] for strategy in order}

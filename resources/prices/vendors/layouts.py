@@ -9,8 +9,9 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from resources.prices.columns import ALIASES, SYMBOL, TYPES, plain
+from resources.prices.columns import ALIASES, SYMBOL, TYPES, is_symbol, plain
 from resources.prices.source import FileRejected, Finding
 from resources.prices.vendors.quotes import quotes_of
 from resources.prices.vendors.rewriting import (
@@ -30,10 +31,6 @@ STOOQ = {
     "<TICKER>": "symbol", "<DATE>": "date", "<OPEN>": "open", "<HIGH>": "high", "<LOW>": "low", "<CLOSE>": "close",
     "<VOL>": "volume",
 }  # fmt: skip
-NO_SYMBOL = re.compile(
-    "PRICE|VALUE|NAV|VWAP|RETURN|CHANGE|INDEX|TURNOVER|TRADES|LAST|BID|ASK|MID|PX_.+|TOT_RETURN_.+"  # Bloomberg
-    "|.+_(?i:open|high|low|close|last|price|volume|return|dividend|split|factor)"
-)
 MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ]00:00:00([+-]\d{2}:?\d{2})?", re.A)
 
 
@@ -83,9 +80,8 @@ def _of_vendor(
     if (place := _field_row(heads)) is not None:
         return _download(text, heads, place, name)
     if symbols := wide_symbols(heads[0], ignored):
-        header = ["date", *(f"column {place}" for place in range(1, len(heads[0])))]
-        plain_text = changed(text, lambda line, cells: header if line == 1 else cells)
-        columns = tuple(("close", symbol) for symbol in symbols)
+        plain_text = changed(text, partial(_symbols_alone, symbols))
+        columns = tuple(("close", symbol) for symbol in symbols if symbol)
         return Rewritten("a table with a column a symbol", plain_text.encode(), columns=columns)
     return None
 
@@ -195,13 +191,26 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     return Rewritten("yfinance's download", made.encode(), 2, columns, said)
 
 
-def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str]:
-    """The symbols of a table with a date and a column of closes for each of at least two symbols; else none."""
-    names = [plain(cell) for cell in header]
-    known = {*TYPES, *ALIASES, *(plain(name) for name in ignored)} - {"date"}
-    if names[:1] not in (["date"], ["timestamp"], [""]) or len(names) < 3 or known & set(names[1:]):
+def _symbols_alone(symbols: Sequence[str | None], line: int, cells: list[str]) -> list[str]:
+    """A line without the columns that are ignored; one that lacks cells, or has more, stays one that does not fit."""
+    kept = [0, *(place for place, symbol in enumerate(symbols, 1) if symbol)]
+    if line == 1:
+        return ["date", *(f"column {place}" for place in range(1, len(kept)))]
+    if len(cells) == len(symbols) + 1:
+        return [cells[place] for place in kept]
+    return [*cells, *[""] * len(kept)] if cells and None in symbols else cells
+
+
+def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str | None]:
+    """The symbols of a table with a date and a column of closes for each of at least two symbols; else none.
+
+    None stands for a column that is ignored.
+    """
+    names, skipped = [plain(cell) for cell in header], {plain(name) for name in ignored}
+    known = {*TYPES, *ALIASES} - {"date"} - skipped
+    if names[:1] not in (["date"], ["timestamp"], [""]) or known & set(names[1:]):
         return []
-    symbols = [cell.strip() for cell in header[1:]]
-    real = all(re.fullmatch(SYMBOL, symbol) and not NO_SYMBOL.fullmatch(symbol) for symbol in symbols)
-    letters = all(re.search(r"[A-Z^]", symbol) for symbol in symbols)
-    return symbols if real and letters and len(set(symbols)) == len(symbols) else []
+    symbols = [None if plain(cell) in skipped else cell.strip() for cell in header[1:]]
+    told = [symbol for symbol in symbols if symbol is not None]
+    real = len(told) > 1 and all(map(is_symbol, told)) and len(set(told)) == len(told)
+    return symbols if real else []

@@ -219,6 +219,11 @@ def test_of_equal_ratios_the_one_with_least_cash_is_taken_or_the_one_at_the_targ
     assert np.sqrt(w @ THREE.covariance @ w) == pytest.approx(0.1)
 
 
+def test_a_target_volatility_without_its_number_is_asked_in_the_words_of_file_and_code():
+    with pytest.raises(PolicyError, match=r"target_volatility_pct: 10 in a portfolio's file, target_vol"):
+        solve(THREE, Policy(method="target_volatility"), SMALL)
+
+
 def test_tied_means_give_the_least_risky_of_the_best():
     tied = Estimates(THREE.symbols, np.full(3, 0.08), THREE.covariance)
     found = solve(tied, Policy(method="max_return", risk_free_rate=0.02), SMALL)

@@ -238,6 +238,10 @@ def test_a_name_that_nothing_moves_is_traded_for_its_return_and_its_share_of_the
         bought.rationale
         == "Increase weight from 0.0% to 100.0%: its share of the risk goes from 0.0% to 100.0%"
     )
+    against = Estimates(("A", "B"), np.array([0.05, 0.03]), np.array([[0.04, -0.01], [-0.01, 0.01]]))
+    hedge = build_trades(book(0, A=1000), asked[0], {"A": 0.4, "B": 0.6}, against, *asked[3:], costs=FREE)
+    said = next(row.rationale for row in hedge.rows if row.symbol == "B")
+    assert said == "Increase weight from 0.0% to 60.0%: its share of the risk goes from 0.0% to 23.1%"
     drifted = build_trades(held, *asked, reasons=Reasons(previous_target={"A": 0.0}), costs=FREE)
     assert "share of the risk" not in next(row.rationale for row in drifted.rows if row.symbol == "A")
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import typer
 from typed_desk import REVISED, THURSDAY, WEDNESDAY, Typed, read_published
 
 from pipeline.commands import backtest_sweep
+from pipeline.runs import Outcome
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -159,6 +161,19 @@ def test_a_backtest_is_kept_and_a_sweep_is_not(typed: Typed) -> None:
     assert found["portfolios"]["book"]["policy"]["volatility"] == measures["book"]["policy"]["volatility"]
     kept = "select count(*) from latest_backtest_summary where strategy like 'max%'"
     assert read_published(typed.at, kept) == [(0,)]
+
+
+def test_a_portfolio_that_was_not_replayed_hides_no_other(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status was told alone: of the others, which had been replayed, nothing was shown."""
+    outcome = Outcome(1, THURSDAY, "1 not replayed: other: it has no rate")
+    monkeypatch.setattr("pipeline.runs.run_backtest", lambda *told: outcome)
+    said = typed.at("backtest")
+    assert (said.status, said.lines[0]) == (1, f"book under {THURSDAY}")
+    assert said.err.endswith("failed 1 not replayed: other: it has no rate\n")
+    monkeypatch.setattr("pipeline.runs.run_backtest", lambda *told: replace(outcome, whole=False))
+    assert (typed.at("backtest").status, typed.at("backtest").out) == (1, "")
 
 
 def test_a_portfolio_that_could_not_be_swept_is_told_with_its_reason(

@@ -43,6 +43,8 @@ def init(at: Terminal, layout: str, *more: str) -> list[str]:
 def test_two_commands_lead_from_an_export_to_trades(at: Terminal, layout: str) -> None:
     made = at(*init(at, layout, "--basis", "total_return"))
     assert made.status == 0, made
+    if layout == "Interactive Brokers":
+        assert made.lines[0].strip() == "Interactive Brokers, holdings of 2022-12-23, in USD"
     shown = [line.split() for line in made.lines]
     assert [line[:2] for line in shown if line[:1] in (["AAPL"], ["KO"], ["cash"])][-3:] == [
         ["KO", "40.5"], ["cash", "1,484.50"],

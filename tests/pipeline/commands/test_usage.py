@@ -52,6 +52,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
         ("init desk --money lots", "--money: 'lots' is no number; such as 100000.0"),
         ("init desk --risk-free-rate 3%", "is no number: a percentage is written as a fraction, 3% as 0.03"),
         ("init desk --risk-free-rate 3", "--risk-free-rate: '3' is too large: 0.99 or less; such as 0.03"),
+        ("--show-completion foosh", "is for the shell in which it is typed: leave 'foosh' out"),
         ("prove trades PP_2024-01-31 KO main --format pdf", "--format: 'pdf' is not one of 'proof', 'in-toto'"),
     ],
 )  # fmt: skip
@@ -81,6 +82,8 @@ def test_no_command_answers_in_the_words_of_its_parser(at: Terminal, name: str) 
     ("words", "said"),
     [
         ("trades 2024-01-31", "did you mean PP_2024-01-31?"),
+        ("trades pp_2024-01-31.2", "did you mean PP_2024-01-31.2?"),
+        ("trades 2024-02-31", "or PP_2025-10-26.2 for a revision\n"),
         ("report PP_2024", "'PP_2024' is not a pack ID"),
         ("backfill 2024-02-01 2024-01-31", "the range ends on 2024-01-31, before its start on 2024-02-01"),
         ("ingest --start 2024-02-01 --end 2024-01-31", "say the earlier day first"),

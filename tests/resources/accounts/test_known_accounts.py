@@ -14,7 +14,7 @@ from resources.accounts.known import accounts_of, find_account, known_portfolios
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.books.take_snapshots import take_snapshots
 from resources.packs.packs import Pack
-from resources.results.account_list import Wanted, accounts_page
+from resources.results.account_list import Wanted, accounts_page, letters
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
 
@@ -111,7 +111,8 @@ def test_snapshots_are_read_back_as_they_were_taken_and_models_parsed_once(
     with warehouse.live() as con:
         read = {one.portfolio_id: one for one in read_snapshots(con, pack)}
         assert [vars(one) for one in read_snapshots(con, pack, portfolio_id="A1")] == [vars(taken["A1"])]
-        page = accounts_page(con, pack.id, Wanted(search="bob", limit=1))
+        page = accounts_page(con, pack.id, Wanted(search="b\u00d6b", limit=1))
+        assert letters(con, ["Garc\u00eda", "Garci\u0301a"]) == ["garcia", "garcia"]
         problems = accounts_page(con, pack.id, Wanted(outcome="problem"))
         with pytest.raises(PolicyError, match="there is no outcome 'good'"):
             accounts_page(con, pack.id, Wanted(outcome="good"))

@@ -1,6 +1,7 @@
 """Alerts reach a webhook and a mailbox, once while a condition lasts; what is not taken is sent again."""
 
 import platform
+import re
 import socketserver
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +98,8 @@ def test_a_mail_is_handed_over() -> None:
             said = f"mail desk was taken by {host} for pm@desk.example, ops@desk.example"
             assert tried(ways) == [Tried("desk", True, said)]
         text, _ = server.taken  # type: ignore[attr-defined]
-    assert "Subject: Packfolio, main: the disk is full and 1 more" in text
+    assert "Subject: Packfolio, main: the disk is full (and 1 more)" in text
+    assert re.search(r"^Date: \w{3}, .*^Message-ID:\s+<\S+@desk\.example>", text, re.M | re.S)
     assert "To: pm@desk.example, ops@desk.example" in text and "the session of 2024-02-29 has no pack" in text
     (reason,) = send_new([FULL], EVERY, ways, {})[2]
     assert reason.startswith("mail desk was not taken by 127.0.0.1:")

@@ -85,6 +85,10 @@ UNIVERSE, HELD = "universe: [AAA, BBB]", "positions: {AAA: 5}"
     [
         ([("2024-01-02", "2030-01-01")], "book has no holdings dated 2024-02-09 or before"),
         ([(HELD, "positions: {AAA: 5, LOST: 1}")], f"LOST {UNPRICED}: {REMEDY}"),
+        (
+            [(HELD, "positions: {AAAA: 5, LOST: 1}")],
+            f"AAAA {UNPRICED}: no source has ever priced it; did you mean AAA?; LOST {UNPRICED}: {REMEDY}",
+        ),
         ([("name: book", "name: book\nbenchmark: LOST")], f"LOST {UNPRICED}: {REMEDY}"),
         ([("name: book", "name: book\nbenchmark: market_cap")], "has no market cap of ['AAA', 'BBB']"),
         ([(HELD, "positions: {EUR: 5}")], "EUR"),

@@ -12,7 +12,7 @@ from book_chain import Chain, book_file
 
 from optimizer import DataError
 from optimizer.errors import nearest
-from resources.books.universes import UNPRICED, Listing, cap_weights, unpriced_symbols
+from resources.books.universes import UNPRICED, Listing, cap_weights, is_too_young, unpriced_symbols
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import Delisting, delistings
 from resources.packs.near_symbols import unknown_symbols
@@ -78,6 +78,7 @@ def test_a_delisting_takes_the_currency_of_the_last_price_and_is_void_once_the_n
 def test_a_young_name_is_left_out_unless_all_are_young(seen: tuple[Connection, Pack]) -> None:
     listing = Listing(*seen, ("NEW", "OLD"))
     assert listing.young(["NEW", "OLD"], 40) == {"NEW": "has 12 days of prices; 31 are needed"}
+    assert is_too_young("has 1 day of prices; 31 are needed")
     assert listing.young(["NEW"], 40) == {}
     assert listing.young(["NEW", "OLD"], 20) == {}
     assert listing.young([], 40) == {}

@@ -40,9 +40,10 @@ def test_every_layout_gives_the_same_shares_and_cash(name: str) -> None:
 
 def test_what_is_no_position_is_left_out_with_its_line() -> None:
     assert dict(read(SCHWAB).left_out) == {
-        1: "no position: Positions for account Individual ...123 as of 05:20 PM ET, 2", 7: "a total",
+        1: "no position: Positions for account Individual ...123 as of 05:20 PM ET, 2022/12/23", 7: "a total",
     }  # fmt: skip
     assert [line for line, _ in read(FIDELITY).left_out] == [7, 9, 11]
+    assert read(FIDELITY).left_out[0][1].endswith(" ...")
     assert dict(read(VANGUARD).left_out) == {7: "a table of something else begins; it is not read"}
 
 

@@ -41,6 +41,38 @@ def test_a_position_and_its_lots_count_once_where_the_file_says_which_is_which()
     assert found.left_out == [(2, "the sum of its lots, which stand on lines of their own")]
 
 
+CASH_REPORT = """\
+"ClientAccountID","CurrencyPrimary","FromDate","ToDate","StartingCash","EndingCash"
+"U1","BASE_SUMMARY","20221223","20221223","1000","1590.5"
+"U1","USD","20221223","20221223","1000","1484.5"
+"U1","EUR","20221223","20221223","0","100"
+"""
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_the_cash_report_of_a_flex_query_is_cash_and_no_position(records: bool) -> None:
+    """Its header and its lines were positions of no currency that anybody knows."""
+    cash = CASH_REPORT
+    text = FLEX + cash
+    if records:
+        parts = [(code, part.splitlines()) for code, part in (("POST", FLEX), ("CRTT", cash))]
+        lines = ['"BOF","U1","Daily","1"', '"BOA","U1"']
+        for code, (header, *data) in parts:
+            lines += [f'"BOS","{code}"', f'"HEADER","{code}",{header}']
+            lines += [*(f'"DATA","{code}",{line}' for line in data), f'"EOS","{code}","{len(data)}"']
+        text = "\n".join([*lines, '"EOA","U1"', '"EOF","U1","1"'])
+    found = read(text, currency="USD")
+    assert held(found) == [("AAPL", Decimal(60)), ("AAPL", Decimal(40)), ("KO", Decimal(40))]
+    assert [(one.account, one.name, one.amount) for one in found.cash] == [
+        ("U1", "USD CASH", Decimal("1484.5"))
+    ]
+    assert [question.said for question in found.questions] == [
+        "it is cash in EUR, and the book counts in USD"
+    ]
+    (said,) = [why for _, why in found.left_out if "base currency" in why]
+    assert said == "all cash in the account's base currency, which is not named here"
+
+
 def test_lots_that_are_not_the_position_are_asked() -> None:
     with pytest.raises(DataError, match="line 2: AAPL: its lots have 99 shares and the position 100"):
         holdings(read(FLEX.replace('"40","131.86","5274.4"', '"39","131.86","5142.54"')), DAY)

@@ -67,7 +67,7 @@ def test_each_kind_opens_its_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (THREE.replace("inbox, kind", "yahoo, kind"), "stand twice: yahoo"),
+        (THREE.replace("inbox, kind", "yahoo, kind"), r"sources\.yaml:4: source names stand twice: yahoo"),
         (THREE.replace("as_traded", "adjusted"), r"sources\.yaml:3: .*as_traded"),
         (THREE.replace("kind: yahoo", "kind: bloomberg"), r"sources\.yaml:4"),
         (THREE.replace("path:", "folder:"), "unknown key"),

@@ -274,6 +274,7 @@ def test_packs_can_be_read(client: TestClient) -> None:
     assert client.get("/ready").json()["newest_pack"] == PACK
     assert client.get("/health").json() == {"status": "ok"}
     assert [client.head(path).status_code for path in ("/health", "/ready")] == [200, 200]
+    assert [client.put(path).headers["allow"] for path in ("/health", "/ready")] == ["GET, HEAD"] * 2
 
 
 def test_keys_are_asked_for_where_they_are_set(settings: Settings) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pytest
 from command_line import Desk as CommandLine
 from service_desk import EMPTY, PACK, PORTFOLIO
 
-from optimizer import PolicyError
+from optimizer import DataError, PolicyError
 from optimizer.trading.frozen import FrozenPosition
 from service import OptimizerService
 from service.desk import UnknownPackError
@@ -52,6 +53,25 @@ def test_the_page_shows_every_trade_with_its_reason_and_every_number_of_the_tabl
 
 def test_the_same_pack_gives_the_same_bytes(service: OptimizerService, report: Contents) -> None:
     assert render(contents(service.desk, PACK, None)) == render(report)
+
+
+def test_a_book_that_cannot_be_computed_takes_no_report_from_the_others(
+    service: OptimizerService, report: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = service.desk.case
+
+    def refusing(pack_id: str, portfolio_id: str) -> Any:
+        if portfolio_id == PORTFOLIO:
+            raise DataError("there is no risk-free rate for USD")
+        return case(pack_id, portfolio_id)
+
+    monkeypatch.setattr(service.desk, "case", refusing)
+    found = contents(service.desk, PACK, None)
+    assert [section.name for section in found.sections] == [section.name for section in report.sections]
+    [book] = [section for section in found.sections if section.facts["portfolio_id"] == PORTFOLIO]
+    for part in ("exposures", "frontier", "stress"):
+        assert book.left_out[part] == "there is no risk-free rate for USD"
+    assert "there is no risk-free rate for USD" in body(render(found))
 
 
 def test_the_page_loads_nothing_from_elsewhere(report: Contents) -> None:
