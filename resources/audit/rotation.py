@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from optimizer import DataError
-from resources.audit.backup import MANIFEST, PART, Manifest, backup
+from resources.audit.backup import MANIFEST, Manifest, backup
+from resources.ledger.atomic_file import PART
 from resources.store.warehouse import Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"
