@@ -28,7 +28,10 @@ def backup_into(
     target = folder / at.astimezone(UTC).strftime(NAME)
     _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)
-    gone = backups(folder)[:-keep]
+    earlier = [
+        one for one in backups(folder) if one != target
+    ]  # by a clock that was set back it is the oldest
+    gone = earlier[: max(0, len(earlier) + 1 - keep)]
     for old in gone:
         half = old.with_name(old.name + PART)  # half taken away it would still count
         old.replace(half)
