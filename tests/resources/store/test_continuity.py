@@ -13,9 +13,10 @@ import pytest
 from bench import STAMP, cut, fill, ingest, price_rows
 
 import resources.store.warehouse as door
-from resources.audit import verification
+from resources.audit import published_verification
 from resources.audit.backup import accept_break, backup, restore
-from resources.audit.verification import check_published, verify_home
+from resources.audit.published_verification import check_published
+from resources.audit.verification import verify_home
 from resources.dagster_resources import PublishedResource
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
 from resources.ledger.anchors import read_anchors
@@ -237,6 +238,8 @@ def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse
     )
     report = verify_home(warehouse)
     assert "accepts a break (trust me) that the ledger knows nothing of" in str(report.faults[0])
+    with pytest.raises(RecordError, match="accepts a break that the ledger knows nothing of"):
+        write(warehouse, 101.0)  # after the next line nobody would look at that one
 
 
 def test_an_anchor_moves_to_another_place_with_its_lines(warehouse: Warehouse) -> None:
@@ -484,6 +487,6 @@ def test_a_run_that_publishes_while_somebody_verifies_is_no_fault(
 
     (warehouse.home / "published.tmp").write_bytes(newer)
 
-    monkeypatch.setattr(verification, "file_sha256", between_line_and_file)
+    monkeypatch.setattr(published_verification, "file_sha256", between_line_and_file)
     assert check_published(warehouse, read_anchors(warehouse.anchor)) == ([], [])
     assert looks == ["published.duckdb", "published.tmp", "published.duckdb"]
