@@ -78,6 +78,15 @@ def _is_accepted(con: Connection, entry: int) -> bool:
     return found == [("accepted_break",)]
 
 
+def refuse_no_ledger(con: Connection, path: Path) -> None:
+    """Raises RecordError where the ledger is not the table that this release makes: nothing can be asked of it."""
+    unlike = unlike_release(con) if schema_version(con) == VERSION else {}
+    parts = ("table materializations", "column materializations.")
+    if lost := [name for name in unlike if name.startswith(parts)]:
+        said = f"{path}: its ledger is not the table that this release made ({lost[0]})"
+        raise RecordError(f"{said}: `packfolio restore` the newest backup")
+
+
 def refuse_planted(con: Connection, path: Path) -> None:
     """Raises RecordError where the database holds what the release did not make: it could change what is written."""
     unlike = unlike_release(con)

@@ -28,6 +28,7 @@ from resources.store.continuity import (
     refuse_another,
     refuse_earlier_clock,
     refuse_lost,
+    refuse_no_ledger,
     refuse_planted,
     unlike_anchor,
 )
@@ -120,13 +121,17 @@ class Warehouse:
             with damage_told(self.path), self._connect(self.path) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
-                if not ours:  # nobody but this process has written since it looked
+                looked = ours  # nobody but this process has written since it looked
+                if not ours:
                     refuse_cut(con, self.path, self.path)
+                if not ours and schema_version(con) == VERSION:  # before anything is asked of it
+                    refuse_planted(con, self.path)
+                    looked = True
                 if anchors is not None and not self.scratch:
                     refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), _now())
-                if not ours:
+                if not looked:
                     refuse_planted(con, self.path)
                 ours = True
                 yield con
@@ -298,6 +303,7 @@ class Warehouse:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set enable_external_access = false")
                 refuse_cut(con, place, self.path)
+                refuse_no_ledger(con, self.path)
                 unlike = unlike_anchor(con, anchors)
                 prepare_schema(con, str(self.path))
                 yield Look(con, anchors, unlike)

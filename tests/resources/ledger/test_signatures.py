@@ -210,8 +210,10 @@ def test_a_rotation_to_a_key_that_did_not_sign_is_a_fault_and_turns_nothing(
     write(warehouse, 0.1)
     warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": unseen.text})
     write(warehouse, 0.2)
-    (fault,) = said(warehouse, read_anchors(warehouse.anchor), public)[0]
+    anchors = read_anchors(warehouse.anchor)
+    (fault,) = said(warehouse, anchors, public)[0]
     assert "is not signed by the new key" in fault
+    assert len(said(warehouse, anchors, unseen)[0]) == len(anchors.lines)  # nothing leads back from it
 
 
 def test_a_revoked_key_signs_nothing_more(

@@ -242,6 +242,24 @@ def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse
         write(warehouse, 101.0)  # after the next line nobody would look at that one
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table materializations",
+        "alter table materializations rename this_hash to sum",
+        "alter table materializations alter id type varchar",
+        "alter table materializations rename to m; create view materializations as select error('x') as id from m",
+    ],
+)
+def test_a_ledger_that_cannot_be_asked_is_a_fault(warehouse: Warehouse, sql: str) -> None:
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(sql)
+    (fault,) = verify_home(warehouse).faults
+    assert "its ledger is not the table that this release made" in str(fault)
+    with pytest.raises(RecordError):
+        write(warehouse, 101.0)
+
+
 def test_an_anchor_moves_to_another_place_with_its_lines(warehouse: Warehouse) -> None:
     moved = Warehouse(warehouse.home, warehouse.home.parent / "worm" / "anchors.jsonl")
     with pytest.raises(RecordError, match="where PACKFOLIO_ANCHOR now says"):
