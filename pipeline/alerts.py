@@ -1,6 +1,7 @@
 """The sensor that tells a desk what went wrong: `notify.yaml` says where to."""
 
 import json
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,12 @@ import dagster as dg
 from optimizer import DataError, PackfolioError
 from pipeline.jobs import daily_run
 from pipeline.schedules import closed_sessions
-from resources.alerts.conditions import OVER, Alert, conditions, disk, over
+from resources.alerts.conditions import OVER, Alert, conditions, disk, gathered, is_told_of, over
 from resources.alerts.sending import Send, channels
 from resources.alerts.settings import load_notify
 from resources.dagster_resources import DeskResource, WarehouseResource
 
+GIB = 1 << 30
 LATE = timedelta(hours=4)  # after the close, before a session counts as missed
 
 
@@ -43,8 +45,9 @@ def wrong_now(
     desk: DeskResource, warehouse: WarehouseResource, least_gib: float, now: datetime
 ) -> tuple[list[Alert], set[str]]:
     """What is wrong, and the kinds that were looked at: of the others nobody knows whether they are over."""
-    found = list(disk(Path(warehouse.home), least_gib))
-    looked = {"configuration"} | ({"disk"} if least_gib else set())
+    free_gib = shutil.disk_usage(warehouse.home).free / GIB
+    found = list(disk(Path(warehouse.home), free_gib, least_gib))
+    looked = {"configuration"} | ({"disk"} if is_told_of(free_gib, least_gib) else set())
     sessions: Collection[date] | None = None
     try:
         sessions = closed_sessions(desk.load(), warehouse, now - LATE)
@@ -81,9 +84,10 @@ def send_new(
         new = [alert for alert in found if alert.key not in lasting]
         ended = [over(kind) for kind in sorted({*known.values()} - {*lasting.values()} - kinds)]
         try:
-            if new or ended:
-                send([*new, *ended])
-            said += [f"{name} was told of {', '.join(alert.key for alert in new)}"] if new else []
+            lines = list(gathered(new))
+            if lines or ended:
+                send([*lines, *ended])
+            said += [f"{name} was told of {', '.join(alert.key for alert in lines)}"] if lines else []
             said += (
                 [f"{name} was told what is over: {', '.join(alert.key for alert in ended)}"] if ended else []
             )

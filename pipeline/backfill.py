@@ -13,9 +13,8 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import FAULT
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
+from resources.settings.configuration import Configuration
 
-# What is written where a day is at its end.
-COMPLETE = frozenset({"optimal_weights", "trades", "impact", "regimes"})
 # What a signal that comes while a step works is told as: by DuckDB, Dagster or Python.
 INTERRUPTED = ("Query interrupted", "DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
@@ -59,7 +58,7 @@ def run_range(
         own = at_the_end.enter_context(remembering(made))
         for number, day in enumerate(sessions, 1):
             with store.live() as con:
-                found = at_its_end(con, day, configuration.digest)
+                found = at_its_end(con, day, configuration)
             said = "as it was"
             if found is None:
                 found, ran = _run(instance, own, made, day), ran + 1
@@ -71,7 +70,14 @@ def run_range(
     return outcomes
 
 
-def at_its_end(con: Connection, day: date, config_hash: str) -> Outcome | None:
+def last_stages(configuration: Configuration) -> set[str]:
+    """What is written where a day is at its end; of playbooks that a desk does without, nothing is."""
+    books = configuration.playbooks
+    due = {"tail_risk": bool(books.tail.levels), "hedges": bool(books.scenarios)}
+    return {"optimal_weights", "trades", "impact", "regimes"} | {stage for stage in due if due[stage]}
+
+
+def at_its_end(con: Connection, day: date, configuration: Configuration) -> Outcome | None:
     """How the day ended, where its chain ran to the end under this configuration; None where it is to be run.
 
     A pack that was rejected is cut again once something was ingested since.
@@ -84,9 +90,9 @@ def at_its_end(con: Connection, day: date, config_hash: str) -> Outcome | None:
         return None if again else Outcome(FAULT, newest.id, f"{newest.id} is rejected: {newest.reason}")
     written = con.execute(
         "select distinct asset from materializations where pack_id = ? and config_hash = ?",
-        [newest.id, config_hash],
+        [newest.id, configuration.digest],
     ).fetchall()
-    return Outcome(DONE, newest.id) if {str(asset) for (asset,) in written} >= COMPLETE else None
+    return Outcome(DONE, newest.id) if {asset for (asset,) in written} >= last_stages(configuration) else None
 
 
 def _run(instance: dg.DagsterInstance, own: dg.DagsterInstance, made: Made, day: date) -> Outcome:

@@ -12,8 +12,9 @@ from optimizer import DataError, PackfolioError
 from optimizer.errors import how_many
 from pipeline.doctor.finding import FAULT, NOTE, OK, Finding
 from pipeline.environment import Environment
+from resources.audit.published_verification import check_published
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
-from resources.audit.verification import check_published, verify_home
+from resources.audit.verification import verify_home
 from resources.ledger import ledger
 from resources.ledger.anchors import read_anchors, refuse_disputed
 from resources.ledger.ledger import Connection

@@ -13,6 +13,7 @@ from optimizer.errors import how_many
 from pipeline.doctor.finding import FAULT, NOTE, OK, Finding
 from pipeline.environment import Environment
 from resources.alerts.settings import load_notify
+from resources.ledger.atomic_file import PART
 from resources.ledger.record_error import RecordError, refuse_no_file, refuse_no_folder
 from resources.prices.folder import refuse_unreadable, unseen_folders
 from resources.settings.configuration import Configuration, housekeeping, load_configuration
@@ -69,9 +70,18 @@ def home(environment: Environment) -> Iterator[Finding]:
     if home.stat().st_mode & 0o077:
         said = f"{home} can be read by other users of this machine"
         yield Finding("privacy", NOTE, said, f"chmod -R go-rwx {home}, unless they are meant to read it")
+    yield from _leftovers(home, environment.config)
+
+
+def _leftovers(home: Path, config: Path) -> Iterator[Finding]:
+    """What a killed process leaves where files are written whole or not at all."""
     if left := sorted(path.name for path in home.glob("*.tmp")):
         said = f"{', '.join(left)}: a publish was cut short, or a verification"
         yield Finding("leftovers", NOTE, said, "the next run replaces a file; delete a folder")
+    places = (home, home / "cache", home / "payloads", config, config / "portfolios")
+    if left := [str(path) for place in places for path in sorted(place.glob(f"*{PART}"))]:
+        said = f"{', '.join(left)}: half a file of a restore, an import or an ingest that was cut short"
+        yield Finding("leftovers", NOTE, said, "delete it, unless one is at work")
 
 
 def configuration(environment: Environment) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
 """What is wrong with the desk's day: each condition with a key that stays the same while it lasts."""
 
-import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -10,18 +9,22 @@ from pathlib import Path
 from resources.ledger.ledger import Connection
 
 LOOK_BACK = timedelta(days=14)
-GIB = 1 << 30
 LONGEST_RUN = timedelta(hours=4)  # between a pack and its portfolios
 MOST = 20  # books that are told one by one
+ROOM_AGAIN = 1.25  # times the room that is wanted: a disk that hovers there would be told of day after day
 
 
 @dataclass(frozen=True)
 class Alert:
-    """A condition: `key` names it, `kind` is one of those in OVER, or `over` itself with the kind as its key."""
+    """A condition: `key` names it, `kind` is one of those in OVER, or `over` itself with the kind as its key.
+
+    of_many  what is said of many books at once; empty where it is not of a book
+    """
 
     key: str
     kind: str
     said: str
+    of_many: str = ""
 
 
 # What is true again when nothing of a kind is wrong any more.
@@ -75,13 +78,13 @@ def _missed(con: Connection, sessions: Collection[date]) -> Iterator[Alert]:
 
 def _rejected(con: Connection, since: date) -> Iterator[Alert]:
     rows = con.execute(
-        "select pack_id, reason from pricing_packs where as_of >= ? "
+        "select pack_id, as_of, reason from pricing_packs where as_of >= ? "
         "qualify row_number() over (partition by as_of order by revision desc) = 1 and verdict = 'rejected' order by 1",
         [since],
     ).fetchall()
-    for pack_id, reason in rows:
+    for pack_id, as_of, reason in rows:
         yield Alert(
-            f"rejected {pack_id}",
+            f"rejected {as_of}",
             "rejected_pack",
             f"{pack_id} is rejected: {reason}; see `packfolio packs show {pack_id}`",
         )
@@ -110,7 +113,7 @@ def _newest(con: Connection) -> tuple[str | None, list[tuple[str, date, datetime
 
 
 def _stopped(packs: Sequence[tuple[str, date, datetime]], since: datetime) -> Iterator[Alert]:
-    """Packs after whose cut the run ended, as one line known by the newest; one that was just cut is at work."""
+    """Packs after whose cut the run ended, as one line; one that was just cut is at work."""
     ended = [(pack_id, as_of) for pack_id, as_of, created in packs if created < since.replace(tzinfo=None)]
     if not ended:
         return
@@ -120,7 +123,7 @@ def _stopped(packs: Sequence[tuple[str, date, datetime]], since: datetime) -> It
         under = f"the {len(ended)} packs from {oldest} to {newest}"
         remedy = f"`packfolio backfill {first} {last}`"
     said = f"no portfolio was computed under {under}: run {remedy}"
-    yield Alert(f"no answer {newest}", "no_answer", said)
+    yield Alert("not computed", "no_answer", said)
 
 
 def _unanswered(con: Connection, pack_id: str) -> Iterator[Alert]:
@@ -132,11 +135,9 @@ def _unanswered(con: Connection, pack_id: str) -> Iterator[Alert]:
         "order by 1",
         [pack_id],
     ).fetchall()
-    alerts = [
-        Alert(f"no answer {pack_id} {name}", "no_answer", f"{name} has no answer under {pack_id}: {why}")
-        for name, why in rows
-    ]
-    yield from _gathered(alerts, "have no answer")
+    for name, why in rows:
+        said = f"{name} has no answer under {pack_id}: {why}"
+        yield Alert(f"no answer {name}", "no_answer", said, "have no answer")
 
 
 def _broken(con: Connection, pack_id: str) -> Iterator[Alert]:
@@ -145,31 +146,33 @@ def _broken(con: Connection, pack_id: str) -> Iterator[Alert]:
         "using (pack_id, portfolio_id) where s.pack_id = ? and not t.constraints_met order by 1",
         [pack_id],
     ).fetchall()
-    alerts = [
-        Alert(
-            f"limit {pack_id} {name}", "limit_broken",
+    for name, first in rows:
+        said = (
             f"{name} does not keep all its limits under {pack_id}: {first}; see `packfolio trades {pack_id} "
-            f"--portfolio {name}`",
+            f"--portfolio {name}`"
         )
-        for name, first in rows
-    ]  # fmt: skip
-    yield from _gathered(alerts, "do not keep all their limits")
+        yield Alert(f"limit {name}", "limit_broken", said, "do not keep all their limits")
 
 
-def _gathered(alerts: Sequence[Alert], fault: str) -> Iterator[Alert]:
+def gathered(alerts: Iterable[Alert]) -> Iterator[Alert]:
     """The alerts of some books each by itself; of many one, which names the first: nobody reads a thousand lines."""
-    if len(alerts) <= MOST:
-        yield from alerts
-        return
-    what, pack_id, _ = alerts[0].key.rsplit(" ", 2)
-    first = "; ".join(alert.said for alert in alerts[:3])
-    said = f"{len(alerts)} portfolios {fault} under {pack_id}, among them: {first}"
-    yield Alert(f"{what} {pack_id} of {len(alerts)}", alerts[0].kind, said)
+    for fault, group in groupby(alerts, key=lambda alert: alert.of_many):
+        some = list(group)
+        if not fault or len(some) <= MOST:
+            yield from some
+            continue
+        first = "; ".join(alert.said for alert in some[:3])
+        said = f"{len(some)} portfolios {fault}, among them: {first}"
+        yield Alert(f"{some[0].kind} of {len(some)}", some[0].kind, said)
 
 
-def disk(home: Path, least_gib: float) -> Iterator[Alert]:
+def disk(home: Path, free_gib: float, least_gib: float) -> Iterator[Alert]:
     """A disk that is nearly full; a least of 0 asks for nothing, as a disk without a byte takes no tick either."""
-    free = shutil.disk_usage(home).free / GIB
-    if free < least_gib:
-        said = f"the disk of {home} has {free:.1f} GiB free, less than {least_gib:g}: make room, or runs will end in it"
-        yield Alert("disk", "disk", said)
+    if free_gib < least_gib:
+        said = f"the disk of {home} has {free_gib:.1f} GiB free, less than {least_gib:g}"
+        yield Alert("disk", "disk", f"{said}: make room, or runs will end in it")
+
+
+def is_told_of(free_gib: float, least_gib: float) -> bool:
+    """Whether a disk is nearly full, or clearly has room again: between the two, what was told of it stands."""
+    return bool(least_gib) and not least_gib <= free_gib < ROOM_AGAIN * least_gib

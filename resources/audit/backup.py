@@ -19,7 +19,7 @@ from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
 from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
-from resources.ledger.atomic_file import copy_whole, force_to_disk, whole
+from resources.ledger.atomic_file import PART, copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
 from resources.store.code_version import code_version
@@ -28,7 +28,7 @@ from resources.store.file_lock import held
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
-DECISIONS, PART = "decisions.jsonl", ".part"
+DECISIONS = "decisions.jsonl"
 TOLD = {"count": int, "head": str, "sha256": str, "at": str, "files": dict}  # what a manifest holds
 # What a file system answers that knows no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from optimizer import DataError
-from resources.audit.backup import MANIFEST, PART, Manifest, backup
+from resources.audit.backup import MANIFEST, Manifest, backup
+from resources.ledger.atomic_file import PART
 from resources.store.warehouse import Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"
@@ -27,7 +28,10 @@ def backup_into(
     target = folder / at.astimezone(UTC).strftime(NAME)
     _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)
-    gone = backups(folder)[:-keep]
+    earlier = [
+        one for one in backups(folder) if one != target
+    ]  # by a clock that was set back it is the oldest
+    gone = earlier[: max(0, len(earlier) + 1 - keep)]
     for old in gone:
         half = old.with_name(old.name + PART)  # half taken away it would still count
         old.replace(half)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 
+PART = ".part"
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -14,7 +16,7 @@ def whole(path: Path) -> Iterator[Path]:
 
     Nothing stays of it where the block fails, and what stood under the name is as it was.
     """
-    half = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.part")
+    half = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}{PART}")
     try:
         yield half
         force_to_disk(half)

@@ -26,7 +26,8 @@ class RefusedFile:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.reason}; nothing of it is on record, since {self.since:%Y-%m-%d}"
+        # What was taken of it before, or of what lies in a folder, stays on record.
+        return f"{self.reason}; nothing of it was taken since {self.since:%Y-%m-%d}"
 
 
 def refused_files(con: Connection, watermark: int | None = None) -> list[RefusedFile]:

@@ -25,6 +25,7 @@ from resources.prices.source import (
 )
 
 UNFINISHED = (".part", ".partial", ".filepart", ".crdownload", ".tmp", ".temp", ".swp", "~")
+OF_THE_DISK = "lost+found"
 
 
 @dataclass(frozen=True)
@@ -122,17 +123,21 @@ def refuse_unreadable(folder: Path, whose: str) -> None:
 def unseen_folders(folder: Path, log: str = PRICES) -> Iterator[FileRejected]:
     """A refusal of each folder below an inbox in which nobody looks: what lies there is not read, and is not gone.
 
-    Those that this user cannot list, and links out of the inbox, which are not followed.
+    Those that this user cannot list, and links out of the inbox, which are not followed. Where the inbox is a disk of
+    its own, the folder that the disk keeps for its repairs is passed over.
     """
     shut: list[OSError] = []
     for place, folders, _ in os.walk(folder, onerror=shut.append):
-        for link in sorted(Path(place, name) for name in folders):
+        folders.sort()  # a disk lists them in any order
+        for link in (Path(place, name) for name in folders):
             if link.is_symlink() and not link.resolve().is_relative_to(folder.resolve()):
                 said = f"it leads out of {folder}; put the folder itself there"
                 finding = Finding("OUTSIDE_FOLDER", "FAIL", said)
                 yield FileRejected(link.relative_to(folder).as_posix(), [finding], log=log)
     for error in shut:
         name = Path(error.filename).relative_to(folder).as_posix()
+        if name == OF_THE_DISK:
+            continue
         said = f"this folder cannot be read ({error.strerror}); correct its permissions"
         yield FileRejected(name, [Finding("UNREADABLE", "FAIL", said)], log=log)
 

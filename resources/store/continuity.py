@@ -5,6 +5,7 @@ from pathlib import Path
 
 from optimizer import DataError
 from resources.ledger import ledger
+from resources.ledger.anchor_lines import ACCEPTED
 from resources.ledger.anchors import Anchors
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError, refuse_no_file
@@ -61,6 +62,8 @@ def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
             f"ledger row {last.count} is not the one anchored at {last.at}: history was rewritten, or it is the "
             f"warehouse of another desk"
         )
+    if last.kind == ACCEPTED and last.numbered and not _is_accepted(con, last.count):
+        return f"line {last.place} of the anchor accepts a break that the ledger knows nothing of"
     # Only releases before this schema wrote lines without a number, and rows without a line.
     if length > last.count and not announced and (last.numbered or there == VERSION):
         return (
@@ -68,6 +71,20 @@ def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
             f"hand, or lines were cut off the anchor"
         )
     return None
+
+
+def _is_accepted(con: Connection, entry: int) -> bool:
+    found = con.execute("select asset from materializations where id = ?", [entry]).fetchall()
+    return found == [("accepted_break",)]
+
+
+def refuse_no_ledger(con: Connection, path: Path) -> None:
+    """Raises RecordError where the ledger is not the table that this release makes: nothing can be asked of it."""
+    unlike = unlike_release(con) if schema_version(con) == VERSION else {}
+    parts = ("table materializations", "column materializations.")
+    if lost := [name for name in unlike if name.startswith(parts)]:
+        said = f"{path}: its ledger is not the table that this release made ({lost[0]})"
+        raise RecordError(f"{said}: `packfolio restore` the newest backup")
 
 
 def refuse_planted(con: Connection, path: Path) -> None:

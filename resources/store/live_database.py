@@ -23,7 +23,7 @@ from resources.ledger.signatures import signed, signing_key
 from resources.store.continuity import refuse_another, refuse_earlier_clock, refuse_lost, refuse_planted
 from resources.store.duckdb_engine import attached, cursor_of, damage_told, refuse_cut
 from resources.store.file_lock import held
-from resources.store.schema import prepare_schema
+from resources.store.schema import VERSION, prepare_schema, schema_version
 from resources.store.transaction import Transaction
 
 LOCK_SECONDS = 120.0
@@ -102,13 +102,16 @@ class LiveDatabase:
             with damage_told(self.path), self._connect(self.path) as con:
                 con.execute("set python_enable_replacements = false")
                 con.execute("set preserve_insertion_order = true")
-                if not ours:  # nobody but this process has written since it looked
+                looked = ours  # nobody but this process has written since it looked
+                if not looked:
                     refuse_cut(con, self.path, self.path)
+                    if looked := schema_version(con) == VERSION:
+                        refuse_planted(con, self.path)  # before anything is asked of it
                 if anchors is not None and not self.scratch:
                     refuse_another(con, self.path, anchors)
                 if prepare_schema(con, str(self.path), partial(self._announce, con)):
                     self._settle(ledger.head(con), utc_now())
-                if not ours:
+                if not looked:
                     refuse_planted(con, self.path)
                 ours = True
                 yield con

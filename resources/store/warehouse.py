@@ -18,7 +18,7 @@ from resources.ledger.anchors import Anchors, append_line, read_anchors, read_en
 from resources.ledger.ledger import Connection, file_sha256
 from resources.ledger.ledger_tree import Head
 from resources.ledger.record_error import refuse_no_file
-from resources.store.continuity import unlike_anchor
+from resources.store.continuity import refuse_no_ledger, unlike_anchor
 from resources.store.duckdb_engine import attached, connected, damage_told, logs_of, refuse_cut
 from resources.store.file_lock import shared_lock
 from resources.store.live_database import LOCK_SECONDS as LOCK_SECONDS
@@ -133,6 +133,7 @@ class Warehouse(LiveDatabase):
                 con.execute("set python_enable_replacements = false")
                 con.execute("set enable_external_access = false")
                 refuse_cut(con, place, self.path)
+                refuse_no_ledger(con, self.path)
                 unlike = unlike_anchor(con, anchors)
                 prepare_schema(con, str(self.path))
                 yield Look(con, anchors, unlike)

@@ -3,18 +3,20 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from receiver import Receiver, running
 from sensors import look, resources_of
-from typed_desk import THURSDAY, Typed
+from typed_desk import Typed
 
 from pipeline import alerts as sensor
-from pipeline.alerts import alerts
-from resources.alerts.conditions import conditions
+from pipeline.alerts import alerts, send_new, wrong_now
+from resources.alerts.conditions import Alert, conditions
+from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("terminal")
@@ -59,15 +61,33 @@ def test_a_disk_that_is_really_full_is_told_once_and_again_when_it_fills_again(
     assert [one for one in told if one] == [[said], [said]]
 
 
+def test_a_disk_that_hovers_is_told_once_and_is_over_when_it_clearly_has_room(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor, sent, free = dict[str, dict[str, str]](), list[tuple[float, str]](), list[float]()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free[-1] * (1 << 30)))
+
+    def chat(alerts: Sequence[Alert]) -> str:
+        sent.extend((free[-1], alert.kind) for alert in alerts)
+        return "taken"
+
+    resources = DeskResource(folder=str(typed.at.config)), WarehouseResource(home=str(tmp_path))
+    for room in (2.1, 1.9, 2.0, 1.9, 2.49, 1.9, 2.5, 2.1, 1.9):
+        free.append(room)
+        found, looked = wrong_now(*resources, 2.0, datetime(2024, 3, 1, tzinfo=UTC))
+        cursor, _, _ = send_new(found, looked, {"chat": chat}, cursor)
+    assert sent == [(1.9, "disk"), (2.5, "over"), (1.9, "disk")]
+
+
 def test_what_the_warehouse_knows_to_be_wrong(typed: Typed) -> None:
     sessions = [date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]
     with Warehouse(typed.at.home).read() as con:
         found = {alert.key: alert for alert in conditions(con, datetime(2024, 3, 21, tzinfo=UTC), sessions)}
         quiet = [alert.kind for alert in conditions(con, datetime(2025, 3, 21, tzinfo=UTC), [])]
-    assert set(found) == {"missed 2024-03-01", "rejected PP_2024-03-20", f"no answer {THURSDAY} tight"}
+    assert set(found) == {"missed 2024-03-01", "rejected 2024-03-20", "no answer tight"}
     assert found["missed 2024-03-01"].said.endswith("run `packfolio run --as-of 2024-03-01`")
-    assert "PP_2024-03-20 is rejected: no symbol has a price" in found["rejected PP_2024-03-20"].said
-    assert "tight has no answer" in found[f"no answer {THURSDAY} tight"].said
+    assert "PP_2024-03-20 is rejected: no symbol has a price" in found["rejected 2024-03-20"].said
+    assert "tight has no answer" in found["no answer tight"].said
     assert quiet == ["no_answer"]
 
 
@@ -88,10 +108,10 @@ def test_the_sensor_sends_and_remembers(
         again, _ = look(alerts, resources, cursor=cursor)
     finally:
         notify.unlink()
-    assert sent == [[f"no answer {THURSDAY} tight"]]
-    assert str(first.skip_message) == f"chat was told of no answer {THURSDAY} tight"
+    assert sent == [["no answer tight"]]
+    assert str(first.skip_message) == "chat was told of no answer tight"
     assert str(again.skip_message) == "nothing new is wrong"
-    assert json.loads(cursor or "") == {"chat": {f"no answer {THURSDAY} tight": "no_answer"}}
+    assert json.loads(cursor or "") == {"chat": {"no answer tight": "no_answer"}}
 
 
 def test_what_could_not_be_looked_at_is_told_and_nothing_is_over(typed: Typed, tmp_path: Path) -> None:
@@ -112,7 +132,7 @@ def test_what_could_not_be_looked_at_is_told_and_nothing_is_over(typed: Typed, t
                 (config / "pipeline.yaml").write_text("backtests: {}\n")
             tick, cursor = look(alerts, resources_of(home, config), cursor=cursor)
             said.append(str(tick.skip_message))
-    book = f"no answer {THURSDAY} tight"
+    book = "no answer tight"
     assert said == [
         "nothing new is wrong", f"chat was told of {book}", "chat was told of record",
         "chat was told of configuration", "chat was told what is over: configuration, record",

@@ -1,10 +1,12 @@
 """A backfill runs the days of a range in order, goes on where it stopped, and writes what a run of each day writes."""
 
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 from built_once import own_copy
 from small_desk import make_desk
@@ -13,10 +15,12 @@ from typed_desk import read_published
 from zygote import run_one_day
 
 from pipeline import backfill
+from pipeline.backfill import at_its_end
 from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import Outcome
 from resources.ledger.anchors import read_anchors
 from resources.ledger.record_error import FAILED
+from resources.settings.configuration import load_configuration
 
 pytestmark = pytest.mark.xdist_group("terminal")
 LEDGER = "select id, this_hash from materializations"
@@ -62,6 +66,25 @@ def test_a_backfill_goes_on_where_it_stopped(
         rests_on = sha256(weights["dagster/data_version"].encode()).hexdigest()
         assert trades["dagster/input_data_version/optimal_weights"] == rests_on
         assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
+
+
+def test_a_day_that_was_cut_off_after_any_of_its_stages_is_not_at_its_end(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """One killed before its last stage was left without it for good: the list of stages was older than the stage."""
+    folder, (days, _) = own_copy(tmp_path_factory, "together", run_one_day)
+    desk, day = load_configuration(folder / "config"), days[-4]
+    stressed = replace(desk, playbooks=replace(desk.playbooks, scenarios={"crash": object()}))
+    ended = []
+    with duckdb.connect() as con:
+        con.execute(f"attach '{folder / 'home' / 'published.duckdb'}' as copy (read_only)")
+        for table in ("materializations", "pricing_packs"):
+            con.execute(f"create table {table} as from copy.{table}")
+        assert at_its_end(con, day, stressed) is None  # it has no hedges
+        while con.execute("select 1 from materializations where pack_id is not null").fetchone():
+            ended.append(at_its_end(con, day, desk) is not None)
+            con.execute("delete from materializations where id = (select max(id) from materializations)")
+    assert ended == [True] + [False] * 9
 
 
 def test_a_day_is_run_again_where_the_configuration_is_another_and_where_a_rejected_pack_may_be_mended(

@@ -256,6 +256,12 @@ def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:
     told = found(desk, "note")
     assert "published.duckdb.tmp: a publish was cut short" in told["leftovers"]
     assert "readers are 1 ledger row behind" in told["published copy"]
+    (desk.home / "published.duckdb.tmp").unlink()
+    half = [desk.home / "warehouse.duckdb.7-8.part", desk.config / "portfolios" / "book.yaml.7-8.part"]
+    for place in half:
+        place.write_bytes(b"half")
+        assert f"{place}: half a file of a restore, an import" in found(desk, "note")["leftovers"]
+        place.unlink()
     (desk.home / "published.duckdb").unlink()
     assert "readers have no copy yet" in found(desk, "note")["published copy"]
 

@@ -1,6 +1,6 @@
 """Each condition is found in the warehouse's own rows, and reaches a receiver of this machine once while it lasts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 from receiver import Receiver, running
 
 from pipeline.alerts import send_new
-from resources.alerts.conditions import MOST, OVER, Alert, conditions, disk
+from resources.alerts.conditions import MOST, OVER, Alert, conditions, disk, gathered
 from resources.alerts.sending import channels
 from resources.alerts.settings import NotifyFile
 
@@ -46,6 +46,17 @@ def told(con: duckdb.DuckDBPyConnection, *sessions: date) -> list[Alert]:
     return list(conditions(con, datetime(2024, 3, 1, 23, tzinfo=UTC), sessions))
 
 
+class Chat:
+    """A channel that takes everything."""
+
+    def __init__(self) -> None:
+        self.taken: list[list[Alert]] = []
+
+    def send(self, alerts: Sequence[Alert]) -> str:
+        self.taken.append(list(alerts))
+        return "taken"
+
+
 def test_a_desk_in_order_tells_nothing(con: duckdb.DuckDBPyConnection) -> None:
     book(con, "calm")
     assert told(con, date(2024, 2, 1), date(2024, 2, 28)) == []  # nor of what was before its first pack
@@ -77,7 +88,7 @@ def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_
     book(con, "calm")
     book(con, "tight", "infeasible")
     book(con, "wide", met=False)
-    found = [*disk(tmp_path, 1e9), *told(con, date(2024, 2, 28), date(2024, 3, 1))]
+    found = [*disk(tmp_path, 1.5, 2), *told(con, date(2024, 2, 28), date(2024, 3, 1))]
     receiver = Receiver()
     with running(receiver.server):
         ways = channels(
@@ -98,19 +109,58 @@ def test_every_kind_reaches_a_receiver_once(con: duckdb.DuckDBPyConnection, tmp_
         f"wide does not keep all its limits under {PACK}: max_weight is 30% after rounding; see `packfolio trades "
         f"{PACK} --portfolio wide`"
     )
-    assert "GiB free" in kinds["disk"]
+    assert "has 1.5 GiB free, less than 2: make room" in kinds["disk"]
 
 
-def test_many_books_are_one_line(con: duckdb.DuckDBPyConnection) -> None:
+def test_many_books_are_one_line_and_those_that_join_them_are_told_alone(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
     for number in range(MOST):
         book(con, f"account-{number:03}", "infeasible")
-    assert len(told(con)) == MOST
+    assert list(gathered(told(con))) == told(con) and len(told(con)) == MOST
     book(con, "account-999", "infeasible")
-    [one] = told(con)
-    assert (one.key, one.kind) == (f"no answer {PACK} of {MOST + 1}", "no_answer")
+    book(con, "wide", met=False)
+    chat = Chat()
+    after, _, _ = send_new(told(con), set(OVER), {"chat": chat.send}, {})
+    one, other = chat.taken[0]
+    assert (one.key, one.kind, other.key) == (f"no_answer of {MOST + 1}", "no_answer", "limit wide")
     assert one.said.startswith(
-        f"{MOST + 1} portfolios have no answer under {PACK}, among them: account-000 has no"
+        f"{MOST + 1} portfolios have no answer, among them: account-000 has no answer under {PACK}: limits conflict; "
     )
+    book(con, "late", "infeasible")
+    send_new(told(con), set(OVER), {"chat": chat.send}, after)
+    assert [[alert.key for alert in alerts] for alerts in chat.taken[1:]] == [["no answer late"]]
+
+
+def test_what_lasts_from_pack_to_pack_is_told_once_and_that_it_is_over(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """Every key named its pack, so that a lasting breach was told again each evening."""
+    chat = Chat()
+    ways = {"chat": chat.send}
+    after: dict[str, dict[str, str]] = {}
+    book(con, "tight", "infeasible")
+    book(con, "wide", met=False)
+    for step in range(2):  # the same books under a new pack, and a rejected day tried again
+        after, _, _ = send_new(told(con), set(OVER), ways, after)
+        for table in ("portfolio_snapshots", "optimization_results", "trade_lists"):
+            con.execute(f"update latest_{table} set pack_id = ?", [NEXT])
+        con.execute(
+            "insert into pricing_packs values (?, '2024-02-29', 1, 'fresh', null, '2024-02-29 22:00'), "
+            "('PP_2024-03-01.' || ?, '2024-03-01', ?, 'rejected', 'half the symbols', '2024-03-01 22:00')",
+            [NEXT, step + 2, step + 2],
+        )
+    after, _, _ = send_new(told(con), set(OVER), ways, after)
+    con.execute(
+        "update latest_trade_lists set constraints_met = true; delete from pricing_packs where revision <> 1"
+    )
+    after, _, _ = send_new(told(con), set(OVER), ways, after)
+    assert [[alert.said[:30] for alert in alerts] for alerts in chat.taken] == [
+        ["tight has no answer under PP_2", "wide does not keep all its lim"],
+        ["PP_2024-03-01.2 is rejected: h"],
+        ["over: no portfolio's trades br", "over: no pack of the last two "],
+    ]
+    assert after == {"chat": {"no answer tight": "no_answer"}}
 
 
 def test_a_pack_whose_run_stopped_is_told_and_nothing_of_the_pack_before_is_over(
@@ -118,7 +168,7 @@ def test_a_pack_whose_run_stopped_is_told_and_nothing_of_the_pack_before_is_over
 ) -> None:
     """A run that ends in a stage publishes its pack: with no portfolio under it, nothing was said to be wrong."""
     book(con, "tight", "infeasible")
-    before = [f"no answer {PACK} tight"]
+    before = ["no answer tight"]
     con.execute(
         "insert into pricing_packs values (?, '2024-02-29', 1, 'fresh', null, '2024-03-01 18:59')", [NEXT]
     )
@@ -147,9 +197,9 @@ def test_a_desk_whose_runs_have_stopped_for_weeks_is_not_told_that_it_is_over(
     con.execute("insert into latest_portfolio_snapshots values (?, 'wide', 'wide', null)", [f"PP_{days[-1]}"])
     said = "no portfolio was computed under the {} packs from PP_{} to PP_{}: run `packfolio backfill {} {}`"
     alone = said.format(12, *(days[0], days[-1]) * 2)
-    assert [(one.key, one.said) for one in told(con)] == [(f"no answer PP_{days[-1]}", alone)]
+    assert [(one.key, one.said) for one in told(con)] == [("not computed", alone)]
     con.execute("update pricing_packs set pack_id = ? where as_of = ?", [PACK, days[0]])
     book(con, "wide", met=False)
     stopped, broken = told(con)
     assert stopped.said == said.format(11, *(days[1], days[-1]) * 2)
-    assert broken.key == f"limit {PACK} wide"
+    assert (stopped.key, broken.key) == ("not computed", "limit wide")

@@ -58,7 +58,7 @@ def test_a_webhook_is_told_once_and_again_when_it_did_not_take_it(receiver: Rece
     assert receiver.taken[-1] == {
         "text": "main:\nthe disk is full\nthe session of 2024-02-29 has no pack",
         "desk": "main",
-        "alerts": [vars(FULL), vars(LOST)],
+        "alerts": [{"key": one.key, "kind": one.kind, "said": one.said} for one in (FULL, LOST)],
     }
     unseen = EVERY - {"missed_session"}
     told, said, _ = send_new([FULL], unseen, ways, told)  # nobody looked for sessions: they are not over
@@ -158,7 +158,13 @@ def test_a_test_message_goes_to_each_channel_and_its_answer_is_told(
         done = at("alerts", "test")
         assert (done.status, done.err, done.out) == (0, "", "taken webhook chat answered with status 200\n")
         desk = f"{at.home} on {platform.node()}"
-        assert receiver.taken == [{"text": f"{desk}:\n{TEST.said}", "desk": desk, "alerts": [vars(TEST)]}]
+        assert receiver.taken == [
+            {
+                "text": f"{desk}:\n{TEST.said}",
+                "desk": desk,
+                "alerts": [{"key": "test", "kind": "test", "said": TEST.said}],
+            }
+        ]
         lost = "{name: lost, url: 'http://127.0.0.1:1/x'}"
         notify.write_text(f"webhooks: [{lost}, {{name: secret, url_env: NO_SUCH_HOOK}}, {chat}]\n")
         told = at.read("alerts", "test", status=1)["channels"]
@@ -195,6 +201,6 @@ def test_a_mistake_in_notify_yaml_is_told(tmp_path: Path, text: str, said: str) 
 
 def test_a_desk_may_do_without_and_a_full_disk_is_told(tmp_path: Path) -> None:
     assert load_notify(tmp_path) is None
-    assert list(disk(tmp_path, 0)) == []
-    (alert,) = disk(tmp_path, 1e9)
+    assert list(disk(tmp_path, 0.0, 0.0)) == []
+    (alert,) = disk(tmp_path, 0.0, 1e9)
     assert (alert.key, alert.kind) == ("disk", "disk") and "less than 1e+09" in alert.said

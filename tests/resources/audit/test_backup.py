@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,12 +142,19 @@ def test_a_restore_that_loses_rows_needs_a_reason_and_keeps_what_it_replaces(
     more(warehouse)
     with pytest.raises(DataError, match="ends at ledger row 1, the anchor remembers 2"):
         restore(warehouse, tmp_path / "kept", AT)
-    aside = restore(warehouse, tmp_path / "kept", AT, reason="disk failed")
+    early = AT - timedelta(days=3)  # by the clock of a machine that was just set up: no row is dated by it
+    aside = restore(warehouse, tmp_path / "kept", early, reason="disk failed")
     assert aside is not None and aside.exists()
     with warehouse.live() as con:
         report = verify(con, warehouse.anchor)
-    assert report.faults == []
+        dated = con.execute('select "at" from materializations order by id').fetchall()
+    assert report.faults == [] and dated == [(STAMP.at,)] * 2
     assert "disk failed" in report.notes[0]
+    with (
+        pytest.raises(DataError, match="set the clock right"),
+        warehouse.write(replace(STAMP, at=STAMP.at - (AT - early))),
+    ):
+        pass
     more(warehouse)
     assert sound(warehouse)
 

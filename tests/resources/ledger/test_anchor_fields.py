@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from proof_desk import PACK, Made, fill
 from optimizer import DataError
 from pipeline.doctor.examination import examine
 from pipeline.environment import Environment
-from resources.audit.anchor_verification import check_anchors, check_signatures
+from resources.audit.anchor_verification import check_anchors, check_signatures, check_witnessed
 from resources.audit.backup import accept_break, backup, restore
 from resources.audit.cell_verification import Line
 from resources.audit.verification import _ledger, verify_home
@@ -252,3 +252,10 @@ def test_what_a_witness_saw_of_another_history_is_a_fault(desk: Desk, store: War
     assert "line 2 of the witnesses" in str(fault) and "saw another ledger of 9 rows" in str(fault)
     with suppress(RecordError):
         assert verify_home(other, key=desk.key).status == "accepted"
+    with store.live() as con:
+        lines, _ = _ledger(con)
+    longer = replace(read_cosigned(store.home / "witnesses.jsonl")[-1], count=len(lines) + 1)
+    (fault,), _ = check_witnessed(
+        lines, read_anchors(store.anchor), [longer]
+    )  # the anchor was cut off as well
+    assert f"saw another ledger of {len(lines) + 1} rows" in str(fault) and "it was cut off" in str(fault)

@@ -153,6 +153,9 @@ def test_keys_stay_outside_the_home_are_private_and_are_never_overwritten(tmp_pa
     with pytest.raises(PolicyError, match="never overwritten"):
         make_keys(path, home)
     assert path.read_bytes() == before
+    path.unlink()
+    with pytest.raises(PolicyError, match="never overwritten"):  # nor the public half by itself
+        make_keys(path, home)
 
 
 @pytest.mark.parametrize("content", [None, "no key at all"])
@@ -205,6 +208,21 @@ def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
     write(warehouse, 0.2)
     faults = said(warehouse, read_anchors(warehouse.anchor), public)[0]
     assert len(faults) == 3 and all("another key" in fault for fault in faults)
+
+
+def test_a_rotation_to_a_key_that_did_not_sign_is_a_fault_and_turns_nothing(
+    tmp_path: Path, public: PublicKey
+) -> None:
+    """Who names a key that nobody shows to have would leave the desk without one."""
+    warehouse = new_warehouse(tmp_path / "home")
+    unseen = PublicKey.of_file(make_keys(tmp_path / "unseen", warehouse.home))
+    write(warehouse, 0.1)
+    warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": unseen.text})
+    write(warehouse, 0.2)
+    anchors = read_anchors(warehouse.anchor)
+    (fault,) = said(warehouse, anchors, public)[0]
+    assert "is not signed by the new key" in fault
+    assert len(said(warehouse, anchors, unseen)[0]) == len(anchors.lines)  # nothing leads back from it
 
 
 def test_a_revoked_key_signs_nothing_more(

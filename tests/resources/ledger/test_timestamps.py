@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 from bench import STAMP, ingest, price_rows, priced_warehouse
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
 from optimizer import DataError, PolicyError
 from resources.audit.verification import verify_home
 from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import bytes_sha256
 from resources.ledger.timestamps import (
+    Stamp,
     read_roots,
     read_stamps,
     stamp,
+    stamped_text,
     stamps_beside,
     wrong_stamps,
 )
@@ -52,13 +56,40 @@ class Service:
     roots: list[Certificate]
     strangers: list[Certificate]
     answers: list[bytes]  # what it says next instead of a stamp
+    folder: Path  # of its certificates and settings
+
+    def with_its_root(self, text: bytes) -> bytes:
+        """A stamp of a text that brings two certificates, in the order that openssl happens to write."""
+        (self.folder / "text").write_bytes(text)
+        query = "-query", "-data", "text", "-sha256", "-cert", "-out", "chain.tsq"
+        reply = (
+            "-reply",
+            "-queryfile",
+            "chain.tsq",
+            "-config",
+            "tsa.cnf",
+            "-section",
+            "tsa",
+            "-chain",
+            "root.pem",
+        )
+        openssl(self.folder, "ts", *query)
+        return openssl(self.folder, "ts", *reply)
+
+    def own_certificates(self) -> list[bytes]:
+        return sorted(
+            certificate.public_bytes(Encoding.DER)
+            for name in ("tsa.pem", "root.pem")
+            for certificate in read_roots(self.folder / name)
+        )
+
+
+def openssl(folder: Path, *words: str) -> bytes:
+    return subprocess.run([str(OPENSSL), *words], cwd=folder, check=True, capture_output=True).stdout
 
 
 def certificates(folder: Path) -> None:
     """A root, one certificate for time stamps under it, and the root of somebody else."""
-
-    def openssl(*words: str) -> None:
-        subprocess.run([str(OPENSSL), *words], cwd=folder, check=True, capture_output=True)
 
     (folder / "tsa.ext").write_text(
         "basicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\n"
@@ -66,14 +97,24 @@ def certificates(folder: Path) -> None:
     )
     for name in ("root", "stranger"):
         openssl(
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
+            folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem",
             "-days", "30", "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign",
         )  # fmt: skip
     openssl(
-        "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr", "-subj", "/CN=clock"
+        folder,
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "tsa.key",
+        "-out",
+        "tsa.csr",
+        "-subj",
+        "/CN=clock",
     )
     openssl(
-        "x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
+        folder, "x509", "-req", "-in", "tsa.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
         "-out", "tsa.pem", "-days", "30", "-extfile", "tsa.ext",
     )  # fmt: skip
     (folder / "serial").write_text("01\n")
@@ -93,10 +134,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
                 said = answers.pop()
             else:
                 (folder / "asked.tsq").write_bytes(asked)
-                said = subprocess.run(
-                    [str(OPENSSL), "ts", "-reply", "-queryfile", "asked.tsq", "-config", "tsa.cnf", "-section", "tsa"],
-                    cwd=folder, check=True, capture_output=True,
-                ).stdout  # fmt: skip
+                said = openssl(
+                    folder, "ts", "-reply", "-queryfile", "asked.tsq", "-config", "tsa.cnf", "-section", "tsa"
+                )
             self.send_response(200)
             self.send_header("Content-Length", str(len(said)))
             self.end_headers()
@@ -108,7 +148,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with HTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/"
-        yield Service(url, read_roots(folder / "root.pem"), read_roots(folder / "stranger.pem"), answers)
+        yield Service(
+            url, read_roots(folder / "root.pem"), read_roots(folder / "stranger.pem"), answers, folder
+        )
         server.shutdown()
 
 
@@ -171,6 +213,20 @@ def test_an_answer_that_is_no_stamp_of_the_line_is_not_kept(store: Warehouse, se
     with pytest.raises(DataError, match="cannot be asked"):
         stamp(line, "http://127.0.0.1:9/", service.roots, file)
     assert not file.exists()
+
+
+def test_an_answer_whose_certificates_are_not_in_the_order_of_der_is_refused(
+    store: Warehouse, service: Service
+) -> None:
+    lines = read_anchors(store.anchor).lines
+    text, (first, second) = stamped_text(lines[-1]), service.own_certificates()
+    said, wrong = service.with_its_root(text), []
+    for pair in (first + second, second + first):  # nothing signs the order
+        answer = said.replace(first + second, pair).replace(second + first, pair)
+        wrong += wrong_stamps(
+            [Stamp(lines[-1].place, bytes_sha256(text), "yesterday", answer)], lines, service.roots
+        )
+    assert "yesterday, was given at 20" in wrong[0] and "is no time stamp" in wrong[1]
 
 
 def test_roots_must_be_certificates(tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def test_a_refused_file_is_named_until_it_comes_right_or_is_taken_away(desk: Des
     assert desk.rows("select count(*) from materializations") == ledger
     with desk.warehouse.live() as con:
         mark = watermark(con)
+        (told,) = refused_files(con)
+    assert str(told).endswith("; nothing of it was taken since 2024-03-01")
     desk.ingest(prices=whole)
     assert refused(desk) == {}
     assert list(refused(desk, mark)) == ["prices.csv"]  # as it was known then
@@ -205,7 +207,7 @@ def test_a_source_whose_folder_is_missing_or_shut_is_refused_and_the_others_go_o
 
 
 def _listed(real: Callable[[Path], Any], place: Path) -> Any:
-    if Path(place).name == "gone":
+    if Path(place).name in ("gone", "lost+found"):
         raise PermissionError(13, "Permission denied", str(place))
     return real(place)
 
@@ -223,7 +225,13 @@ def test_a_folder_in_which_nobody_looks_is_named_and_nothing_in_it_is_gone(
     """To a user who is not root, as the test may be; a link out of the inbox is not followed either."""
     inbox, reference = desk.folder / "inbox", desk.folder / "reference"
     (inbox / "b" / "gone").mkdir(parents=True)
-    (reference / "gone").mkdir()
+    for place in (
+        reference / "gone",
+        reference / "lost+found",
+        inbox / "lost+found",
+        inbox / "b" / "lost+found",
+    ):
+        place.mkdir()
     for name in ("prices.csv", "accounts.csv"):
         (inbox / "b" / "gone" / name).write_text("symbol,date,close\nAAA,2024-01-02,n/a\n")
     before = {"b/gone/prices.csv", "b/gone/accounts.csv"}
@@ -237,11 +245,12 @@ def test_a_folder_in_which_nobody_looks_is_named_and_nothing_in_it_is_gone(
     assert told == {
         ("reference", "gone"): shut,
         ("inbox", "b/gone"): shut,
+        ("inbox", "b/lost+found"): shut,  # no disk has its own below another's folder
         ("inbox", "linked"): f"it leads out of {inboxes.desk.folder}/../inbox; put the folder itself there",
     }
-    assert set(refused(desk)) == before | {"gone", "b/gone", "linked"}
+    assert set(refused(desk)) == before | {"gone", "b/gone", "b/lost+found", "linked"}
     asked = inboxes.prices(None, None, lambda said: None, str(inbox / "b"))
-    assert [item.payload for item in asked] == ["b/gone"]
+    assert [item.payload for item in asked] == ["b/gone", "b/lost+found"]
     monkeypatch.undo()
     (inbox / "linked").unlink()
     ingest_all(desk)

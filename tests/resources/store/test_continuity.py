@@ -12,9 +12,10 @@ import duckdb
 import pytest
 from bench import STAMP, cut, fill, ingest, price_rows
 
-from resources.audit import verification
+from resources.audit import published_verification
 from resources.audit.backup import accept_break, backup, restore
-from resources.audit.verification import check_published, verify_home
+from resources.audit.published_verification import check_published
+from resources.audit.verification import verify_home
 from resources.dagster_resources import PublishedResource
 from resources.ledger.anchor_lines import ACCEPTED, COMMIT, FORGED, INTENT
 from resources.ledger.anchors import append_line, read_anchors
@@ -235,6 +236,26 @@ def test_an_accepted_line_that_the_ledger_does_not_bear_out_is_a_fault(warehouse
     append_line(warehouse.anchor, ACCEPTED, *first.state, STAMP.at, {"accepted": "trust me"}, after=anchors)
     report = verify_home(warehouse)
     assert "accepts a break (trust me) that the ledger knows nothing of" in str(report.faults[0])
+    with pytest.raises(RecordError, match="accepts a break that the ledger knows nothing of"):
+        write(warehouse, 101.0)  # after the next line nobody would look at that one
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "drop table materializations",
+        "alter table materializations rename this_hash to sum",
+        "alter table materializations alter id type varchar",
+        "alter table materializations rename to m; create view materializations as select error('x') as id from m",
+    ],
+)
+def test_a_ledger_that_cannot_be_asked_is_a_fault(warehouse: Warehouse, sql: str) -> None:
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(sql)
+    (fault,) = verify_home(warehouse).faults
+    assert "its ledger is not the table that this release made" in str(fault)
+    with pytest.raises(RecordError):
+        write(warehouse, 101.0)
 
 
 def test_an_anchor_moves_to_another_place_with_its_lines(warehouse: Warehouse) -> None:
@@ -482,6 +503,6 @@ def test_a_run_that_publishes_while_somebody_verifies_is_no_fault(
 
     (warehouse.home / "published.tmp").write_bytes(newer)
 
-    monkeypatch.setattr(verification, "file_sha256", between_line_and_file)
+    monkeypatch.setattr(published_verification, "file_sha256", between_line_and_file)
     assert check_published(warehouse, read_anchors(warehouse.anchor)) == ([], [])
     assert looks == ["published.duckdb", "published.tmp", "published.duckdb"]
