@@ -237,22 +237,21 @@ def _climbed(
 ) -> Within:
     sides = [side for share in shares for side in share.sides]
     w, seen = _reached(feasible, sides, start, solver)
-    told: tuple[str, ...] = (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
-    value = np.inf
-    for _ in range(STEPS):
+    value, step, settled = np.inf, 0, False
+    while not settled and step < STEPS and solver.general < SOLVES:
+        step += 1
         best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
         if over:  # the portfolio before keeps these too
             seen += over
             continue
         gained, value, w = abs(value - goal.value(best.weights)), goal.value(best.weights), best.weights
-        if gained <= SETTLED * abs(value):
-            told = ()
-            break
+        settled = gained <= SETTLED * abs(value)
+    told = f"limits on shares of risk: the search ended after {how_many(step, 'step')}, not settled"
     around = _around(feasible, seen, w)
     full = replace(around, limits=replace(around.limits, shares=shares))
     last = solver.best(goal, full)
-    last = replace(last, notes=(*last.notes, *told))
+    last = last if settled else replace(last, notes=(*last.notes, told))
     return Within(full, last, bound_of(goal, feasible, full, last))
 
 

@@ -29,7 +29,9 @@ from optimizer import (
 )
 from optimizer.factors.attribution import predicted_risk
 from optimizer.measures.portfolio_measures import risk_contributions
+from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import METHODS, ON_SCENARIOS
+from optimizer.problem.scenario_goals import Scenario
 from optimizer.solvers.shares import share_search, share_work
 from optimizer.solvers.shares.share_search import Within
 
@@ -412,3 +414,20 @@ def test_a_refusal_says_that_starts_were_left(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(share_search, "SOLVES", 1)
     with pytest.raises(InfeasibleError, match="ended after 1 solve, before all places to start from"):
         answer(**limits)
+
+
+def test_the_work_of_a_gini_mean_difference_grows_with_its_days_and_ends_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Over 1,000 days a solve takes 20 s, and each counted as one over 250: seven searches took minutes."""
+
+    def of(days: int) -> Scenario:
+        return Scenario(np.zeros((days, 2)), 0.0, GiniMeanDifference())
+
+    assert [share_work.general_of(of(days)) for days in (20, 250, 1000)] == [30, 30, 187]
+    monkeypatch.setattr(share_work, "PLAIN_DAYS", 2)
+    found = answer(method="gini_mean_difference", max_risk_share=0.2)
+    assert any(
+        "shares of risk: the search ended after 1 step, not settled" in told for told in found.warnings
+    )
+    assert shares(found.weights).max() <= 0.2 + 1e-8
