@@ -26,7 +26,7 @@ def response(change: Array, mean: Array, risk: Matrix, w: Array, limits: Limits)
         moved[free] = pull - held @ _least(part @ held, part @ pull)
     left = _unpaid(change - _product(risk, moved), rows, free)
     if np.abs(_unpaid(mean, rows, free)[free]).max(initial=0.0) <= ROUNDING:
-        return moved  # risk has no price that these names show
+        return np.where(loose, moved, left)  # what risk costs is not shown: which way the others are pushed
     cost = _unpaid(mean, np.vstack([rows, _product(risk, w)]), free)
     leaves = ~loose & (np.abs(cost) > ROUNDING) & (cost * (cost - left) < 0)
     return np.where(leaves, left, moved)

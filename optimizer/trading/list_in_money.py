@@ -135,9 +135,13 @@ def trade_list(
 
 
 def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[str, float]:
-    """Which way changes of expected returns, by symbol, moved the target; none where these have no part in it."""
+    """Which way changes of expected returns, by symbol, moved the target; none where these have no part in it.
+
+    Of max_return the highest returns decide, and not who gained: a name's own return is its reason.
+    """
     symbols, method = asked.setting.symbols, asked.policy.method
-    if method not in ON_MEANS and all(limit.limit != "min_return" for limit in reasons.binding):
+    heard = method in ON_MEANS and method != "max_return"
+    if not heard and all(limit.limit != "min_return" for limit in reasons.binding):
         return dict.fromkeys(symbols, 0.0)
     change, mean = (
         np.array([known.get(symbol, 0.0) for symbol in symbols]) for known in (own, reasons.returns)
