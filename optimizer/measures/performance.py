@@ -117,7 +117,10 @@ def omega(returns: Array, target: float | Array = 0.0) -> float:
 
 @counted(1)
 def value_at_risk(returns: Array, level: float = 0.95) -> float:
-    """Historical one-period loss not exceeded with that probability; positive is a loss.
+    """The historical quantile of the losses at that level, between two of them in proportion; positive is a loss.
+
+    At most (1 - level) T of T periods, rounded up, lose more: the worst alone of few. Hyndman & Fan 1996, type 7, as
+    numpy and pandas have it.
 
     >>> round(value_at_risk([-0.05, -0.01, 0.0, 0.01], 0.75), 4)
     0.02

@@ -21,6 +21,7 @@ from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
 from optimizer.solvers.hierarchy import Hierarchy, Levels, Unmet, hierarchy, tied, transition, untied
 from optimizer.solvers.shares.share_search import UnreachedError, loosened, within_shares
+from optimizer.solvers.shares.share_work import Work
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
 from optimizer.solvers.ways_taken import with_answers
 
@@ -48,11 +49,16 @@ def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Op
     try:
         return _search(goal, feasible, setting)
     except InfeasibleError as stop:
-        told = with_answers(stop, goal, feasible.limits, lambda limits: _search(goal, plain(limits), setting))
+        work = Work()
+        told = with_answers(
+            stop, goal, feasible.limits, lambda limits: _search(goal, plain(limits), setting, work)
+        )
         raise told from stop.__cause__
 
 
-def _search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Optimum]:
+def _search(
+    goal: Goal, feasible: FeasibleSet, setting: Setting, work: Work | None = None
+) -> tuple[Way, Optimum]:
     shares = feasible.limits.shares
     if not shares:
         return search_convex(goal, feasible, setting)
@@ -61,15 +67,19 @@ def _search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, O
     if (conflict := too_low(feasible.limits)) is not None:
         raise InfeasibleError.of((conflict,), ((conflict,),))
     try:
-        found = within_shares(goal, way.feasible, shares, best)
+        found = within_shares(goal, way.feasible, shares, best, work)
     except UnreachedError as stop:
-        shares, unmet = in_transition(way.feasible, shares, setting, stop)
-        found = within_shares(goal, way.feasible, shares, best)
+        shares, unmet = in_transition(way.feasible, shares, setting, stop, work)
+        found = within_shares(goal, way.feasible, shares, best, work)
     return replace(way, feasible=found.feasible, unmet=unmet, bound=found.bound), found.best
 
 
 def in_transition(
-    feasible: FeasibleSet, shares: tuple[Share, ...], setting: Setting, stop: UnreachedError
+    feasible: FeasibleSet,
+    shares: tuple[Share, ...],
+    setting: Setting,
+    stop: UnreachedError,
+    work: Work | None,
 ) -> tuple[tuple[Share, ...], tuple[Unmet, ...]]:
     """The shares as far as turnover lets them be reached, and what is not met yet; else raises `stop`.
 
@@ -83,7 +93,7 @@ def in_transition(
     )
     free = plain(feasible.limits.without("max_turnover"))
     try:
-        there = within_shares(calm, free, shares, optimum(calm, free)).best.weights
+        there = within_shares(calm, free, shares, optimum(calm, free), work).best.weights
     except (NoAnswerError, PackfolioError):
         raise stop from None
     when = ceil(turnover(there, held) / limit)

@@ -15,6 +15,7 @@ from optimizer.problem.tails.tail_goals import TailBudget, TailRatio
 from optimizer.problem.written.shares import too_low
 from optimizer.solvers.elastic import widened
 from optimizer.solvers.shares.share_search import UnreachedError
+from optimizer.solvers.shares.share_work import WorkEndedError
 
 Way = tuple[Conflict, ...]
 NOT_EVERYWHERE = (Ratio, RiskBudget, Scenario, TailBudget, TailRatio)
@@ -30,20 +31,26 @@ def with_answers(
     """
     if not stop.ways or not (limits.shares or isinstance(goal, NOT_EVERYWHERE)):
         return stop
-    found = [(way, _besides(way, limits.revealed(), answer)) for way in stop.ways]
+    cut = ""
+    found: list[tuple[Way, Way | None]] = []
+    for way in stop.ways:
+        try:
+            found.append((way, _besides(way, limits.revealed(), answer)))
+        except WorkEndedError as end:
+            cut = f"; what else would do was not looked for: {end}"
     whole = tuple(way for way, more in found if more == ())
     if whole == stop.ways:
         return stop
     joined = tuple(_joined(way, more) for way, more in found if more)
     if isinstance(stop, UnreachedError):
-        return stop.by(joined)
+        return stop.by(joined).cut_short(cut)
     told = stop.along(whole, joined)
     if told.ways:
-        return told
+        return InfeasibleError(f"{told}{cut}", told.conflicts, told.ways)
     shares = " that keeps the limits on shares of risk" if limits.shares else ""
     low = too_low(limits)
     besides = () if low is None else (replace(low, enough=False),)
-    also = "".join(f"; {one} for that, at least" for one in besides)
+    also = "".join(f"; {one} for that, at least" for one in besides) + cut
     message = f"{told}, and no best {goal.measure}{shares} was found without them{also}"
     return InfeasibleError(message, (*told.conflicts, *besides))
 

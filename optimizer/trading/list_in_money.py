@@ -1,5 +1,6 @@
 """A list of trades in exact money: what each line costs, what all add up to, and the limits on what is then held."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, money
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.counted import uncounted
+from optimizer.numerics.response import response
 from optimizer.numerics.tracking_risk import TrackingRisk
+from optimizer.problem.methods import ON_MEANS
 from optimizer.problem.setting import Setting, aligned
 from optimizer.trading.lot_limits import check_limits
 from optimizer.trading.lot_relaxation import RoundingProblem
@@ -112,7 +115,7 @@ def trade_list(
     """The list with its reasons."""
     book, miss = asked.book, problem.held + answer.lots * problem.step - problem.wanted
     moves = _moves(asked.setting, problem, totals.achieved, book)
-    shifts = shifts_of(reasons, moves)
+    shifts = shifts_of(reasons, moves, lambda own: _moved_by(own, asked, reasons))
     rows = [_row(fill, move, reasons, shifts) for fill, move in zip(totals.fills, moves, strict=True)]
     return TradeList(
         rows=tuple(sorted(rows, key=_execution_order)),
@@ -129,6 +132,22 @@ def trade_list(
         constraints=totals.checks,
         warnings=(*(check.text for check in totals.checks if not check.met), *_not_proven(asked, answer)),
     )
+
+
+def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[str, float]:
+    """Which way changes of expected returns, by symbol, moved the target; none where these have no part in it.
+
+    Of max_return the highest returns decide, and not who gained: a name's own return is its reason.
+    """
+    symbols, method = asked.setting.symbols, asked.policy.method
+    heard = method in ON_MEANS and method != "max_return"
+    if not heard and all(limit.limit != "min_return" for limit in reasons.binding):
+        return dict.fromkeys(symbols, 0.0)
+    change, mean = (
+        np.array([known.get(symbol, 0.0) for symbol in symbols]) for known in (own, reasons.returns)
+    )
+    moved = response(change, mean, asked.risk.covariance, asked.wanted, asked.limits)
+    return dict(zip(symbols, moved.tolist(), strict=True))
 
 
 def _not_proven(asked: Asked, answer: Rounded) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Why each trade is made: one computed sentence, and the numbers behind it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -111,6 +111,7 @@ class Shift(NamedTuple):
     own           symbol -> its change
     average       by the size of the positions wanted; cash, and names whose change is not known, count with 0
     bought, sold  by the size of the purchases and of the sales on the way to them
+    moved         symbol -> which way it moved the best weight, under the limits and beside what moved the others
     """
 
     name: str
@@ -119,18 +120,28 @@ class Shift(NamedTuple):
     average: float
     bought: float
     sold: float
+    moved: Mapping[str, float]
 
     def causes(self, move: Move, *, scarce: bool) -> bool:
-        """Whether it leads the average the way of the trade and, where turnover is scarce, is not behind its like."""
+        """Whether it leads the average the way of the trade and moved the best weight that way.
+
+        Where turnover is scarce it is not behind its like either.
+        """
         own, buys = self.own[move.symbol], move.achieved > move.current
         lead, ahead = (
             (own - self.average, own - self.bought) if buys else (self.average - own, self.sold - own)
         )
-        return lead > LEAST_LEAD and (not scarce or ahead > -SAME)
+        moved = self.moved[move.symbol] if buys else -self.moved[move.symbol]
+        return lead > LEAST_LEAD and moved > SAME and (not scarce or ahead > -SAME)
 
 
-def shifts_of(reasons: Reasons, moves: Collection[Move]) -> tuple[Shift, ...]:
-    """What moved the expected returns: the time since the last list, and the views."""
+def shifts_of(
+    reasons: Reasons, moves: Collection[Move], effect_of: Callable[[Mapping[str, float]], Mapping[str, float]]
+) -> tuple[Shift, ...]:
+    """What moved the expected returns: the time since the last list, and the views.
+
+    effect_of  from changes by symbol to which way each moved the best weights
+    """
     now, before = reasons.returns, reasons.previous_returns
     known = [one.symbol for one in moves if one.symbol in now and one.symbol in before]
     since = {symbol: now[symbol] - before[symbol] for symbol in known}
@@ -144,7 +155,8 @@ def shifts_of(reasons: Reasons, moves: Collection[Move]) -> tuple[Shift, ...]:
     for name, text, own in told:
         if own:
             changes = np.array([own.get(one.symbol, 0.0) for one in moves])
-            found.append(Shift(name, text, own, *((sizes * changes).sum(axis=1) / totals).tolist()))
+            average, bought, sold = ((sizes * changes).sum(axis=1) / totals).tolist()
+            found.append(Shift(name, text, own, average, bought, sold, effect_of(own)))
     return tuple(found)
 
 

@@ -30,7 +30,8 @@ ITERATIONS, FEWEST = 800_000, 12
 
 
 class Work:
-    """How many iterations of the simplex method a report may still take: unlike seconds, the same everywhere.
+    """How many iterations of the simplex method a report, or a search by priority, may still take: unlike seconds, the
+    same everywhere.
 
     short  what there was not enough of to end a search; "" where all were ended
     """
@@ -86,24 +87,29 @@ class NameProgram:
         work.short = f"{CUTS} programs"
         return None
 
-    def cheapest(self, price: Array) -> tuple[Array, float]:
+    def cheapest(self, price: Array, work: Work) -> tuple[Array, float]:
         """Columns (p,) of a choice of names at the least price'x, and what no choice goes below; all limits on names
         hold.
 
         price  (k,) of the first columns. Raises NoAnswerError where no choice keeps the limits, SolverError where none
-        is found.
+        is found, be it for lack of work.
         """
         n, norms = len(self.must), self.feasible.limits.norms
         firm = space = self._giving({})
         cost = np.pad(price, (0, len(firm.floor) - len(price)))
         found, bound = None, -INF
         for _ in range(CUTS):
+            if work.left <= 0:
+                work.short = f"{work.allowed:,} iterations of the simplex method"
+                break
             try:
                 mixed = self._mixed(cost, space)
-            except NoAnswerError:
+            except NoAnswerError as stop:
+                work.left -= stop.iterations
                 if found is None:
                     raise
                 return found, float(cost @ found)  # the tangents leave no other choice
+            work.left -= mixed.iterations
             bound = max(bound, mixed.bound)
             if mixed.x is None:
                 break
@@ -120,9 +126,10 @@ class NameProgram:
                 break
             space = outer(outer(space, norms, x[:n]), self._broken(mixed.x), mixed.x[:n])
         if found is None:
+            ended = work.short or f"{self._nodes} nodes"
             raise SolverError(
-                f"no choice of names was found in {self._nodes} nodes, and none is ruled out; raise max_holdings, "
-                f"lower min_position, or leave names out by asset_limits (0, 0)"
+                f"no choice of names was found in {ended}, and none is ruled out; raise max_holdings, lower "
+                f"min_position, or leave names out by asset_limits (0, 0)"
             )
         return found, bound
 

@@ -18,7 +18,7 @@ from optimizer.solvers.elastic import UNPROVEN, individual
 from optimizer.solvers.hierarchy import Least, hierarchy
 from optimizer.solvers.names.cardinality import Choice, choose_names
 from optimizer.solvers.names.conflicts_of_names import impossible, possible
-from optimizer.solvers.names.name_program import NameProgram
+from optimizer.solvers.names.name_program import NameProgram, Work
 from optimizer.solvers.search import Way
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
@@ -30,19 +30,20 @@ CURVED_UNPROVEN = 1e-5  # between a least violation and its bound where a limit 
 class LeastOfNames(Least):
     """The same among the weights of which names are chosen.
 
-    held  (n,) weights now;  must  (n,) names that the goal holds whatever else
+    held  (n,) weights now;  must  (n,) names that the goal holds whatever else;  work  for all levels together
     """
 
     policy: Policy
     held: Array | None
     must: NDArray[np.bool_]
+    work: Work
 
     def flat(self, feasible: FeasibleSet, price: Array) -> tuple[Array, float, float]:
         """See Least."""
-        x, bound = NameProgram(feasible, self.policy, self.held, self.must).cheapest(price)
+        x, bound = NameProgram(feasible, self.policy, self.held, self.must).cheapest(price, self.work)
         value = float(price @ x[: len(price)])
         most = CURVED_UNPROVEN if feasible.limits.norms else UNPROVEN
-        _proven(value, bound, most * max(1.0, value))
+        _proven(value, bound, most * max(1.0, value), self.work.short)
         return x[: len(self.must)], value, min(max(bound, 0.0), value)
 
     def calm(self, feasible: FeasibleSet, norm: Norm) -> tuple[Array, float]:
@@ -67,11 +68,12 @@ class LeastOfNames(Least):
         return choice
 
 
-def _proven(value: float, bound: float, most: float) -> None:
+def _proven(value: float, bound: float, most: float, short: str = "") -> None:
     if value - bound > most:
+        within = f" in {short}" if short else ""
         raise SolverError(
-            f"the least violation found among choices of names is {value:.6g}, and no more than {bound:.6g} is proven; "
-            f"raise max_holdings, lower min_position, or leave names out by asset_limits (0, 0)"
+            f"the least violation found among choices of names is {value:.6g}, and no more than {bound:.6g} is "
+            f"proven{within}; raise max_holdings, lower min_position, or leave names out by asset_limits (0, 0)"
         )
 
 
@@ -90,7 +92,7 @@ def give_way_for_names(
     limits, order = (
         (individual(way.feasible.limits), own) if before is None else (before.limits, before.order)
     )
-    least = LeastOfNames(setting.policy, setting.held, must)
+    least = LeastOfNames(setting.policy, setting.held, must, Work(len(must)))
     failure: SolverError | None = None
     for margin in (None, ROOMY, 10 * ROOMY):
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.errors import Conflict, DataError, InfeasibleError, PackfolioError, SolverError
+from optimizer.errors import Conflict, DataError, InfeasibleError, PackfolioError, SolverError, how_many
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import dense
@@ -24,6 +24,7 @@ from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
 from optimizer.solvers.names.cardinality import sign
 from optimizer.solvers.shares.share_bound import bound_of
+from optimizer.solvers.shares.share_work import SOLVES, Solver, Work
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 
@@ -34,9 +35,6 @@ STALLED = 1e-7  # of the variance: a step that brings the shares nearer by less 
 UNPROVEN = 3  # answers of a goal that nothing could prove, of which the best is taken
 PROVABLE = (Quadratic, Traded, Ratio, RiskBudget)
 ALONE = 4  # names from which a search begins
-# Solves after which no further search begins, of which one by the general lane counts as many: seconds where it counts
-# one. Distances to other weights settle slowly, and some costs over scenarios have no algorithm of their own.
-SOLVES, GENERAL = 300, 30
 ROOM = 1e-5  # of the variance, so that there is a choice
 # The same as a message states it, for a search that knows nothing of the weights that were nearest.
 CHOICE = 1e-4
@@ -51,37 +49,25 @@ class Within:
     bound: float
 
 
-class Solver:
-    """Counts what its answers take."""
-
-    spent = 0
-
-    def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
-        """The certified answer; raises as `optimum` does."""
-        self.spent += 1
-        found = optimum(goal, feasible)
-        self.spent += GENERAL - 1 if found.lane == "general" else 0
-        return found
-
-
 class UnreachedError(InfeasibleError):
     """No portfolio was found that keeps the limits on shares of risk; `weights` (n,) come nearest, and miss some.
 
     ways  what would do: the limits that are missed, by as much as they are, and a little; () where that is not known
+    cut   what was not looked at, as the message says it; "" where nothing was left
     """
 
     def __init__(
-        self, missed: tuple[Conflict, ...], w: Array, ways: tuple[tuple[Conflict, ...], ...]
+        self, missed: tuple[Conflict, ...], w: Array, ways: tuple[tuple[Conflict, ...], ...], cut: str = ""
     ) -> None:
         told = " or else ".join(" and ".join(map(str, way)) for way in ways or (missed,))
         more = "or" if ways else "though no portfolio was found with that either, and"
         super().__init__(
             f"no portfolio was found that keeps the limits on shares of risk beside the others: at the nearest "
-            f"{told}; relax these, {more} what keeps weights from moving",
+            f"{told}; relax these, {more} what keeps weights from moving{cut}",
             missed,
             ways,
         )
-        self.weights = w
+        self.weights, self.cut = w, cut
 
     @classmethod
     def at(cls, sides: list[Side], w: Array) -> "UnreachedError":
@@ -91,7 +77,11 @@ class UnreachedError(InfeasibleError):
 
     def by(self, ways: tuple[tuple[Conflict, ...], ...]) -> "UnreachedError":
         """The same with other ways out."""
-        return UnreachedError(self.conflicts, self.weights, ways)
+        return UnreachedError(self.conflicts, self.weights, ways, self.cut)
+
+    def cut_short(self, cut: str) -> "UnreachedError":
+        """The same where more could have been looked at."""
+        return UnreachedError(self.conflicts, self.weights, self.ways, self.cut + cut)
 
 
 def without_shares(limits: Limits) -> Limits:
@@ -117,13 +107,15 @@ def loosened(share: Share, w: Array) -> Share:
     return replace(share, low=min(share.low, value - ROOM), high=max(share.high, value + ROOM))
 
 
-def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum) -> Within:
+def within_shares(
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum, work: Work | None = None
+) -> Within:
     """The best weights in the feasible set that keep the shares, from the best without them.
 
     feasible  without limits on shares;  best  its certified answer
     Of several starts the best answer is taken, unless one is proven to be the best of all; after `SOLVES` no other is
-    tried.
-    Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified.
+    tried. work: that of a report, to which it matters whether there is an answer, so that the first does.
+    Raises UnreachedError where none keeps them, SolverError where an answer cannot be certified, WorkEndedError.
     """
     sides = [side for share in shares for side in share.sides]
     if not any(side.excess(best.weights) > 0 for side in sides):
@@ -131,9 +123,10 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
         return Within(full, best, goal.value(best.weights))
     found: list[Within] = []
     failure: InfeasibleError | SolverError | None = None
-    solver = Solver()
+    solver, left = Solver(work), False
     for start in _starts(feasible, sides, best):
-        if solver.spent >= SOLVES:
+        left = solver.spent >= SOLVES
+        if left:
             break
         try:
             one = _climbed(goal, feasible, shares, start, solver)
@@ -144,12 +137,12 @@ def within_shares(goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], 
             failure = _without_value(goal) or failure
             continue
         found.append(one)
-        if _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
+        if work or _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
     if not found and (cash := _all_in_cash(goal, feasible, shares, best)) is not None:
         return cash
     if not found:
-        raise _told(failure, sides)
+        raise _told(failure, sides, left=left)
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
     return replace(first, bound=bound)
@@ -171,8 +164,8 @@ def _all_in_cash(
         return None
 
 
-def _told(failure: InfeasibleError | SolverError | None, sides: list[Side]) -> PackfolioError:
-    """Why nothing was found: what the search met first, or what lies behind it."""
+def _told(failure: InfeasibleError | SolverError | None, sides: list[Side], *, left: bool) -> PackfolioError:
+    """Why nothing was found: what the search met first, or what lies behind it; left: whether starts were."""
     if failure is None:
         return InfeasibleError(
             f"only cash was found to keep {', '.join(side.name for side in sides)} beside the other limits; relax "
@@ -183,6 +176,10 @@ def _told(failure: InfeasibleError | SolverError | None, sides: list[Side]) -> P
         return DataError(
             "the covariance gives some portfolios no risk at all, in which there are no shares of it, and the search "
             "under limits on these ends there; use more history or a shrunk covariance"
+        )
+    if left and isinstance(failure, UnreachedError):
+        return failure.cut_short(
+            f"; the search ended after {how_many(SOLVES, 'solve')}, before all places to start from"
         )
     return failure
 
@@ -240,22 +237,21 @@ def _climbed(
 ) -> Within:
     sides = [side for share in shares for side in share.sides]
     w, seen = _reached(feasible, sides, start, solver)
-    told: tuple[str, ...] = (f"limits on shares of risk: the search ended after {STEPS} steps, not settled",)
-    value = np.inf
-    for _ in range(STEPS):
+    value, step, settled = np.inf, 0, False
+    while not settled and step < STEPS and solver.general < SOLVES:
+        step += 1
         best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
         if over:  # the portfolio before keeps these too
             seen += over
             continue
         gained, value, w = abs(value - goal.value(best.weights)), goal.value(best.weights), best.weights
-        if gained <= SETTLED * abs(value):
-            told = ()
-            break
+        settled = gained <= SETTLED * abs(value)
+    told = f"limits on shares of risk: the search ended after {how_many(step, 'step')}, not settled"
     around = _around(feasible, seen, w)
     full = replace(around, limits=replace(around.limits, shares=shares))
     last = solver.best(goal, full)
-    last = replace(last, notes=(*last.notes, *told))
+    last = last if settled else replace(last, notes=(*last.notes, told))
     return Within(full, last, bound_of(goal, feasible, full, last))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from optimizer import Estimates, Policy, Universe, solve
-from optimizer.measures.performance import expected_shortfall
+from optimizer.measures.performance import expected_shortfall, value_at_risk
 from optimizer.measures.portfolio_measures import (
     diversification_ratio,
     expected_return,
@@ -12,6 +12,9 @@ from optimizer.measures.portfolio_measures import (
     turnover,
     volatility,
 )
+from optimizer.problem.scenario_costs import EntropicTail
+from optimizer.problem.tails.drawdown_costs import Drawdown
+from optimizer.risk.filtered_simulation import TailRisk, tail_risk
 from optimizer.solvers.fast.risk_budgets import free_budgets
 
 COVARIANCE = np.array([[0.04, 0.006], [0.006, 0.01]])
@@ -65,3 +68,27 @@ def test_a_book_of_one_name():
         found = solve(one, Policy(method=method, risk_free_rate=0.02), Universe(("A",)))
         assert found.weights == pytest.approx([1.0])
         assert found.cash == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 10])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99, 0.999])
+def test_tails_of_short_series_are_what_their_docstrings_say(level: float, days: int):
+    """Each by its definition, reckoned otherwise; none is beyond the worst day, and each is above the one before."""
+    r = np.random.default_rng([days, round(1000 * level)]).normal(0, 0.02, days)
+    losses, p = np.sort(-r)[::-1], 1 - level
+    place = p * (days - 1)
+    value = losses[int(place)] + (place % 1) * (losses[min(int(place) + 1, days - 1)] - losses[int(place)])
+    assert value_at_risk(r, level) == pytest.approx(value, abs=1e-15)
+    assert (losses > value_at_risk(r, level) + 1e-15).sum() <= np.ceil(p * days - 1e-12)
+    shortfall = min(z + np.maximum(losses - z, 0).mean() / p for z in losses)
+    assert expected_shortfall(r, level) == pytest.approx(shortfall, abs=1e-12)
+    least = losses[max(int(np.ceil(p * days - 1e-12)) - 1, 0)]
+    assert tail_risk(r[:, None], np.ones(1), level) == TailRisk(level, least, pytest.approx(shortfall))
+    scale = max(np.ptp(losses), 1e-6) * np.geomspace(1e-7, 1e3, 4001)
+    tilts = losses[0] + scale * np.log(np.exp((losses - losses[0])[:, None] / scale).mean(axis=0) / p)
+    entropic = EntropicTail(level).value(r)
+    assert entropic == pytest.approx(min(tilts.min(), losses[0]), abs=1e-5)
+    falls = np.array([max(0.0, *(-r[i : t + 1].sum() for i in range(t + 1))) for t in range(days)])
+    drawn = min(z + np.maximum(falls - z, 0).mean() / p for z in falls)
+    assert Drawdown("tail", level).value(r) == pytest.approx(drawn, abs=1e-12)
+    assert value_at_risk(r, level) <= shortfall + 1e-15 <= entropic + 1e-12 <= losses[0] + 1e-11

@@ -30,9 +30,10 @@ HALF = Universe(("A", "B"), benchmark={"A": 0.5, "B": 0.5})
         (Policy(method="mean_variance", risk_free_rate=0.02), True),
         (Policy(method="min_volatility", risk_free_rate=0.02), False),
         (Policy(method="cdar", risk_free_rate=0.02), False),
-        (Policy(method="min_volatility", risk_free_rate=0.02, min_return=0.01), True),
+        (Policy(method="min_volatility", risk_free_rate=0.02, min_return=0.01), False),
+        (Policy(method="min_volatility", risk_free_rate=0.02, min_return=0.15), True),
     ],
-    ids=["mean_variance", "min_volatility", "cdar", "min_return"],
+    ids=["mean_variance", "min_volatility", "cdar", "a min_return that does not bind", "min_return"],
 )
 def test_views_are_a_reason_only_where_expected_returns_are_read(policy: Policy, heard: bool):
     book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})

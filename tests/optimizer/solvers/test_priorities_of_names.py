@@ -8,7 +8,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe, solve
+from optimizer import Estimates, InfeasibleError, Policy, PolicyError, SolverError, Universe, solve
+from optimizer.solvers.names import name_program
 from tests.tools.draws import some
 
 NAMES, SIX = tuple("ABCDE"), tuple("ABCDEF")
@@ -178,3 +179,15 @@ def test_a_least_volatility_is_that_of_the_names_that_risk_budgets_hold(cap: flo
     )  # fmt: skip
     found = solve(apart, policy, Universe(SIX[:3]))
     assert found.unmet[0].value == pytest.approx(45**-0.5, rel=1e-4) and found.weights[2] < 1e-9
+
+
+def test_one_count_of_work_ends_the_search_of_all_levels_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each level had sixty programs of its own."""
+    policy = Policy(
+        method="min_volatility", max_holdings=2, max_weight=0.3, max_sector=0.4, max_volatility=0.05,
+        priorities={"max_weight": 1, "max_sector": 2, "max_volatility": 3}, cash_max=0.0,
+    )  # fmt: skip
+    assert solve(estimates(0), policy, BOOK).certificate.ok
+    monkeypatch.setattr(name_program, "ITERATIONS", 12)
+    with pytest.raises(SolverError, match="in 1 iterations of the simplex method, and none is ruled out"):
+        solve(estimates(0), policy, BOOK)

@@ -29,8 +29,10 @@ from optimizer import (
 )
 from optimizer.factors.attribution import predicted_risk
 from optimizer.measures.portfolio_measures import risk_contributions
+from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import METHODS, ON_SCENARIOS
-from optimizer.solvers.shares import share_search
+from optimizer.problem.scenario_goals import Scenario
+from optimizer.solvers.shares import share_search, share_work
 from optimizer.solvers.shares.share_search import Within
 
 N = 8
@@ -383,3 +385,49 @@ def test_no_further_search_begins_once_the_ones_before_took_many_solves(
     found = answer(method="max_return", max_risk_share=0.25)
     assert len(begun) == searches and found.optimality_gap > 0
     assert any("leave open whether a better portfolio exists" in told for told in found.warnings)
+
+
+TWO_CONFLICTS: dict[str, Any] = {
+    "sector_limits": {"Old": (0.5, 1), "New": (0.6, 1)}, "limits": ("risk:Old <= 5%",),
+}  # fmt: skip
+
+
+def test_one_count_of_work_ends_all_ways_out_of_another_conflict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way out had solves of its own: 60 names under a limit on volatility took more than three minutes."""
+    with pytest.raises(InfeasibleError) as whole:
+        answer(**TWO_CONFLICTS)
+    assert len(whole.value.ways) == 3 and "not looked for" not in str(whole.value)
+    monkeypatch.setattr(share_work, "WORK", 5 * N)
+    with pytest.raises(
+        InfeasibleError, match=r"what else would do was not looked for: .* after \d+ solves$"
+    ) as cut:
+        answer(**TWO_CONFLICTS)
+    assert cut.value.ways == () and cut.value.conflicts
+    assert int(str(cut.value).split()[-2]) <= 5
+
+
+def test_a_refusal_says_that_starts_were_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"sector_limits": {"Old": (0.6, 1)}, "limits": ("risk:Old <= 5%",)}
+    with pytest.raises(InfeasibleError, match="relax these") as whole:
+        answer(**limits)
+    assert "places to start from" not in str(whole.value)
+    monkeypatch.setattr(share_search, "SOLVES", 1)
+    with pytest.raises(InfeasibleError, match="ended after 1 solve, before all places to start from"):
+        answer(**limits)
+
+
+def test_the_work_of_a_gini_mean_difference_grows_with_its_days_and_ends_a_search(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Over 1,000 days a solve takes 20 s, and each counted as one over 250: seven searches took minutes."""
+
+    def of(days: int) -> Scenario:
+        return Scenario(np.zeros((days, 2)), 0.0, GiniMeanDifference())
+
+    assert [share_work.general_of(of(days)) for days in (20, 250, 1000)] == [30, 30, 187]
+    monkeypatch.setattr(share_work, "PLAIN_DAYS", 2)
+    found = answer(method="gini_mean_difference", max_risk_share=0.2)
+    assert any(
+        "shares of risk: the search ended after 1 step, not settled" in told for told in found.warnings
+    )
+    assert shares(found.weights).max() <= 0.2 + 1e-8

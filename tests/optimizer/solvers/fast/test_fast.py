@@ -18,9 +18,10 @@ from optimizer import (
     solve,
 )
 from optimizer.measures.performance import expected_shortfall
+from optimizer.numerics import lp
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
-from optimizer.numerics.lp import solve_lp
+from optimizer.numerics.lp import make_solver, solve_lp
 from optimizer.numerics.matrices import LowRank
 from optimizer.numerics.polish import polish
 from optimizer.numerics.polyhedra import Polyhedron
@@ -29,7 +30,7 @@ from optimizer.problem.feasible_set import plain
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
 from optimizer.solvers.fast.cvar_ellipsoids import tail_program
 from optimizer.solvers.fast.cvar_generation import least_tail
-from optimizer.solvers.general import solve_general
+from optimizer.solvers.general import LADDER, solve_general
 from optimizer.solvers.solver_choice import LANES, certified
 
 # Those with an algorithm of their own.
@@ -250,6 +251,19 @@ def test_few_scenarios_and_names_give_the_tail_of_all(seed: int):
     assert (
         found.weights.sum() == pytest.approx(1.0) and found.weights.max() <= 1 / ((1 - level) * days) + 1e-9
     )
+
+
+def test_iterations_and_no_clock_end_a_program(monkeypatch: pytest.MonkeyPatch):
+    """What ends by a clock is another answer on a busy machine."""
+    assert make_solver().getOptionValue("time_limit")[1] == INF
+    assert not any("time_limit" in settings for _, settings in LADDER)
+    monkeypatch.setattr(lp, "ITERATIONS", 1)
+    names = ("A", "B", "C")
+    few = Estimates(names, np.array([0.1, 0.2, 0.3]), np.eye(3))
+    sectors = dict.fromkeys(names, "all")
+    policy = Policy(method="max_return", max_weight=0.4, max_turnover=0.3)
+    with pytest.raises(SolverError, match="not at its end after 1 iteration"):
+        solve(few, policy, Universe(names, sectors), np.array([0.1, 0.9, 0.0]))
 
 
 def test_an_answer_at_a_vertex_is_exact():

@@ -1,0 +1,69 @@
+"""What searches under limits on shares of the variance may take: solves, and not seconds."""
+
+from math import log2
+
+from optimizer.errors import how_many
+from optimizer.problem.feasible_set import FeasibleSet
+from optimizer.problem.gini import GiniMeanDifference
+from optimizer.problem.goals import Goal
+from optimizer.problem.scenario_goals import Scenario
+from optimizer.solvers.solver_choice import Optimum, optimum
+
+# Solves after which no further search begins, of which one by the general lane counts as many: seconds where it counts
+# one. Distances to other weights settle slowly, and some costs over scenarios have no algorithm of their own.
+SOLVES, GENERAL, PLAIN_DAYS = 300, 30, 250
+# What the ways out of a conflict may take together: names x solves, of which each ellipsoid makes ten more; half a
+# minute of a large book, and more than the starts of ten names take.
+WORK, ELLIPSOID = 500_000, 10
+
+
+class WorkEndedError(Exception):
+    """A report has taken what it may; what was not looked at yet is not known."""
+
+
+class Work:
+    """What a report may still take of searches under limits on shares: unlike seconds, the same everywhere."""
+
+    def __init__(self) -> None:
+        self.left, self.solves = WORK, 0
+
+    def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
+        """The certified answer; raises as `optimum` does, and WorkEndedError where nothing is left."""
+        if self.left <= 0:
+            raise WorkEndedError(f"the search ended after {how_many(self.solves, 'solve')}")
+        size = len(feasible.limits.symbols) * (1 + ELLIPSOID * len(feasible.limits.norms))
+        self.solves, lane = self.solves + 1, "general"
+        try:
+            found = optimum(goal, feasible)
+            lane = found.lane
+        finally:
+            self.left -= size * (general_of(goal) if lane == "general" else 1)
+        return found
+
+
+class Solver:
+    """Counts what its answers take; work: what they may take of a report's, None where they are no part of one.
+
+    spent, general  so many solves; those of the general lane alone, as many as they count
+    """
+
+    def __init__(self, work: Work | None) -> None:
+        self.spent = self.general = 0
+        self.work = work
+
+    def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
+        """The certified answer; raises as `optimum` does, and WorkEndedError."""
+        self.spent += 1
+        found = (self.work.best if self.work else optimum)(goal, feasible)
+        if found.lane == "general":
+            self.general += general_of(goal)
+            self.spent += general_of(goal) - 1
+        return found
+
+
+def general_of(goal: Goal) -> int:
+    """As how many solves one by the general lane counts: of the Gini mean difference by what its program holds."""
+    if not (isinstance(goal, Scenario) and isinstance(goal.risk, GiniMeanDifference)):
+        return GENERAL
+    days = max(len(goal.scenarios), PLAIN_DAYS)
+    return int(GENERAL * days * log2(days) ** 2 / (PLAIN_DAYS * log2(PLAIN_DAYS) ** 2))
