@@ -34,6 +34,7 @@ FLEX_CASH = ("clientaccountid", "currencyprimary", "endingcash")
 FLEX_ENDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF"})  # lines around the sections of a Flex query
 IN_BASE = "all cash in the account's base currency, which is not named here"
 EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
+LONGEST = 80  # of a line of prose that is told
 WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
 WANTED = (
@@ -140,12 +141,19 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
             left_out += [] if cash else [(line, IN_BASE)]
         elif header == [""] or _is_title(cells, header):
             title = told[0] if len(told) == 1 else title
-            left_out.append((line, f"no position: {shorten(told[0], 80, placeholder=' ...')}"))
+            left_out.append((line, f"no position: {_beginning(told[0])}"))
         elif not other:
             rows.append(_row(line, cells, header, account, unit))
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
     as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _beginning(text: str) -> str:
+    """What a line of prose begins with, to the end of a word where it has any."""
+    if len(text) > LONGEST and " " not in text[:LONGEST]:
+        return f"{text[:LONGEST]} ..."
+    return shorten(text, LONGEST, placeholder=" ...")
 
 
 def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
