@@ -1,5 +1,6 @@
 """Stage 2: freeze what the logs say into a pack, checked before it is written."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -10,7 +11,7 @@ from assets.shared.materialized import materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from optimizer.errors import how_many
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.ledger.ledger import Entry, latest
+from resources.ledger.ledger import latest
 from resources.packs.packs import Pack, cut_pack, parse_pack_id
 from resources.screening.pack_checks import CheckLimits
 from resources.store.warehouse import frame
@@ -71,10 +72,10 @@ def pricing_pack(
             [cut.pack.watermark, as_of - timedelta(days=14), as_of],
         )
         return materialized(
-            con, "pricing_packs", cut.pack, [entry] if isinstance(entry, Entry) else [],
+            con, "pricing_packs", cut.pack, [replace(entry, changed=cut.written)] if entry else [],
             {
                 "as_of": str(cut.pack.as_of), "verdict": cut.pack.verdict, "reason": cut.pack.reason or "",
-                "written": int(cut.written), "content_hash": cut.pack.content_hash, "watermark": cut.pack.watermark,
+                "content_hash": cut.pack.content_hash, "watermark": cut.pack.watermark,
                 "symbols": cut.pack.symbols, "price_rows": cut.pack.rows, "sources": preview(sources),
                 "findings": preview(found),
             },

@@ -28,9 +28,8 @@ def backup_into(
     target = folder / at.astimezone(UTC).strftime(NAME)
     _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)
-    earlier = [
-        one for one in backups(folder) if one != target
-    ]  # by a clock that was set back it is the oldest
+    # By a clock that was set back the new one may be the oldest.
+    earlier = [one for one in backups(folder) if one != target]
     gone = earlier[: max(0, len(earlier) + 1 - keep)]
     for old in gone:
         half = old.with_name(old.name + PART)  # half taken away it would still count

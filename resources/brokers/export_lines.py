@@ -32,7 +32,9 @@ OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
 OF_HELD = NOTHING | {"long", "l", "buy", "b", "bought"}
 FLEX_CASH = ("clientaccountid", "currencyprimary", "endingcash")
 FLEX_ENDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF"})  # lines around the sections of a Flex query
+IN_BASE = "all cash in the account's base currency, which is not named here"
 EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
+LONGEST = 80  # of a line of prose that is told
 WORDS = 2  # a line of this many may be of prose
 MONEY = ("price", "value", "cost", "each")
 WANTED = (
@@ -127,24 +129,31 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
         elif _is_cash_line(told, len(cells), header):
             whose = title if header == [""] else account
             rows.append(Row(line, whose, told[0].rstrip(":"), value=told[1], currency=unit, detail=BESIDE))
-        elif header != [""] and _heads_another(names, known):
-            cash_of = names if {*FLEX_CASH} <= {*names} else []
-            said = "a table of cash begins" if cash_of else "a table of something else begins; it is not read"
-            left_out.append((line, said))
-            other = True
+        elif {*FLEX_CASH} <= {*names}:
+            known, cash_of, other = names, names, True
+            left_out.append((line, "a table of cash begins"))
+        elif known and _heads_another(names, known):
+            cash_of, other = [], True
+            left_out.append((line, "a table of something else begins; it is not read"))
         elif cash_of and cells[0] not in FLEX_ENDS:
-            if cash := _flex_cash(line, dict(zip(cash_of, cells, strict=False))):
-                rows.append(cash)
-            else:
-                left_out.append((line, "all cash in the account's base currency, which is not named here"))
+            cash = _flex_cash(line, dict(zip(cash_of, cells, strict=False)))
+            rows += [cash] if cash else []
+            left_out += [] if cash else [(line, IN_BASE)]
         elif header == [""] or _is_title(cells, header):
             title = told[0] if len(told) == 1 else title
-            left_out.append((line, f"no position: {shorten(told[0], 80, placeholder=' ...')}"))
+            left_out.append((line, f"no position: {_beginning(told[0])}"))
         elif not other:
             rows.append(_row(line, cells, header, account, unit))
     told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
     as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
     return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+
+
+def _beginning(text: str) -> str:
+    """What a line of prose begins with, to the end of a word where it has any."""
+    if len(text) > LONGEST and " " not in text[:LONGEST]:
+        return f"{text[:LONGEST]} ..."
+    return shorten(text, LONGEST, placeholder=" ...")
 
 
 def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
@@ -176,7 +185,7 @@ def _flex_cash(line: int, cells: Mapping[str, str]) -> Row | None:
     account, currency, value = (cells.get(name, "").strip() for name in FLEX_CASH)
     if currency.upper() == "BASE_SUMMARY":
         return None
-    return Row(line, account, f"{currency} CASH", value=value, currency=currency)
+    return Row(line, account, f"{currency} CASH", value=value, currency=currency, detail=BESIDE)
 
 
 def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:
@@ -199,7 +208,7 @@ def _unit(cells: Sequence[str], header: Sequence[str]) -> str:
 
 def _dated(rows: Sequence[Row], *, american: bool) -> date | None:
     """The one day that a column of the table says of every line; None where there is none, or more than one."""
-    told = {row.dated.strip() for row in rows}
+    told = {row.dated.strip() for row in rows if row.detail != BESIDE}
     return last_day_in(told.pop(), american=american) if len(told) == 1 else None
 
 

@@ -80,7 +80,13 @@ def statement(
 
 def _cash_twice(cash: Sequence[Cash], beside: Set[int], answers: Answers) -> list[Question]:
     """Lines beside the table that may say again what other lines of cash say: sums, and names that stand twice."""
-    names = [one.name.lower() for one in cash]
+
+    def is_said(one: Cash, before: Sequence[Cash]) -> bool:
+        if one.name.lower().startswith("total"):
+            return len(cash) > 1
+        same = [other for other in before if other.name.lower() == one.name.lower()]
+        return any(other.account == one.account or not (other.account and one.account) for other in same)
+
     return [
         Question(
             one.line,
@@ -89,9 +95,7 @@ def _cash_twice(cash: Sequence[Cash], beside: Set[int], answers: Answers) -> lis
             f"is it cash that other lines have too? --skip {one.line}, or --cash {one.line}",
         )
         for place, one in enumerate(cash)
-        if one.line in beside
-        and str(one.line) not in answers.cash
-        and ((one.name.lower().startswith("total") and len(cash) > 1) or one.name.lower() in names[:place])
+        if one.line in beside and str(one.line) not in answers.cash and is_said(one, cash[:place])
     ]
 
 
@@ -152,6 +156,8 @@ def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Hel
     own = ("", counted, *(["$"] if counted in DOLLARS or not counted else []))
     abroad = row.counts_in if row.counts_in not in own else ""
     if is_cash(row) or answers.of(row, answers.cash):
+        if abroad and _money(row) == 0:
+            return f"no money is held in {abroad}"
         if abroad:
             raise ValueError(f"it is cash in {abroad}, and the book counts in {counted}")
         return Cash(row.line, row.account, row.symbol.strip() or row.name.strip(), _money(row))

@@ -77,19 +77,7 @@ def recognise(
                     line,
                 )
             )
-    extra = [
-        given for given, ours in zip(header, names, strict=True) if ours is not None and ours not in TYPES
-    ]
-    if "" in extra:
-        said = f"column {header.index('') + 1} has no name (a separator at the line's end?); take it out of every line"
-        findings.append(_fail("EXTRA_COLUMN", said, line))
-    if extra := [given for given in extra if given]:
-        given_names = {plain(name) for name in header}
-        vendors = (
-            f"this is {told}" for marks, told in NOT_READ.items() if given_names.issuperset(marks.split())
-        )
-        remedy = next(vendors, "remove them, or name them under ignore_columns of the source")
-        findings.append(_fail("EXTRA_COLUMN", f"{_unknown(extra)}; {remedy}", line))
+    findings += _unknown(header, names, line)
     if "date" not in names:
         findings.append(_fail("MISSING_COLUMN", "there is no date column; name it date or timestamp", line))
     if not {"close", "adj_close"} & set(names):
@@ -107,15 +95,29 @@ def is_symbol(heading: str) -> bool:
     )
 
 
-def _unknown(extra: Sequence[str]) -> str:
-    """Which columns are not known; of a table of symbols, those that are none."""
-    strange = [given for given in extra if not is_symbol(given.strip())]
+def _unknown(header: Sequence[str], names: Sequence[str | None], line: int | None) -> list[Finding]:
+    """The columns that have no name, or none of ours; of a table of symbols, those that are none."""
+    given = list(zip(header, names, strict=True))
+    extra = [column for column, ours in given if ours is not None and ours not in TYPES]
+    findings = []
+    if "" in extra:
+        said = f"column {header.index('') + 1} has no name (a separator at the line's end?); take it out of every line"
+        findings.append(_fail("EXTRA_COLUMN", said, line))
+    if not (extra := [column for column in extra if column]):
+        return findings
+    long = {"symbol", "close", "adj_close"} & {*names}  # it has a row a symbol, and no column
+    known = [] if long else [column for column, ours in given if ours in TYPES and ours != "date"]
+    strange = [*known, *(column for column in extra if not is_symbol(column.strip()))]
+    said = f"columns {shown(str(extra))} are unknown"
     if strange and len(extra) >= MOST_STRANGE * len(strange):
-        return (
+        said = (
             f"columns {shown(str(strange))} are no symbols as a table with a column a symbol has them; deliver what is "
             f"one in a file of its own ({strange[0]}.csv)"
         )
-    return f"columns {shown(str(extra))} are unknown"
+    there = {plain(name) for name in header}
+    vendors = (f"this is {told}" for marks, told in NOT_READ.items() if there.issuperset(marks.split()))
+    remedy = next(vendors, "remove them, or name them under ignore_columns of the source")
+    return [*findings, _fail("EXTRA_COLUMN", f"{said}; {remedy}", line)]
 
 
 def plain(name: str) -> str:

@@ -1,13 +1,18 @@
 """What is wrong with a value, in the desk's words in place of those of the library that found it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
+from optimizer.errors import meant
 from optimizer.model.exchange_rates import CURRENCY
+from resources.prices.source import shown
 
+Place = tuple[str | int, ...]
+MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple)\[.*\]")
 OWN = ("value_error", "assertion_error")  # the words of our own checks
 WORDS: Mapping[str, str] = {
     "missing": "it is required; add it",
@@ -88,3 +93,48 @@ def told(error: ValidationError) -> list[str]:
         ": ".join(filter(None, (".".join(map(str, found["loc"])), in_words(found))))
         for found in error.errors()
     ]
+
+
+def key_in_words(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong with a key of a `model`, as `where: key: what to do`; of one that is unknown, the one meant."""
+    place = tuple(error["loc"])
+    key = shown(".".join(str(part) for part in place if not _is_mark(part)))
+    said = in_words(error)
+    if error["type"] == "extra_forbidden":
+        said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
+    elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):
+        said += f" (it is {shown(repr(error.get('input')))})"
+    return ": ".join(filter(None, (where, key, said)))
+
+
+def _nearest(key: str, place: Place, model: type[BaseModel]) -> str:
+    """The valid key that was probably meant, else all of them."""
+    valid = _fields_at(model, place)
+    return f"; {meant(key, valid)}" if valid else ""
+
+
+def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
+    here: Any = model
+    kinds: list[Any] = []
+    for part in place:
+        if isinstance(part, str) and _is_mark(part):
+            tagged = [kind for kind in kinds if Tag(part) in getattr(kind, "__metadata__", ())]
+            here = tagged[0].__origin__ if tagged else here
+        elif isinstance(part, str) and _is_model(here) and part in here.model_fields:
+            kinds = _kinds(here.model_fields[part].annotation)
+            here = next((kind for kind in kinds if _is_model(kind)), None)
+    return sorted(here.model_fields) if _is_model(here) else []
+
+
+def _is_mark(part: int | str) -> bool:
+    """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the name of a kind of value."""
+    return isinstance(part, str) and MARK.fullmatch(part) is not None
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    inner = [kind for argument in getattr(annotation, "__args__", ()) for kind in _kinds(argument)]
+    return [annotation, *inner]
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

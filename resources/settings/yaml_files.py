@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, Tag, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer import PolicyError
-from optimizer.errors import how_many, meant
+from optimizer.errors import how_many
 from resources.prices.source import shown
-from resources.settings.words import in_words
+from resources.settings.words import Place, key_in_words
 
 Model = TypeVar("Model", bound=BaseModel)
-Place = tuple[str | int, ...]
-MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple)\[.*\]")
 LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
 LONGEST_NUMBER = 100  # signs; one by sixties takes the square of its length to read
 
@@ -222,7 +220,7 @@ def parse_value(value: object, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        said = [_message(name, item, model) for item in error.errors()[:MOST_TOLD]]
+        said = [key_in_words(name, item, model) for item in error.errors()[:MOST_TOLD]]
         raise PolicyError(_all_of(said, error.error_count(), name)) from None
 
 
@@ -231,14 +229,14 @@ def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
     try:
         model.model_validate(value)
     except ValidationError as error:
-        return [_message(name, item, model) for item in error.errors() if item["loc"]]
+        return [key_in_words(name, item, model) for item in error.errors() if item["loc"]]
     return []
 
 
 def _told(name: str, error: ErrorDetails, model: type[BaseModel], root: yaml.Node | None) -> str:
     within = getattr(error.get("ctx", {}).get("error"), "place", ())
     line, node = _at(root, (*error["loc"], *within))
-    said = _message(f"{name}:{line}", error, model)
+    said = key_in_words(f"{name}:{line}", error, model)
     no_text = node is not None and node.tag != TEXT and getattr(node, "style", "|") not in QUOTED
     if node is not None and no_text and error["type"] in ("string_type", "literal_error"):
         said += f"; YAML reads {shown(node.value)} as no text: quote it, '{shown(node.value)}'"
@@ -257,47 +255,3 @@ def _at(node: yaml.Node | None, place: Place) -> tuple[int, yaml.Node | None]:
             node = node.value[part]
             line = node.start_mark.line + 1
     return line, node
-
-
-def _message(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
-    place = tuple(error["loc"])
-    key = shown(".".join(str(part) for part in place if not _is_mark(part)))
-    said = in_words(error)
-    if error["type"] == "extra_forbidden":
-        said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
-    elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):
-        said += f" (it is {shown(repr(error.get('input')))})"
-    return ": ".join(filter(None, (where, key, said)))
-
-
-def _nearest(key: str, place: Place, model: type[BaseModel]) -> str:
-    """The valid key that was probably meant, else all of them."""
-    valid = _fields_at(model, place)
-    return f"; {meant(key, valid)}" if valid else ""
-
-
-def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
-    here: Any = model
-    kinds: list[Any] = []
-    for part in place:
-        if isinstance(part, str) and _is_mark(part):
-            tagged = [kind for kind in kinds if Tag(part) in getattr(kind, "__metadata__", ())]
-            here = tagged[0].__origin__ if tagged else here
-        elif isinstance(part, str) and _is_model(here) and part in here.model_fields:
-            kinds = _kinds(here.model_fields[part].annotation)
-            here = next((kind for kind in kinds if _is_model(kind)), None)
-    return sorted(here.model_fields) if _is_model(here) else []
-
-
-def _is_mark(part: int | str) -> bool:
-    """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the name of a kind of value."""
-    return isinstance(part, str) and MARK.fullmatch(part) is not None
-
-
-def _kinds(annotation: Any) -> list[Any]:
-    inner = [kind for argument in getattr(annotation, "__args__", ()) for kind in _kinds(argument)]
-    return [annotation, *inner]
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)

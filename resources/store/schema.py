@@ -8,6 +8,7 @@ import duckdb
 
 from optimizer import DataError
 from resources.ledger.ledger import GENESIS, Connection, Stamp, append_entry, head, sha256
+from resources.ledger.record_error import RecordError
 from resources.ledger.tables import ASSET_OF, OF_PORTFOLIOS, OUTPUTS
 from resources.store.code_version import code_version
 
@@ -22,15 +23,21 @@ def migrations() -> dict[int, str]:
 
 
 VERSION = max(migrations())
+REMEDY = "`packfolio restore` the newest backup"
 
 
 def schema_version(con: Connection) -> int:
-    """The version of the schema that a database has: 0 is an empty file, 1 the first release's, which said none."""
+    """The version of the schema that a database has: 0 is an empty file, 1 the first release's, which said none.
+
+    Raises RecordError where what was planted answers in its place.
+    """
     for sql in ("select schema_version()", "select 1 from materializations limit 0"):
         try:
             return int((con.execute(sql).fetchall() or [(1,)])[0][0])
         except duckdb.CatalogException:
             continue
+        except (duckdb.ProgrammingError, TypeError, ValueError) as error:
+            raise RecordError(f"the database gives no number of its schema ({error}): {REMEDY}") from None
     return 0
 
 
@@ -52,7 +59,7 @@ def prepare_schema(con: Connection, where: str, announce: Announce | None = None
     where     names the file in the error
     announce  is told the ledger's head before and after, and when, before the commit of a new ledger row
     Gives whether the ledger has a new row: who brought it forward, from where, and the ledger's head before.
-    Raises DataError for a schema newer than this release.
+    Raises DataError for a schema newer than this release, and RecordError for one that is not of the version it says.
     """
     found = schema_version(con)
     refuse_newer(found, where)
@@ -60,14 +67,14 @@ def prepare_schema(con: Connection, where: str, announce: Announce | None = None
         return False
     before = head(con) if found else (0, GENESIS)
     con.execute("begin")
-    if found == 0:
-        create_schema(con)
-    else:
-        steps = [sql for number, sql in migrations().items() if number > found]
-        for sql in steps:
+    steps = [sql for number, sql in migrations().items() if number > found] if found else []
+    try:
+        for sql in [*steps, *_derived_sql()] if found else release_sql():
             con.execute(sql)
-        for sql in _derived_sql():
-            con.execute(sql)
+    except duckdb.ProgrammingError as error:
+        said = f"{where} says that its schema is {found}, and is not as that release made it"
+        raise RecordError(f"{said} ({str(error).splitlines()[0]}): {REMEDY}") from error
+    if found:
         at = datetime.now(UTC).replace(tzinfo=None)
         _record_upgrade(con, found, steps, at)
         if announce:

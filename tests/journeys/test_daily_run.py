@@ -137,6 +137,8 @@ def test_dagsters_data_versions_change_with_the_content_alone(
             for name in ("prices", "reference_data", "return_estimates")
         }
         (record,) = instance.fetch_materializations(dg.AssetKey("optimal_weights"), limit=1).records
+        first = instance.fetch_materializations(dg.AssetKey("pricing_pack"), limit=10).records[-1]
+    assert first.asset_materialization and first.asset_materialization.metadata["written"].value == 1
     assert record.asset_materialization is not None
     carried = record.asset_materialization.metadata["dagster/column_lineage"].value
     assert carried == column_lineage("optimal_weights")

@@ -75,9 +75,8 @@ def test_the_newest_backups_stay_and_nothing_else_is_taken_away(warehouse: Wareh
         backups(folder)
     ) == 2
     assert {one.name for one in folder.iterdir()} >= {"packfolio-20200101T000000Z", "holiday"}
-    made, _, gone = backup_into(
-        warehouse, folder, AT - timedelta(days=3), decisions, keep=2
-    )  # a clock set back
+    early = AT - timedelta(days=3)  # by a clock that was set back
+    made, _, gone = backup_into(warehouse, folder, early, decisions, keep=2)
     assert gone == ["packfolio-20240111T073000Z"] and made in backups(folder)
     with pytest.raises(DataError, match="lies in the home"):
         backup_into(warehouse, warehouse.home / "backups", AT, decisions, keep=2)

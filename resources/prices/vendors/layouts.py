@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 from resources.prices.columns import ALIASES, SYMBOL, TYPES, is_symbol, plain
 from resources.prices.source import FileRejected, Finding
@@ -80,8 +79,9 @@ def _of_vendor(
     if (place := _field_row(heads)) is not None:
         return _download(text, heads, place, name)
     if symbols := wide_symbols(heads[0], ignored):
-        plain_text = changed(text, partial(_symbols_alone, symbols))
-        columns = tuple(("close", symbol) for symbol in symbols if symbol)
+        header = ["date", *(f"column {place}" for place in range(1, len(heads[0])))]
+        plain_text = changed(text, lambda line, cells: header if line == 1 else cells)
+        columns = tuple(None if symbol is None else ("close", symbol) for symbol in symbols)
         return Rewritten("a table with a column a symbol", plain_text.encode(), columns=columns)
     return None
 
@@ -189,16 +189,6 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     )
     made = changed(body, _dates_alone(header))
     return Rewritten("yfinance's download", made.encode(), 2, columns, said)
-
-
-def _symbols_alone(symbols: Sequence[str | None], line: int, cells: list[str]) -> list[str]:
-    """A line without the columns that are ignored; one that lacks cells, or has more, stays one that does not fit."""
-    kept = [0, *(place for place, symbol in enumerate(symbols, 1) if symbol)]
-    if line == 1:
-        return ["date", *(f"column {place}" for place in range(1, len(kept)))]
-    if len(cells) == len(symbols) + 1:
-        return [cells[place] for place in kept]
-    return [*cells, *[""] * len(kept)] if cells and None in symbols else cells
 
 
 def wide_symbols(header: Sequence[str], ignored: Sequence[str]) -> list[str | None]:

@@ -19,14 +19,15 @@ class Rewritten:
     """A vendor's file in plain columns.
 
     text      what is to be read in its place, line for line but for `dropped` lines below the header
-    columns   (our column, symbol) of each column after the date, of a table with a column a symbol; else empty
+    columns   (our column, symbol) of each column after the date, None for one that is ignored, of a table with a column
+              a symbol; else empty
     open_     why its closes may be adjusted, so that the source must state their basis; "" where they tell
     """
 
     layout: str
     text: bytes
     dropped: int = 0
-    columns: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, str] | None, ...] = ()
     open_: str = ""
     warnings: tuple[Finding, ...] = field(default=())
 

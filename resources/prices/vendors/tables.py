@@ -33,8 +33,11 @@ def vendor_table(
         if not found.columns:
             table = read(found.text, recognise, TYPES)
             return table, np.arange(table.num_rows, dtype=np.int64) + HEADER + found.dropped + 1
-        names = ("date", *(f"column {place}" for place in range(1, len(found.columns) + 1)))
-        types = {"date": pa.date32(), **dict.fromkeys(names[1:], pa.float64())}
+        names = (
+            "date",
+            *(f"column {place}" if told else None for place, told in enumerate(found.columns, 1)),
+        )
+        types = {"date": pa.date32(), **dict.fromkeys(filter(None, names[1:]), pa.float64())}
         return _melted(read(found.text, lambda header: Columns(names), types), found)
 
 
@@ -52,12 +55,13 @@ def _refuse_changes(close: Array) -> None:
 
 def _melted(wide: pa.Table, found: Rewritten) -> tuple[pa.Table, Lines]:
     """A row a day and symbol of a table with a column a symbol; a day without any number of it is no row."""
-    symbols = sorted({symbol for _, symbol in found.columns})
-    fields = list(dict.fromkeys(ours for ours, _ in found.columns))
+    told = [(f"column {place}", *column) for place, column in enumerate(found.columns, 1) if column]
+    symbols = sorted({symbol for _, _, symbol in told})
+    fields = list(dict.fromkeys(ours for _, ours, _ in told))
     days, size = wide["date"].to_numpy(), wide.num_rows
     cube: dict[str, Array] = {ours: np.full((size, len(symbols)), np.nan) for ours in fields}
-    for place, (ours, symbol) in enumerate(found.columns, 1):
-        cube[ours][:, symbols.index(symbol)] = wide[f"column {place}"].to_numpy()
+    for name, ours, symbol in told:
+        cube[ours][:, symbols.index(symbol)] = wide[name].to_numpy()
     _refuse_changes(cube.get("close", cube.get("adj_close", np.empty((0, 0)))))
     row, code = np.nonzero(np.any([np.isfinite(values) for values in cube.values()], axis=0))
     table = {

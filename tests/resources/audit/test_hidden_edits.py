@@ -66,6 +66,13 @@ def test_what_verification_itself_might_call_is_named(small: Path, tmp_path: Pat
         assert faults and all("is not that of this release" in fault.message for fault in faults)
 
 
+def test_where_no_pack_can_be_looked_for_that_is_the_fault(small: Path, tmp_path: Path) -> None:
+    with tampered(small, tmp_path) as con:
+        con.execute("drop table pricing_packs")
+        found = check(con, tmp_path, "PP_2030-01-01").faults
+        assert any("table pricing_packs is not that of this release" in str(fault) for fault in found)
+
+
 def test_whatever_a_database_can_hold_besides_rows_is_named(small: Path, tmp_path: Path) -> None:
     with tampered(small, tmp_path) as con:
         assert not unlike_release(con)

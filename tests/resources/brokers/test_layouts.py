@@ -44,6 +44,8 @@ def test_what_is_no_position_is_left_out_with_its_line() -> None:
     }  # fmt: skip
     assert [line for line, _ in read(FIDELITY).left_out] == [7, 9, 11]
     assert read(FIDELITY).left_out[0][1].endswith(" ...")
+    japanese = "\u4fdd" * 99  # a line without blanks
+    assert (1, f"no position: {japanese[:80]} ...") in read(f"{japanese}\n{SCHWAB}").left_out
     assert dict(read(VANGUARD).left_out) == {7: "a table of something else begins; it is not read"}
 
 

@@ -49,19 +49,21 @@ CASH_REPORT = """\
 """
 
 
+@pytest.mark.parametrize("first", [False, True])
 @pytest.mark.parametrize("records", [False, True])
-def test_the_cash_report_of_a_flex_query_is_cash_and_no_position(records: bool) -> None:
-    """Its header and its lines were positions of no currency that anybody knows."""
-    cash = CASH_REPORT
-    text = FLEX + cash
+def test_the_cash_report_of_a_flex_query_is_cash_and_no_position(records: bool, first: bool) -> None:
+    """Its header and its lines were positions of no currency that anybody knows, or prose where it came first."""
+    parts = [("POST", FLEX), ("CRTT", CASH_REPORT)]
+    parts = parts[::-1] if first else parts
+    text = "".join(part for _, part in parts)
     if records:
-        parts = [(code, part.splitlines()) for code, part in (("POST", FLEX), ("CRTT", cash))]
         lines = ['"BOF","U1","Daily","1"', '"BOA","U1"']
-        for code, (header, *data) in parts:
+        for code, (header, *data) in ((code, part.splitlines()) for code, part in parts):
             lines += [f'"BOS","{code}"', f'"HEADER","{code}",{header}']
             lines += [*(f'"DATA","{code}",{line}' for line in data), f'"EOS","{code}","{len(data)}"']
         text = "\n".join([*lines, '"EOA","U1"', '"EOF","U1","1"'])
     found = read(text, currency="USD")
+    assert found.as_of == DAY
     assert held(found) == [("AAPL", Decimal(60)), ("AAPL", Decimal(40)), ("KO", Decimal(40))]
     assert [(one.account, one.name, one.amount) for one in found.cash] == [
         ("U1", "USD CASH", Decimal("1484.5"))
@@ -71,6 +73,25 @@ def test_the_cash_report_of_a_flex_query_is_cash_and_no_position(records: bool) 
     ]
     (said,) = [why for _, why in found.left_out if "base currency" in why]
     assert said == "all cash in the account's base currency, which is not named here"
+
+
+def test_cash_of_a_flex_query_is_counted_once_an_account_and_none_is_no_question() -> None:
+    """A report broken out by day has a line a day: they were added up."""
+    zloty = '"U1","PLN","20221223","20221223","0","7"\n'
+    more = '"U2","USD","20221223","20221223","0","5"\n"U1","USD","20221222","20221222","900","1000"\n'
+    found = read(FLEX + CASH_REPORT.replace('"0","100"', '"0","0"') + zloty + more, currency="USD")
+    assert [(one.account, one.amount) for one in found.cash] == [
+        ("U1", Decimal("1484.5")),
+        ("U2", Decimal(5)),
+    ]
+    assert [(one.line, one.said) for one in found.questions] == [
+        (10, "it is cash in PLN, and the book counts in USD"),
+        (12, "is it cash that other lines have too? --skip 12, or --cash 12"),
+    ]
+    assert (9, "no money is held in EUR") in found.left_out
+    other = '"ClientAccountID","CurrencyPrimary","ReportDate","Dividends"\n"U1","USD","20221223","5"\n'
+    for text in (CASH_REPORT + other + FLEX, FLEX + CASH_REPORT + other):
+        assert [one.amount for one in read(text, currency="USD").cash] == [Decimal("1484.5")]
 
 
 def test_lots_that_are_not_the_position_are_asked() -> None:
@@ -106,7 +127,8 @@ def test_headings_may_end_in_the_sign_of_dollars() -> None:
 
 def test_the_day_of_a_column_counts_where_all_lines_have_it() -> None:
     text = "symbol,quantity,as of date\nKO,1,2022-12-23\nXOM,2,2022-12-23\n"
-    assert read(text).as_of == DAY
+    for name in ("as of date", "COB Date", "Pricing Date"):
+        assert read(text.replace("as of date", name)).as_of == DAY
     assert read(text.replace("XOM,2,2022-12-23", "XOM,2,2022-12-22")).as_of is None
 
 

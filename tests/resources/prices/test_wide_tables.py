@@ -16,11 +16,14 @@ def read(header: str, *lines: str, ignored: tuple[str, ...] = ()) -> Delivery:
     return read_delivery(data, "prices.csv", hashlib.sha256(data).hexdigest(), "key", how)
 
 
-def test_the_column_that_is_no_symbol_is_told_and_not_the_ten_that_are() -> None:
+@pytest.mark.parametrize("strange", ["NAV", "VOLUME"])
+def test_the_column_that_is_no_symbol_is_told_and_not_the_ten_that_are(strange: str) -> None:
     with pytest.raises(FileRejected) as error:
-        read(",".join(["Date", *SYMBOLS, "NAV"]), "2024-01-02" + ",1" * 11)
+        read(",".join(["Date", *SYMBOLS, strange]), "2024-01-02" + ",1" * 11)
     said = error.value.findings[0].message
-    assert said.startswith("columns ['NAV'] are no symbols") and "a file of its own (NAV.csv)" in said
+    assert said.startswith(f"columns ['{strange}'] are no symbols") and f"of its own ({strange}.csv)" in said
+    with pytest.raises(FileRejected, match=r"\['NA', .*\] are unknown"):  # a table with a row a symbol
+        read(",".join(["Date", *SYMBOLS, "Close", "Volume"]), "2024-01-02" + ",1" * 12)
     with pytest.raises(FileRejected, match=r"\['NA', 'NB', 'NAV'\] are unknown"):
         read("Date,NA,NB,NAV", "2024-01-02,1,2,3")
 
@@ -30,5 +33,6 @@ def test_an_ignored_column_leaves_the_symbols_beside_it() -> None:
     found = read("Date,NA,NAV,Close,NB", "2024-01-02,1,x,7,2", "2024-01-03,3,,,4", ignored=("nav", "close"))
     rows = [(row["symbol"], row["close"]) for row in found.rows.to_pylist()]
     assert rows == [("NA", 1), ("NB", 2), ("NA", 3), ("NB", 4)]
-    with pytest.raises(FileRejected, match="line 3"):
-        read("Date,NA,NAV,NB", "2024-01-02,1,x,2", "2024-01-03,3,4", ignored=("nav",))
+    for line, count in (("2024-01-03,3,4", 3), ("2024-01-03,3,4,5,6", 5)):
+        with pytest.raises(FileRejected, match=f"line 3.* {count} cells where the header has 4"):
+            read("Date,NA,NAV,NB", "2024-01-02,1,x,2", line, ignored=("nav",))

@@ -258,6 +258,26 @@ def test_a_ledger_that_cannot_be_asked_is_a_fault(warehouse: Warehouse, sql: str
         write(warehouse, 101.0)
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("drop macro schema_version", "says that its schema is 1, and is not as that release made it"),
+        ("create or replace macro schema_version() as 'none'", "gives no number of its schema"),
+        ("create or replace macro schema_version() as error('x')", "gives no number of its schema"),
+    ],
+)
+def test_a_schema_that_is_not_of_the_version_it_says_is_a_fault(
+    warehouse: Warehouse, sql: str, said: str
+) -> None:
+    """It was taken for one of an older release, and to bring it forward ended in DuckDB's own words."""
+    with duckdb.connect(str(warehouse.path)) as con:
+        con.execute(sql)
+    (fault,) = verify_home(warehouse).faults
+    assert said in str(fault)
+    with pytest.raises(RecordError, match=said):
+        write(warehouse, 101.0)
+
+
 def test_an_anchor_moves_to_another_place_with_its_lines(warehouse: Warehouse) -> None:
     moved = Warehouse(warehouse.home, warehouse.home.parent / "worm" / "anchors.jsonl")
     with pytest.raises(RecordError, match="where PACKFOLIO_ANCHOR now says"):

@@ -58,20 +58,24 @@ def test_the_same_pack_gives_the_same_bytes(service: OptimizerService, report: C
 def test_a_book_that_cannot_be_computed_takes_no_report_from_the_others(
     service: OptimizerService, report: Contents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = service.desk.case
+    case, why = service.desk.case, "there is no risk-free rate for USD"
 
     def refusing(pack_id: str, portfolio_id: str) -> Any:
-        if portfolio_id == PORTFOLIO:
-            raise DataError("there is no risk-free rate for USD")
+        if portfolio_id != EMPTY:  # whose parts are soon computed
+            raise DataError(why)
         return case(pack_id, portfolio_id)
 
     monkeypatch.setattr(service.desk, "case", refusing)
     found = contents(service.desk, PACK, None)
     assert [section.name for section in found.sections] == [section.name for section in report.sections]
-    [book] = [section for section in found.sections if section.facts["portfolio_id"] == PORTFOLIO]
-    for part in ("exposures", "frontier", "stress"):
-        assert book.left_out[part] == "there is no risk-free rate for USD"
-    assert "there is no risk-free rate for USD" in body(render(found))
+    before = {section.name: section for section in report.sections}
+    for section in found.sections:
+        if section.facts["portfolio_id"] == EMPTY:
+            assert section.left_out == before[section.name].left_out
+        elif not section.facts["problem"]:
+            assert {section.left_out[part] for part in ("exposures", "frontier", "stress")} == {why}
+            told = section
+    assert why in body(render(replace(found, sections=[told])))
 
 
 def test_the_page_loads_nothing_from_elsewhere(report: Contents) -> None:
