@@ -125,9 +125,10 @@ class Guard:
                 "too_many_requests", f"more than {self.settings.per_second:g} requests a second"
             )
         elif not length.isdigit() or len(length) > DIGITS or int(length) > self.settings.max_body_bytes:
+            await _pass_over(receive, headers)
             await answered.problem("too_large", f"at most {self.settings.max_body_bytes} bytes are taken")
         else:
-            await self.app(scope, _limited(receive, self.settings.max_body_bytes), answered)
+            await self.app(scope, _limited(receive, headers, self.settings.max_body_bytes), answered)
 
     def _allowed(self, caller: str) -> bool:
         """A token bucket a caller: `per_second` on average, ten seconds' worth at once."""
@@ -162,7 +163,16 @@ class TooLargeError(Exception):
     """A body without a stated length grew beyond the limit."""
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
+async def _pass_over(receive: Receive, headers: Mapping[bytes, bytes]) -> None:
+    """Reads a body to its end and keeps nothing: who is cut off while sending never sees the answer.
+
+    Who asked first whether to send (Expect) has sent nothing yet.
+    """
+    while b"expect" not in headers and (await receive()).get("more_body", False):
+        pass
+
+
+def _limited(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> Receive:
     seen = 0
 
     async def counted() -> Message:
@@ -170,6 +180,8 @@ def _limited(receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
+            if message.get("more_body", False):
+                await _pass_over(receive, headers)
             raise TooLargeError
         return message
 

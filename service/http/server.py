@@ -32,6 +32,7 @@ class PunctualProtocol(HttpToolsProtocol):
 
     deadline: Any = None
     unread = 0
+    in_body = False
 
     def connection_made(self, transport: Any) -> None:
         """The clock runs from the first moment: somebody who never asks holds nothing."""
@@ -39,10 +40,11 @@ class PunctualProtocol(HttpToolsProtocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a head are counted; those of a body are the guard's."""
+        """Bytes of a head are counted, and of what may stand behind a body; those of a body are the guard's."""
         self.unread += len(data)
         super().data_received(data)
-        if self.unread > LARGEST_HEAD and self.deadline is not None and not self._answering():
+        waited_for = self.in_body or not self._answering()
+        if self.unread > LARGEST_HEAD and self.deadline is not None and waited_for:
             self._drop(TOO_LONG)
 
     def on_message_begin(self) -> None:
@@ -52,13 +54,18 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """What follows is the body."""
-        self.unread = 0
+        self.unread, self.in_body = 0, True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A body that comes is no head."""
+        super().on_body(body)
+        self.unread = 0
 
     def on_message_complete(self) -> None:
         """The request is whole; how long the answer takes is the solvers' clock."""
         super().on_message_complete()
-        self.unread = 0
+        self.unread, self.in_body = 0, False
         self._stop()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -105,7 +112,7 @@ class PunctualProtocol(HttpToolsProtocol):
         self._stop()
         if self.transport.is_closing():
             return
-        if not self._answering():
+        if not self.in_body and not self._answering():  # a body's request is being answered, or was
             self.transport.write(REFUSAL.format(why).encode())
         self.transport.close()
 

@@ -67,13 +67,13 @@ PRICE_TYPES = pa.schema(
 )  # fmt: skip
 
 
-def ingest(tx: Transaction, log: str, rows: pa.Table) -> int:
+def ingest(tx: Transaction, log: str, rows: pa.Table, payload: str = "a.csv") -> int:
     """Append rows to a log and seal the transaction's ledger row; gives its id."""
     entry = tx.next_id()
     appended = append_log(tx.con, log, rows, entry)
     tx.con.execute(
-        "insert into ingests values (?, 'feed', ?, 'a.csv', 'abc', ?, null, null, 'ingested', ?, 0, 0, 0, null)",
-        [entry, log, f"key-{entry}", appended.new],
+        "insert into ingests values (?, 'feed', ?, ?, 'abc', ?, null, null, 'ingested', ?, 0, 0, 0, null)",
+        [entry, log, payload, f"key-{entry}", appended.new],
     )
     tx.con.execute(
         "insert into quarantine values (?, ?, 'feed', 'BAD', '2024-01-02', 7, 'PRICE_ZERO', 'it is zero', 'BAD,0', "

@@ -18,6 +18,7 @@ from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import bytes_sha256, head
 from resources.ledger.record_error import RecordError
 from resources.ledger.timestamps import stamped_text
+from resources.proofs.checkpoints import rooted_lines
 from resources.store.duckdb_engine import HEADERS
 from resources.store.warehouse import Warehouse
 
@@ -46,7 +47,10 @@ def test_a_backup_restores_elsewhere_and_verifies(warehouse: Warehouse, tmp_path
 
 
 def test_a_backup_is_never_written_over(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "kept.part").mkdir()
+    (tmp_path / "kept.part" / "of a killed one").touch()
     backup(warehouse, tmp_path / "kept", AT)
+    assert not list(tmp_path.rglob("of a killed one"))
     with pytest.raises(DataError, match="exists already"):
         backup(warehouse, tmp_path / "kept", AT)
 
@@ -162,6 +166,7 @@ def test_a_restore_that_loses_rows_needs_a_reason_and_keeps_what_it_replaces(
 def test_an_accepted_break_is_in_the_ledger_and_in_the_anchor(warehouse: Warehouse, tmp_path: Path) -> None:
     shutil.copy(warehouse.path, tmp_path / "older.duckdb")
     more(warehouse)
+    lost = rooted_lines(warehouse, STAMP.at)[-1]
     shutil.copy(tmp_path / "older.duckdb", warehouse.path)
     assert not sound(warehouse)
     entry = accept_break(warehouse, STAMP, "restored by hand")
@@ -172,6 +177,8 @@ def test_an_accepted_break_is_in_the_ledger_and_in_the_anchor(warehouse: Warehou
             "select asset, input_hashes from materializations where id = ?", [entry]
         ).fetchall()
     assert found == [("accepted_break", '{"reason": "restored by hand"}')]
+    roots = [line.root for line in rooted_lines(warehouse, STAMP.at)]
+    assert roots and lost.root not in roots  # no proof links to a history that was given up
 
 
 def test_a_folder_that_is_not_there_holds_no_backups(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Signed anchors: the desk's key signs each line, and whoever has its public half can tell."""
 
+import errno
 import json
 import stat
 from dataclasses import replace
@@ -14,6 +15,7 @@ from optimizer import PolicyError
 from optimizer.errors import how_many
 from resources.audit.backup import accept_break
 from resources.audit.verification import verify, verify_home
+from resources.ledger import signatures
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
 from resources.ledger.signatures import KEY, PublicKey, make_keys
@@ -156,6 +158,19 @@ def test_keys_stay_outside_the_home_are_private_and_are_never_overwritten(tmp_pa
     path.unlink()
     with pytest.raises(PolicyError, match="never overwritten"):  # nor the public half by itself
         make_keys(path, home)
+
+
+def test_a_full_disk_leaves_no_half_of_a_pair_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for step in ("force_to_disk", "write_whole"):
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+            patch.setattr(signatures, step, full)
+            make_keys(tmp_path / "desk", tmp_path / "home")
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [None, "no key at all"])

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -180,7 +180,9 @@ def test_a_stamped_line_verifies_and_goes_on_doing_so(store: Warehouse, service:
 
 
 def test_a_rewritten_anchor_is_found_by_its_stamp(store: Warehouse, service: Service) -> None:
-    stamped(store, service)
+    file, lines = stamped(store, service), read_anchors(store.anchor).lines
+    other = replace(lines[-1], told={**lines[-1].told, "count": 9})
+    assert "cut off or rewritten" in wrong_stamps(read_stamps(file), [*lines[:-1], other])[0]
     cut = store.anchor.read_bytes().splitlines(keepends=True)[:-1]
     store.anchor.write_bytes(b"".join(cut))
     found = [fault.message for fault in verify_home(store).faults if fault.table == "time stamps"]
@@ -204,9 +206,16 @@ def test_an_answer_that_is_no_stamp_of_the_line_is_not_kept(store: Warehouse, se
     earlier = stamped(store, service)
     old = read_stamps(earlier)[0].answer
     file.unlink()
-    for answer in (b"", b"<html>", old, b"0" * (2 << 20)):  # old: the right line, and another's nonce
+    refusal = bytes.fromhex("30053003020102")  # a status of 2, and no stamp
+    wrong = {
+        b"": "no time stamp",
+        b"<html>": "no time stamp",
+        refusal: "a refusal",
+        b"0" * (2 << 20): "more than",
+    }
+    for answer, why in {**wrong, old: "does not hold"}.items():  # old: the right line, and another's nonce
         service.answers.append(answer)
-        with pytest.raises(DataError):
+        with pytest.raises(DataError, match=why):
             stamp(line, service.url, service.roots, file)
     with pytest.raises(DataError, match="does not hold"):
         stamp(line, service.url, service.strangers, file)

@@ -53,8 +53,14 @@ def test_a_trade_is_proven_down_to_its_prices_and_their_payloads(made: Made) -> 
     assert "ledger row 6 rests on previous_state ffffffffffff…, not opened here" in found.notes
 
 
-def test_a_row_with_a_separator_inside_and_a_whole_table_are_proven(made: Made) -> None:
-    assert "\x1f" in check(made.prove("trades", PACK, "BBB")).result["rows"][0]["rationale"]
+def test_a_row_with_a_separator_inside_and_a_whole_table_are_proven(
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = made.prove("trades", PACK, "BBB")
+    assert "\x1f" in check(proof).result["rows"][0]["rationale"]
+    (tmp_path / "proof.json").write_text(json.dumps(proof))
+    assert main([str(tmp_path / "proof.json")]) == 0
+    assert all(line.isprintable() for line in capsys.readouterr().out.split("\n"))
     whole = made.prove("optimal_weights", PACK)
     assert len(check(whole).result["rows"]) == 3 and whole["cells"][0]["others"] == []
     assert check(made.prove("pricing_packs", PACK)).result["table"] == "pricing_packs"
@@ -155,6 +161,10 @@ def test_whatever_looks_alike_moves_the_cursor_or_stands_twice_is_refused_in_a_l
         assert said.count("\n") == 1 and said[:-1].isprintable() and len(said) < 330, (path, after)
 
 
+def test_a_refusal_has_an_end() -> None:
+    assert len(str(Refused("\x1b" * 200))) == 300  # each is told in four signs
+
+
 def test_names_stand_in_any_order_and_joined_texts_are_cut_in_one_way(made: Made) -> None:
     check(json.loads(json.dumps(made.prove("trades", PACK, "BBB"), sort_keys=True)), read_key(made.public))
     for part in check_proof.PARTS.split()[3:]:
@@ -223,6 +233,7 @@ def test_a_key_that_was_handed_over_or_revoked_is_followed(
     assert "no signature of this key" in refused(after, thief)
     assert "no signature of this key" in refused(before | {"keys": after["keys"]}, two)
     assert "no signature of this key" in refused(after | {"keys": []}, one)
+    check(before | {"keys": after["keys"]}, read_key(one))  # what was handed over later was its own then
     stolen = {name: value for name, value in after["checkpoint"].items() if name != "signature"}
     # With the lost key, after it was handed over.
     stolen = json.loads(json.dumps(signed(stolen, tmp_path / "one")))

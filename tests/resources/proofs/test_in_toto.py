@@ -4,15 +4,17 @@ import base64
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import STAMP
+from bench import STAMP, ingest, price_rows
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from proof_desk import PACK, Made
 
 from resources.ledger.anchors import read_anchors
+from resources.ledger.ledger import LEDGER_FIELDS, chain_hash
 from resources.ledger.record_error import RecordError
 from resources.ledger.signatures import KEY, signing_key
 from resources.proofs.in_toto import envelope
@@ -46,7 +48,8 @@ def test_no_statement_is_signed_on_what_the_keys_holder_did_not_record(
         "delete from ingests where ingest_seq = 1",
         "update ingests set ingest_seq = 99 where ingest_seq = 1",
     )
-    for sql in ("update ingests set payload_sha256 = 'f00d'", told, *hidden):
+    nothing = "update materializations set cells = '{}'"
+    for sql in ("update ingests set payload_sha256 = 'f00d'", told, *hidden, nothing, rehashed(store)):
         with store.live() as con:
             con.execute("begin")
             con.execute(sql)
@@ -57,6 +60,15 @@ def test_no_statement_is_signed_on_what_the_keys_holder_did_not_record(
     store.state_root(STAMP.at)  # a line that nobody signed
     with store.live() as con, pytest.raises(RecordError, match="has no signature: no statement is signed"):
         envelope(con, proof, made.public.with_suffix(""), read_anchors(store.anchor))
+
+
+def rehashed(store: Warehouse) -> str:
+    """The SQL of one who takes away what a ledger row wrote, and makes its hash anew: the signed root is left."""
+    names = ", ".join(f'"{name}"' for name in LEDGER_FIELDS)
+    with store.live() as con:
+        [row] = con.execute(f"select {names} from materializations where id = 1").fetchall()
+    digest = chain_hash({**dict(zip(LEDGER_FIELDS, row, strict=True)), "cells": "{}"})
+    return f"update materializations set cells = '{{}}', this_hash = '{digest}' where id = 1"
 
 
 def digests(items: list[dict[str, Any]]) -> dict[str, str]:
@@ -80,6 +92,14 @@ def test_a_packs_subject_is_its_content_hash_and_its_materials_are_the_payloads(
         "invocationId": "run-1",
         "finishedOn": "2024-01-05T22:00:00Z",
     }
+
+
+def test_a_payload_that_came_after_the_pack_is_none_of_its_materials(made: Made, tmp_path: Path) -> None:
+    store = Warehouse(shutil.copytree(made.store.home, tmp_path / "home"))
+    with store.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=102.0), "later.csv")
+    told = opened(replace(made, store=store), made.prove("pricing_packs", PACK))
+    assert digests(told["predicate"]["buildDefinition"]["resolvedDependencies"]) == {"a.csv": "abc"}
 
 
 def test_a_trades_materials_are_its_inputs_and_the_payloads(made: Made) -> None:
