@@ -13,6 +13,7 @@ from optimizer.model.portfolio import ZERO, exact
 from optimizer.problem.trade_bounds import RESTRICTIONS
 from resources.accounts.keys import key_of
 from resources.accounts.rows import CASH
+from resources.accounts.waiting import in_another_base, set_aside, told_in_both_ways
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, newest_revision
 from resources.packs.rates import exchange_rate
@@ -116,6 +117,7 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
         return []
     positions, flows = _grouped(con, pack, POSITIONS), _grouped(con, pack, FLOWS)
     limits, aside = _grouped(con, pack, OWN_LIMITS), _grouped(con, pack, SET_ASIDE)
+    bases = _grouped(con, pack, OTHER_BASES)
     policies: dict[object, PolicyFile] = {}
     rate = _rates(con, pack)
     found = []
@@ -132,17 +134,17 @@ def read_accounts(con: Connection, pack: Pack, models: Mapping[str, ModelFile]) 
         if changes not in policies:
             policies[changes] = policy_of(model.policy, buffer, tax_status, own)
         policy = policies[changes]
-        held, why = _stated(
-            positions.get(account, []), flows.get(account, []), aside.get(account, []), base, policy, rate
-        )
-        found.append(made(model, policy, held, why, not_held=_not_held(own)))
+        told, flowed = positions.get(account, []), flows.get(account, [])
+        held, why = _stated(told, flowed, aside.get(account, []), base, policy, rate)
+        why = why or in_another_base(told, flowed, base, bases.get(account, []))
+        found.append(made(model, policy, None if why else held, why, not_held=_not_held(own)))
     return found
 
 
 NEWEST = 2**62  # past every ingest
 NO_MODEL = ModelFile(name="none", universe=[])
 POSITIONS = (
-    "select account, symbol, date, lot, quantity, cost_basis, acquired from known_positions(?, ?) "
+    "select account, symbol, date, lot, quantity, cost_basis, acquired, ingest_seq from known_positions(?, ?) "
     "order by account, symbol, acquired, lot"
 )
 FLOWS = "select account, date, amount, currency from known_flows(?, ?) order by account, date, reference"
@@ -150,7 +152,13 @@ OWN_LIMITS = (
     "select account, symbol, kind, reason from known_restrictions(?, ?) order by account, symbol, kind"
 )
 SET_ASIDE = (
-    "select account, date, symbol, reason from positions_set_aside(?, ?) order by account, date, symbol"
+    "select account, log, date, symbol, reason from rows_set_aside(?, ?) "
+    "order by account, log <> 'account_positions', log, date, symbol, reason"
+)
+# When an account's base currency was another than now.
+OTHER_BASES = (
+    "select account, start, until, base from account_bases(?, ?) where base <> now "
+    "order by account, until desc"
 )
 Row = tuple[Any, ...]
 
@@ -234,17 +242,14 @@ def _stated(
     Cash is that of the positions, and what flowed after their day.
     """
     if aside:
-        when, symbol, said = aside[0]
-        more = f", and {len(aside) - 1} more" if len(aside) > 1 else ""
-        return (
-            None,
-            f"a position of {when} is set aside ({symbol}: {said}){more}; correct the row, or take it back",
-        )
+        return None, set_aside(aside)
     if not positions:
         return None, "it has no positions on record; send account_positions, a row CASH for money alone"
     day: date = positions[0][1]
     cash, items, costed = ZERO, list[Lot | Position](), set[str]()
-    for symbol, _, lot, quantity, cost, acquired in positions:
+    if both := told_in_both_ways(positions):
+        return None, both
+    for symbol, _, lot, quantity, cost, acquired, _ in positions:
         name, shares = str(symbol), exact(quantity)
         if name == CASH:
             cash += shares

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from shlex import quote
 
 from optimizer import PackfolioError
+from resources.accounts.known import accounts_of
 from resources.audit.pack_diff import log_changes
-from resources.audit.weight_changes import portfolio_state, solved_weights
+from resources.audit.weight_changes import State, configuration_of, solved_weights
 from resources.books.day_before import out_of_date
-from resources.books.paper import pending_news
+from resources.books.paper import Holdings, pending_news
 from resources.books.snapshots import read_snapshots
+from resources.books.stated_holdings import stated_holdings
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS
 from resources.logs.appending import root_hash
@@ -90,7 +92,8 @@ def book_news(con: Connection) -> list[BookNews]:
 
 
 def proposed_revisions(con: Connection, threshold: float) -> list[Proposal]:
-    """Live portfolios whose weights under the newest fresh pack would move by more than `threshold`, were it cut now.
+    """Live portfolios that would hold something else under the newest fresh pack, were it cut now, or whose weights
+    would move by more than `threshold`.
 
     threshold  fraction of NAV, for the largest change of one target weight
     Nothing is written. A portfolio that could not be solved on the restated rows is proposed with that as its reason.
@@ -101,8 +104,28 @@ def proposed_revisions(con: Connection, threshold: float) -> list[Proposal]:
         return []
     now = replace(pack, watermark=watermark(con))
     live = [one for one in read_snapshots(con, pack) if one.mode == "live" and not one.problem]
-    found = [_proposal(con, pack, now, one.name, restated, threshold) for one in live]
-    return [one for one in found if one is not None]
+    desk = configuration_of(con, pack)
+    held = stated_holdings(con, now, [a for a in accounts_of(con, now, desk.portfolios) if a.mode == "live"])
+    found = []
+    for one in live:
+        if said := _holds_now(one.holdings, held.get(one.portfolio_id)):
+            found.append(Proposal(pack.id, one.name, None, None, f"{restated}: {one.name} {said}"))
+        elif moved := _proposal(con, State(pack, pack, one, desk.funds), now, restated, threshold):
+            found.append(moved)
+    return found
+
+
+def _holds_now(then: Holdings, now: Holdings | str | None) -> str:
+    """What a portfolio holds by what is known now, where that is something else; "" where it is the same."""
+    if now is None:
+        return "is no account any more"
+    if isinstance(now, str):
+        return f"has no holdings now: {now}"
+    for symbol in sorted({*then.quantities, *now.quantities}):
+        before, after = (float(held.quantities.get(symbol, 0)) for held in (then, now))
+        if before != after:
+            return f"holds {after:,.10g} {symbol}, not {before:,.10g}"
+    return "" if then.cash == now.cash else f"has {now.cash:,.2f} in cash, not {then.cash:,.2f}"
 
 
 def came_since(con: Connection, pack: Pack) -> str:
@@ -128,10 +151,8 @@ def untaken(con: Connection, pack_id: str) -> str:
     return f"; {pack.id} was cut before this came: {came}; {remedy}" if came else ""
 
 
-def _proposal(
-    con: Connection, pack: Pack, now: Pack, portfolio: str, restated: str, threshold: float
-) -> Proposal | None:
-    state = portfolio_state(con, pack, portfolio)
+def _proposal(con: Connection, state: State, now: Pack, restated: str, threshold: float) -> Proposal | None:
+    pack, portfolio = state.prices, state.snapshot.name
     try:
         before = solved_weights(con, state)
         after = solved_weights(con, replace(state, prices=now, estimates=now))

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from optimizer import CompiledPolicy, DataError, FundExposureMap, PackfolioError, PolicyError
-from optimizer.errors import meant
+from optimizer import CompiledPolicy, DataError, FundExposureMap, PackfolioError
 from optimizer.proposals.proposal import believe
+from resources.accounts.keys import key_of
 from resources.audit.replay import recorded_configuration
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack, find_pack
 from resources.results.estimates.pack_estimates import estimate_evidence, load_case
-from resources.settings.configuration import load_configuration
+from resources.settings.configuration import Configuration, load_configuration
 from resources.store.query_rows import Row, rows
 
 Weights = dict[str, float]
@@ -114,16 +114,19 @@ def _parts(before: Weights, solved: list[tuple[str, Weights]]) -> list[Row]:
 def portfolio_state(con: Connection, pack: Pack, portfolio: str) -> State:
     """What a portfolio's weights under a pack followed from; raises PolicyError or DataError where it had none."""
     known = read_snapshots(con, pack)
-    found = [snapshot for snapshot in known if portfolio in (snapshot.name, snapshot.portfolio_id)]
-    if not found:
-        names = meant(portfolio, [item.name for item in known])
-        raise PolicyError(f"{pack.id} has no portfolio {portfolio!r}; {names}")
-    if found[0].problem:
-        raise DataError(f"{found[0].name} had no weights under {pack.id}: {found[0].problem}")
+    names = [(one.portfolio_id, one.name) for one in known]
+    key = key_of(names, portfolio, f"{pack.id} has no portfolio {portfolio!r}")
+    (found,) = [one for one in known if one.portfolio_id == key]
+    if found.problem:
+        raise DataError(f"{found.name} had no weights under {pack.id}: {found.problem}")
+    return State(pack, pack, found, configuration_of(con, pack).funds)
+
+
+def configuration_of(con: Connection, pack: Pack) -> Configuration:
+    """The desk's configuration as the pack recorded it."""
     with TemporaryDirectory() as folder:
         recorded_configuration(con, pack, Path(folder))
-        funds = load_configuration(Path(folder)).funds
-    return State(pack, pack, found[0], funds)
+        return load_configuration(Path(folder))
 
 
 def _stored(con: Connection, state: State) -> Weights:

@@ -46,7 +46,7 @@ def market_tables(market: Market) -> dict[str, pa.Table]:
     rates = pa.table({
         "base": pa.array([base for base, _ in stated], pa.string()),
         "quote": pa.array([quote for _, quote in stated], pa.string()),
-        "days": pa.array([list(days) for days, _ in stated.values()], DAYS),
+        "days": pa.array([np.array(days, "datetime64[D]").tolist() for days, _ in stated.values()], DAYS),
         "rates": pa.array([list(rates) for _, rates in stated.values()], NUMBERS),
     })  # fmt: skip
     return {

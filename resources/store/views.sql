@@ -98,6 +98,17 @@ with said as (
 )
 from said where withdrawn is null qualify row_number() over (partition by account order by date desc) = 1;
 
+-- What an account's base currency was, from a day (null: always) up to the next word, and what it is now.
+create or replace macro account_bases(day, mark) as table
+with said as (
+    from accounts where date <= day and ingest_seq <= mark
+    qualify row_number() over (partition by account, date order by ingest_seq desc) = 1
+)
+select account, case when lag(date) over days is not null then date end as start, lead(date) over days as until,
+    coalesce(base_currency, 'USD') as base,
+    first(coalesce(base_currency, 'USD')) over (partition by account order by date desc) as now
+from said where withdrawn is null window days as (partition by account order by date);
+
 create or replace macro known_positions(until, mark) as table
 with said as (
     from account_positions where date <= until and ingest_seq <= mark
@@ -129,18 +140,41 @@ with said as (
 )
 from newest n where n.until is null or n.until >= day;
 
--- Positions set aside that nobody has corrected or taken back, nor overtaken by those of a later day: without them an
--- account is worth something else.
-create or replace macro positions_set_aside(until, mark) as table
-with last as (
-    select max(ingest_seq) as ingest_seq from ingests
-    where log = 'account_positions' and ingest_seq <= mark group by delivery_key
+-- Positions, flows and restrictions set aside that nobody has told again or taken back, by their key or in the same file:
+-- without them an account is worth something else, or may do what it may not. Positions of a later day overtake those
+-- before, and the flows up to it. A row whose day cannot be read is of the newest positions that it came upon. Of a
+-- restriction any word counts, and of its file the newest: what is told again unchanged leaves no row.
+create or replace macro rows_set_aside(until, mark) as table
+with deliveries as (
+    select log, payload_name, delivery_key, min(ingest_seq) as first_seq, max(ingest_seq) as ingest_seq from ingests
+    where source = 'accounts' and status = 'ingested' and ingest_seq <= mark group by log, payload_name, delivery_key
+), aside as (
+    select q.*, d.payload_name, d.delivery_key, d.first_seq, trim(split_part(q.raw, ',', 3)) as reference
+    from quarantine q join deliveries d on q.ingest_seq = d.ingest_seq and q.log = d.log
+    where q.account is not null and q.log <> 'accounts' and q.code <> 'DUPLICATE_SAME'
+        and (q.date is null or q.date <= until) and (q.log <> 'account_restrictions' or not exists (
+            select 1 from deliveries l
+            where l.log = q.log and l.payload_name = d.payload_name and l.ingest_seq > d.ingest_seq))
+), told as (
+    select 'account_positions' as log, account, date, symbol, null as reference, ingest_seq from account_positions
+    union all select 'account_flows', account, date, null, reference, ingest_seq from account_flows
+    union all select 'account_restrictions', account, date, symbol, null, ingest_seq from account_restrictions
+), again as (
+    select q.log, q.account, q.line, q.ingest_seq from aside q
+        join told t on q.log = t.log and q.account = t.account and t.ingest_seq <= mark
+            and (q.date is null or q.date = t.date)
+        join ingests i on t.ingest_seq = i.ingest_seq and t.log = i.log and i.delivery_key <> q.delivery_key
+    where (t.ingest_seq > q.first_seq or q.log = 'account_restrictions') and (i.payload_name = q.payload_name
+        or upper(q.symbol) = t.symbol or split_part(t.reference, ',', 1) = q.reference)
 ), stood as (
     select account, max(date) as date from known_positions(until, mark) group by account
+), before as (
+    select q.account, q.ingest_seq, max(p.date) as date from aside q join account_positions p
+        on q.account = p.account and p.ingest_seq <= q.ingest_seq and q.date is null group by all
 )
-select q.account, q.date, q.symbol, q.reason from quarantine q semi join last l on q.ingest_seq = l.ingest_seq
+select q.account, q.log, q.date, q.symbol, q.reason from aside q
+    anti join again t on q.log = t.log and q.account = t.account and q.line = t.line and q.ingest_seq = t.ingest_seq
     left join stood s on q.account = s.account
-where q.log = 'account_positions' and q.code <> 'DUPLICATE_SAME' and q.date <= until and q.account is not null
-    and (s.date is null or q.date >= s.date) and not exists (
-        select 1 from account_positions p where p.account = q.account and p.date = q.date
-            and p.ingest_seq > q.ingest_seq and p.ingest_seq <= mark);
+    left join before b on q.account = b.account and q.ingest_seq = b.ingest_seq
+where s.date is null or case q.log when 'account_positions' then coalesce(q.date, b.date, s.date) >= s.date
+    when 'account_flows' then coalesce(q.date > s.date, b.date >= s.date, true) else true end;

@@ -85,6 +85,10 @@ def make_fleet_desk(folder: Path, accounts: int | Mapping[str, int], seed: int =
         rows = price_rows(days=DAYS, symbols=SYMBOLS).to_pylist()
         told = [row | {"close": closes[row["symbol"]][row["date"]], "dividend": 0.0} for row in rows]
         ingest(tx, "prices", pa.Table.from_pylist(told, schema=PRICE_TYPES))
+    rate = {"base": "EUR", "quote": "USD", "source": "feed"}
+    rates = [rate | {"date": day, "rate": 1.1 + number / 7000} for number, day in enumerate(DAYS)]
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "fx_rates", pa.Table.from_pylist(rates))
     with warehouse.write(STAMP) as tx:
         pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
     made = FleetDesk(warehouse, pack, load_configuration(ROOT / "config"))
@@ -132,7 +136,7 @@ def _account(model: PortfolioFile, number: int, shares: Sequence[int]) -> Snapsh
         portfolio_id=f"{model.name}-{number:04d}",
         name=f"{model.name}{number:04d}",
         mode="live",
-        base_currency="USD",
+        base_currency="EUR" if model.name == "tails" else "USD",
         holdings=Holdings(DAYS[0], Decimal(5000), {"GONE": Decimal(5)} if unpriced else held),
         symbols=STOCKS,
         investable=STOCKS,

@@ -1,5 +1,6 @@
 """Accounts under a pack: what their rows say becomes what a file would have said, and one path computes both."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -143,23 +144,101 @@ def test_an_account_is_found_by_key_and_by_a_name_that_only_it_has(
         find_account(accounts, "A9")
 
 
-def test_an_account_waits_for_a_position_that_is_set_aside(tmp_path: Path) -> None:
-    warehouse = make_desk(tmp_path, {
-        "accounts.csv": "account,model\nA1,growth\nA2,growth\n",
-        "account_positions.csv": "account,symbol,as_of,quantity\nA1,AAA,2024-02-01,10\nA1,ZZZ,2024-02-01,5\n"
-        "A2,AAA,2024-02-01,10\n",
-    })  # fmt: skip
+HELD = "account,symbol,as_of,quantity\nA1,AAA,2024-02-01,10\n"
+WAITS: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
+    "another part of the same positions": (
+        {"account_positions.csv": HELD + "A1,ZZZ,2024-02-01,5\n",
+         "account_positions-2.csv": "account,symbol,as_of,quantity\nA1,BBB,2024-02-01,7\n"},
+        "a position of 2024-02-01 is set aside (ZZZ: no source has ever priced ZZZ",
+        {"account_positions-3.csv": "account,symbol,as_of,quantity,withdrawn\nA1,ZZZ,2024-02-01,,true\n"},
+    ),
+    "positions of a later day": (
+        {"account_positions.csv": HELD + "A1,ZZZ,2024-02-01,5\n"},
+        "a position of 2024-02-01 is set aside (ZZZ: no source has ever priced ZZZ",
+        {"account_positions-2.csv": HELD.replace("02-01", "02-20")},
+    ),
+    "the file corrected": (
+        {"account_positions.csv": HELD + "A1,ZZZ,2024-02-01,5\n"},
+        "a position of 2024-02-01 is set aside (ZZZ: no source has ever priced ZZZ",
+        {"account_positions.csv": HELD + "A1,CCC,2024-02-01,5\n"},
+    ),
+    "no day": (
+        {"account_positions.csv": HELD + "A1,BBB,2024-02-31,5\n"},
+        "a position is set aside (BBB: as_of is 2024-02-31",
+        {"account_positions.csv": HELD + "A1,BBB,2024-02-01,5\n"},
+    ),
+    "a flow": (
+        {"account_positions.csv": HELD, "account_flows.csv": "account,date,amount,reference\n"
+         "A1,2024-02-03,1.000.000,a\nA1,2024-02-01,nil,\n"},
+        "a flow of 2024-02-03 is set aside (amount is 1.000.000; it must be a finite number such as 1234.5); correct",
+        {"account_flows-2.csv": "account,date,amount,reference\nA1,2024-02-03,1000000,a\n"},
+    ),
+    "a flow beside another": (
+        {"account_positions.csv": HELD, "account_flows.csv": "account,date,amount,reference\nA1,2024-02-03,x,a\n",
+         "account_flows-2.csv": "account,date,amount,reference\nA1,2024-02-03,1,b\n"},
+        "a flow of 2024-02-03 is set aside (amount is x",
+        {"account_positions-2.csv": HELD.replace("02-01", "02-03")},
+    ),
+    "a restriction": (
+        {"account_positions.csv": HELD, "account_restrictions.csv": "account,symbol,kind\nA1,BBB,dont_buy\n"},
+        "a restriction is set aside (BBB: kind is dont_buy",
+        {"account_restrictions-2.csv": "account,symbol,kind\nA1,BBB,do_not_buy\n"},
+    ),
+    "a restriction that was none": (
+        {"account_positions.csv": HELD, "account_restrictions.csv": "account,symbol,kind\nA1,b b,do_not_buy\n"
+         "A1,CCC,do_not_buy\n"},
+        "a restriction is set aside (b b: symbol is b b",
+        {"account_restrictions.csv": "account,symbol,kind\nA1,CCC,do_not_buy\n"},
+    ),
+    "whole and by lots": (
+        {"account_positions.csv": HELD, "account_positions-2.csv":
+         "account,symbol,as_of,quantity,cost_basis,acquired,lot\nA1,AAA,2024-02-01,10,90,2023-01-05,x\n"},
+        "AAA was told of 2024-02-01 by its tax lots in one file and without lots in another",
+        {"account_positions-3.csv": "account,symbol,as_of,quantity,withdrawn\nA1,AAA,2024-02-01,,true\n"},
+    ),
+    "cash of another base currency": (
+        {"accounts-2.csv": "account,model,base_currency,valid_from\nA1,growth,EUR,2024-02-05\n"
+         "A1,growth,USD,2024-02-06\n",
+         "account_positions.csv": HELD.replace("02-01", "02-05") + "A1,CASH,2024-02-05,9\n"},
+        "its base currency is USD since 2024-02-06, and its cash and costs of 2024-02-05 are in EUR",
+        {"account_positions-2.csv": HELD.replace("02-01", "02-06") + "A1,CASH,2024-02-06,9\n"},
+    ),
+    "a flow of another base currency": (
+        {"accounts-2.csv": "account,model,base_currency,valid_from\nA1,growth,EUR,2024-02-05\n"
+         "A1,growth,USD,2024-02-07\n", "account_positions.csv": HELD + "A1,CASH,2024-02-01,9\n",
+         "account_flows.csv": "account,date,amount,currency\nA1,2024-02-04,5,\nA1,2024-02-06,5,\n"},
+        "its base currency is USD since 2024-02-07, and its flows without a currency before 2024-02-07 are in EUR",
+        {"account_flows-2.csv": "account,date,amount,currency\nA1,2024-02-06,5,USD\n"},
+    ),
+}  # fmt: skip
+
+
+def test_an_account_waits_for_whatever_is_set_aside_or_stated_in_two_ways(tmp_path: Path) -> None:
+    """Until it is told right, by the row's key or in the same file: then nothing is open."""
+
+    def files(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+        return {
+            name.replace(".csv", f"-{account}.csv"): text.replace("A1", account)
+            for account, own in told.items()
+            for name, text in own.items()
+        }
+
+    waits = {f"A{number}": case for number, case in enumerate(WAITS.values())}
+    told = "account,model\n" + "".join(f"{account},growth\n" for account in waits)
+    warehouse = make_desk(
+        tmp_path, {"accounts.csv": told, **files({account: case[0] for account, case in waits.items()})}
+    )
     take(tmp_path, warehouse)
     pack = cut(warehouse, DAYS[-2])
     found = snapshots(tmp_path, warehouse, pack)
-    assert "a position of 2024-02-01 is set aside (ZZZ: no source has ever priced ZZZ" in str(
-        found["A1"].problem
-    )
-    assert found["A2"].problem is None
-    deliver(tmp_path, {"account_positions-2.csv": "account,symbol,as_of,quantity\nA1,AAA,2024-02-20,10\n"})
+    for account, (_, why, _) in waits.items():
+        assert why in str(found[account].problem)
+    deliver(tmp_path, files({account: case[2] for account, case in waits.items()}))
     take(tmp_path, warehouse)
-    assert snapshots(tmp_path, warehouse, cut(warehouse))["A1"].problem is None
-    assert "is set aside" in str(snapshots(tmp_path, warehouse, pack)["A1"].problem)  # as known on that day
+    found = snapshots(tmp_path, warehouse, cut(warehouse))
+    assert {account: found[account].problem for account in waits} == dict.fromkeys(waits)
+    before = snapshots(tmp_path, warehouse, pack)  # as known on that day
+    assert all(why in str(before[account].problem) for account, (_, why, _) in waits.items())
 
 
 def test_an_account_whose_model_is_gone_says_so_and_one_that_is_closed_is_no_more(tmp_path: Path) -> None:
