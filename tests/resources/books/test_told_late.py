@@ -258,3 +258,14 @@ def test_shares_of_a_company_that_ended_are_not_those_of_the_next_under_its_tick
     }
     assert (shares(found), cash(found)) == (kept, 90_000 + 2 * sum(paid for *_, paid in PASSED_ON.values()))
     assert {one.lot_id for one in found.holdings.lots["MOREM"]} == {f"MOREM-{E4:%Y%m%d}"}
+
+
+def test_spin_offs_of_one_day_that_give_each_other_are_refused(tmp_path: Path) -> None:
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"), AAA=10.0, BBB=10.0)
+    book.day(E1)
+    book.actions(
+        {"symbol": one, "date": E2, "kind": "spin_off", "value": 0.5, "new_symbol": other}
+        for one, other in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    problem = book.snapshot(E2).problem
+    assert problem is not None and f"AAA and BBB spin each other off on {E2}" in str(problem)
