@@ -199,14 +199,14 @@ def last_worths(
         worth = np.zeros(len(prices)) if heir is None else units * prices[heir].to_numpy(dtype=np.float64)
         rows = np.flatnonzero(np.isfinite(worth[since:])) + since
         if symbol in prices.columns and len(rows):
-            row, column = rows[0], prices.columns.get_loc(symbol)
+            row = int(rows[0])
             last = (payouts.get((symbol, day), 0.0) + worth[row]) * scale[symbol]
             later = prices[symbol].iloc[row + 1 :]
             if (first := later.first_valid_index()) is not None:
                 last = last or NOTHING
                 scale[symbol] = last / later[first]
-                told.iloc[row + 1 :, column] = later * scale[symbol]
-            told.iloc[row, column] = last
+                told.loc[later.index, symbol] = later * scale[symbol]
+            told.loc[prices.index[row], symbol] = last
     return told
 
 
