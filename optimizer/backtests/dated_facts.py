@@ -22,6 +22,7 @@ from optimizer.model.returns import check_table
 from optimizer.model.sessions import Dates, as_dates
 from optimizer.typing import Array
 
+NOTHING = 1e-12  # what is worthless, where another share goes on from it: no return is known from 0
 GAP_DAYS = 5  # closes in a row without a price after which a name no longer counts
 Weighting = Literal["fixed", "equal_weight", "market_cap"]
 
@@ -187,15 +188,25 @@ def last_worths(
     payouts: Mapping[tuple[str, date], float],
     heirs: Mapping[tuple[str, date], tuple[str, float]],
 ) -> pd.DataFrame:
-    """(T, n) prices that end with what a unit of a name was worth that ceased to be, see `BacktestSettings`."""
-    told = prices.copy()
+    """(T, n) prices that end with what a unit of a name was worth that ceased to be, see `BacktestSettings`.
+
+    What is priced under the name later is another share: it goes on from there, so that its returns alone are told.
+    """
+    told, scale = prices.copy(), dict.fromkeys(prices.columns, 1.0)
     for symbol, day in sorted({*payouts, *heirs}):
         heir, units = heirs.get((symbol, day), (None, 0.0))
         since = prices.index.searchsorted(pd.Timestamp(day))
         worth = np.zeros(len(prices)) if heir is None else units * prices[heir].to_numpy(dtype=np.float64)
         rows = np.flatnonzero(np.isfinite(worth[since:])) + since
         if symbol in prices.columns and len(rows):
-            told.loc[prices.index[rows[0]], symbol] = payouts.get((symbol, day), 0.0) + worth[rows[0]]
+            row = int(rows[0])
+            last = (payouts.get((symbol, day), 0.0) + worth[row]) * scale[symbol]
+            later = prices[symbol].iloc[row + 1 :]
+            if (first := later.first_valid_index()) is not None:
+                last = last or NOTHING
+                scale[symbol] = last / later[first]
+                told.loc[later.index, symbol] = later * scale[symbol]
+            told.loc[prices.index[row], symbol] = last
     return told
 
 

@@ -132,10 +132,31 @@ class History:
     def eligible(self) -> Flags:
         """(T, n) True where a name has a price and history enough."""
         priced = ~np.isnan(self.prices)
-        if priced.all():
+        if priced.all() and not self._seams:
             old = np.arange(1, len(priced) + 1) >= self.settings.min_history
             return np.broadcast_to(old[:, None], priced.shape)
-        return np.asarray(priced & (np.cumsum(priced, axis=0) >= self.settings.min_history))
+        closes = np.cumsum(priced, axis=0)
+        for column, end, begun in self._seams:
+            closes[end:, column] = np.cumsum(priced[end:, column]) - priced[end:begun, column].sum()
+        return np.asarray(priced & (closes >= self.settings.min_history))
+
+    @cached_property
+    def _seams(self) -> list[tuple[int, int, int]]:
+        """(column, row of the end, first row after it) of shares that ended where their name is priced later."""
+        found = []
+        for symbol, day in sorted({*self.settings.payouts, *self.settings.heirs}):
+            end, begun = (int(self.dates.searchsorted(pd.Timestamp(day), side)) for side in ("left", "right"))
+            if symbol in self.place and np.isfinite(self.prices[begun:, self.place[symbol]]).any():
+                found.append((self.place[symbol], end, begun))
+        return found
+
+    def _cut(self, prices: Array, columns: Rows, since: int, day: int) -> Array:
+        """(t, k) prices of columns from a row to another, without those of another share that had a name before."""
+        for column, end, begun in self._seams:
+            if end <= day and begun > since and column in columns:
+                prices = prices.copy()
+                prices[: begun - since, columns.tolist().index(column)] = np.nan
+        return prices
 
     def first_decision(self, start: pd.Timestamp | None, known_since: pd.Timestamp | None = None) -> int:
         """The row of the first close >= start with a name that is eligible, and not before anything was known."""
@@ -158,7 +179,11 @@ class History:
             return self._vintage(day)
         since = 0 if self.settings.history_days is None else max(0, day + 1 - self.settings.history_days)
         chosen = self.eligible[day]
-        return self.data.iloc[since : day + 1] if chosen.all() else self.data.iloc[since : day + 1, chosen]
+        seen = self.data.iloc[since : day + 1] if chosen.all() else self.data.iloc[since : day + 1, chosen]
+        if not self._seams:
+            return seen
+        cut = self._cut(seen.to_numpy(), np.flatnonzero(chosen), since, day)
+        return pd.DataFrame(cut, seen.index, seen.columns)
 
     def window(self, day: int) -> tuple[Window, Rows]:
         """The same as arrays, and the (k,) columns of the panel that they show."""
@@ -173,6 +198,7 @@ class History:
         rows, chosen = slice(since, day + 1), self.eligible[day][self._ascending]
         columns = self._ascending if chosen.all() else self._ascending[chosen]
         prices = self._sorted_prices[rows] if chosen.all() else self._sorted_prices[rows][:, chosen]
+        prices = self._cut(prices, columns, since, day)
         return Window(prices, self._days[rows], self._names(columns)), columns
 
     @cached_property

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from optimizer import CorporateAction
-from optimizer.model.actions.action_kinds import place, scaled
+from optimizer.model.actions.action_kinds import ENDS, place, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.corrected_fills import Fills
@@ -22,6 +22,7 @@ from resources.books.pack_actions import (
     actions_seen,
     became_by,
     market_of,
+    priced_since,
 )
 from resources.books.restated_units import LOOK_BACK, on_other_basis, retold, unit_changes
 from resources.books.reversals import Actions, Key, Restated, came_since, linked
@@ -80,6 +81,10 @@ class News:
             for pack, rows in ((self.previous, seen), (self.pack, panel))
         )
         changed = [key for key in {*was, *now} if was.get(key) != now.get(key)]
+        passed_on = {
+            key for key in changed
+            if key[2] in ENDS and key in now and priced_since(now[key], panel, self.since)
+        }  # fmt: skip
         # The latest first: what comes after an action is in the book already, what came before it is not yet.
         at = {key: place(now.get(key) or was[key]) for key in changed}
         for _, of_place in groupby(
@@ -87,13 +92,14 @@ class News:
         ):
             late = list[CorporateAction]()
             for key in of_place:
-                if key[2] in (ENDED if self.of_eve else BECOMES) and key not in was:
+                if key not in was and (key[2] in (ENDED if self.of_eve else BECOMES) or key in passed_on):
                     late.append(now[key])
                 else:
                     book = self._changed(book, key, was, now, market)
             for own in linked(late):
-                exchanged = {one.symbol for one in own} & {one.new_symbol for one in own}
-                book = self._exchanged(book, own, was, now) if exchanged else self._ended(book, own, now)
+                others = {one.symbol for one in own if (one.symbol, one.day, one.kind) in passed_on}
+                others |= {one.symbol for one in own} & {one.new_symbol for one in own}
+                book = self._exchanged(book, own, was, now) if others else self._ended(book, own, now)
         fills = Fills(self.con, self.previous, self.portfolio_id, self.units)
         return fills.corrected(book, seen, panel, market)
 
@@ -144,8 +150,8 @@ class News:
     def _exchanged(
         self, book: Carried, late: Sequence[CorporateAction], was: Actions, now: Actions
     ) -> Carried:
-        """The book after names that went to other shares at once are told late: what was bought or befell a name since
-        is of the share that has it now."""
+        """The book after names that other shares have now are told late to have gone to them: what was bought or befell
+        a name since is of the share that has it now."""
         eve = tuple(item for one in late for item in self._eve(one, was))
         since = came_since(late[0], _named(*late), now)
         return Restated([], late, eve, since).apply(book, self._market(*late, *since))

@@ -42,6 +42,7 @@ def actions_on_record(
         names |= wanted
         found += _stated(con, pack, sorted(wanted))
         wanted = {action.new_symbol for action in found if action.new_symbol} - names
+    _in_turn(found)
     ends = every_delisting(con, pack, names)
     for symbol, end, again in ends:
         if not (held and again and end.day > held):
@@ -51,11 +52,23 @@ def actions_on_record(
                 f"{symbol} {end}, and is priced again later: the holdings of {held} are of the share that ended; state "
                 f"holdings of {end.day} or later, or take the delisting back (withdrawn: true) if it is wrong"
             )
+    kept = [(symbol, end) for symbol, end, again in ends if again] + [*standing(ends).items()]
     found += [
         CorporateAction(symbol, end.day, "delisting", end.value, currency=end.currency)
-        for symbol, end in standing(ends).items()
+        for symbol, end in kept
     ]
     return sorted(found, key=lambda action: (action.day, action.symbol, action.kind))
+
+
+def _in_turn(actions: Iterable[CorporateAction]) -> None:
+    """Raises DataError for two spin-offs of one day that give each other's shares: which acts first cannot be told."""
+    spun = {(one.day, one.symbol, one.new_symbol) for one in actions if one.kind == "spin_off"}
+    for day, symbol, new in sorted(spun, key=str):
+        if (day, new, symbol) in spun:
+            raise DataError(
+                f"{symbol} and {new} spin each other off on {day}: what a holder of one gets cannot be told; correct "
+                f"corporate_actions.csv, or take one of the two back (withdrawn: true)"
+            )
 
 
 def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAction]:
@@ -198,6 +211,12 @@ def in_effect(actions: Sequence[CorporateAction], panel: Panel) -> list[Corporat
         if action.kind in NO_MORE:
             come[action.symbol] = max(action.day, come.get(action.symbol, action.day))
     return [a for a in actions if a.kind in NO_MORE or a.day <= come.get(a.symbol, date.min)]
+
+
+def priced_since(action: CorporateAction, panel: Panel, since: Mapping[str, date]) -> bool:
+    """Whether a symbol is priced after an action; `since`: its newest close of before the panel, or any of it."""
+    last = panel.last_close(panel.places[action.symbol]) if action.symbol in panel.places else None
+    return (last[0] if last else since.get(action.symbol, date.min)) > action.day
 
 
 def became_by(actions: Iterable[CorporateAction], day: date) -> dict[str, date]:

@@ -23,6 +23,7 @@ from resources.books.pack_actions import (
     became_by,
     in_effect,
     market_of,
+    priced_since,
 )
 from resources.books.restated_units import LOOK_BACK, apply_units, unit_changes
 from resources.ledger.ledger import Connection
@@ -109,14 +110,15 @@ class Step:
     late: Sequence[CorporateAction] = ()
 
     def later(self, actions: Iterable[CorporateAction]) -> list[CorporateAction]:
-        """The actions of this step; the end of a share counts whenever it is told."""
+        """The actions of this step; the end of a share counts whenever it is told, but where another has its name."""
         told = list(actions)
         became = became_by(told, self.before)
         acted = {symbol: max(self.acted.get(symbol, day), day) for symbol, day in became.items()}
         own = [
             a
             for a in told
-            if a.kind == "delisting" or a.day > acted.get(a.symbol, self.acted.get(a.symbol, self.before))
+            if a.day > acted.get(a.symbol, self.acted.get(a.symbol, self.before))
+            or (a.kind == "delisting" and not priced_since(a, self.panel, self.since))
         ]
         return in_effect(own, self.panel)
 

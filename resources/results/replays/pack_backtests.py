@@ -24,6 +24,7 @@ from resources.settings.policies.policy_schema import PolicyFile
 if TYPE_CHECKING:
     from optimizer import BacktestResult, BacktestSettings
     from optimizer.backtests.decisions import Method
+    from optimizer.backtests.panel import History
 
 POLICY = "policy"
 EQUAL = "equal_weight"
@@ -91,6 +92,7 @@ def backtest(
     """
     from optimizer import OptimizationBacktest
     from optimizer.backtests.dated_facts import benchmark_index, benchmark_weights
+    from optimizer.backtests.panel import History
     from optimizer.backtests.report import deflated
 
     named, vintages = contenders(case, past, settings), past.vintages
@@ -100,7 +102,7 @@ def backtest(
     if vintages is not None:
         vintages.known_on(pd.Timestamp(as_of))
         start = max(start, vintages.first.date())
-    history = longest_lookback(case.inputs.policy, settings) + 1
+    first = first_possible(History(prices, named[POLICY].settings), start)
     weights = benchmark_weights(past.prices, past.facts, case.snapshot.benchmark, past.names)
     benchmark = benchmark_index(past.to_the_end, weights)
     bench = OptimizationBacktest(prices, vintages=vintages)
@@ -111,7 +113,7 @@ def backtest(
             decisions=kept.of(name),
             settings=contender.settings,
             knowledge=settings.knowledge,
-            start_date=first_possible(prices, start, history),
+            start_date=first,
             benchmark=benchmark,
             progress=_overall(progress, place, len(named)),
         )
@@ -210,11 +212,10 @@ def _overall(
     return lambda done, of: progress(place * of + done, strategies * of)
 
 
-def first_possible(prices: pd.DataFrame, start: date, history: int) -> date:
+def first_possible(history: "History", start: date) -> date:
     """The first date >= start on which any symbol has history enough; the others join when they have."""
-    enough = ((prices.notna().cumsum() >= history) & prices.notna()).any(axis=1).to_numpy()
-    dates = pd.DatetimeIndex(prices.index)
-    able = np.flatnonzero(enough & (dates >= pd.Timestamp(start)))
+    dates = history.dates
+    able = np.flatnonzero(history.eligible.any(axis=1) & (dates >= pd.Timestamp(start)))
     chosen: datetime = (dates[able[0]] if len(able) else dates[-1]).to_pydatetime()
     return chosen.date()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from optimizer import CostModel, DataError, OptimizationBacktest, PolicyError, SolverError
 from optimizer.backtests.attribution import attribution_by_group
+from optimizer.backtests.panel import History
 from optimizer.backtests.walk_forward import BacktestSettings, equal_weight
 
 FREE = CostModel(commission=0.0, impact_bps=0.0)
@@ -266,3 +267,27 @@ def test_days_texts_and_zones_begin_a_backtest_alike_and_wrong_ones_are_named():
         for benchmark in (prices["S0"], prices["S0"].tz_localize("UTC").iloc[::-1])
     ]
     assert told[0] == pytest.approx(told[1], nan_ok=True) and np.isfinite(told[1]["beta"])
+
+
+@pytest.mark.parametrize("history_days", [None, 4])
+def test_decisions_see_nothing_of_a_share_that_ended_before_the_one_that_has_its_name(history_days):
+    days = pd.bdate_range("2024-01-01", periods=9)
+    prices = pd.DataFrame(
+        {"A": [50.0, 51, 52, np.nan, 5, 6, 7, 8, 9], "B": np.arange(1.0, 10), "C": [np.nan, *range(8)]}, days
+    ).replace(0.0, 1.0)
+    seen = {}
+
+    def method(history, as_of):
+        seen[as_of] = history["A"].tolist() if "A" in history else None
+        return {"B": 1.0}
+
+    chosen = BacktestSettings(
+        costs=FREE, min_history=2, history_days=history_days, payouts={("A", days[3].date()): 1.0}
+    )
+    OptimizationBacktest(prices).backtest_strategy(method, "daily", settings=chosen)
+    assert seen[days[2]] == [50.0, 51.0, 52.0]
+    assert [seen[days[row]] for row in (3, 4)] == [None, None]
+    assert seen[days[5]][-2:] == [5.0, 6.0] and np.isnan(seen[days[5]][:-2]).all()
+    window, columns = History(prices, chosen).window(5)
+    np.testing.assert_array_equal(window.prices[:, 0], seen[days[5]])
+    assert columns.tolist() == [0, 1, 2]

@@ -213,3 +213,59 @@ def test_a_split_that_waited_for_a_price_is_in_the_shares_of_the_eve_of_a_late_w
     book.action("PPP", E3, "dividend", 1.0)
     found = book.snapshot(E4)
     assert (held, float(cash(found))) == ([300, 300, 300, 600], 1600)
+
+
+# 300 of a share at 50 that ended on E2 for 3, told in time or before the last pack only; another has its ticker from E3
+# on, at 20: shares wanted of that one on E3, what is held at the end, and the cash that was paid.
+PASSED_ON: dict[str, tuple[bool, dict[str, float], dict[str, float], float]] = {
+    "KEPT": (True, {}, {}, 900),
+    "MORE": (True, {"MORE": 350}, {"MORE": 50}, 900 - 50 * 20),
+    "SOLD": (True, {"SOLD": 0}, {"SOLD": -300}, 900 + 300 * 20),
+    "TOLD": (False, {"TOLD": 50}, {"TOLD": 50}, 900 - 50 * 20),
+}
+
+
+def test_shares_of_a_company_that_ended_are_not_those_of_the_next_under_its_ticker(tmp_path: Path) -> None:
+    """Shares of the next that were sold and never had are owed."""
+    kinds: dict[str, Told] = {"D": {"kind": "delisting", "value": 3.0}, "M": {"kind": "merger", "cash": 3.0}}
+    names = [f"{name}{kind}" for name in PASSED_ON for kind in kinds]
+    held_in = ", ".join(_lots(name, 300, 80) if "M" in name[-1] else f"{name}: 300" for name in names)
+    book = Chain(tmp_path, book_file(f"cash: 90000, positions: {{{held_in}}}"), AAA=10.0, BBB=10.0)
+    closes = {day: 50.0 if day < E2 else 20.0 for day in DAYS if day != E2}
+    book.deliver([row for name in names for row in close_rows(name, closes)])
+
+    def tell(late: bool) -> None:
+        told = [name for name in names if PASSED_ON[name[:-1]][0] == late]
+        book.actions([{"symbol": name, "date": E2, **kinds[name[-1]]} for name in told])
+
+    book.day(E1)
+    tell(late=False)
+    book.day(
+        E3,
+        {
+            name + kind: n
+            for _, wanted, *_ in PASSED_ON.values()
+            for name, n in wanted.items()
+            for kind in kinds
+        },
+    )
+    book.day(E4)
+    tell(late=True)
+    found = book.snapshot(HEARD)
+    assert found.problem is None
+    kept = {
+        name + kind: n for *_, held, _ in PASSED_ON.values() for name, n in held.items() for kind in kinds
+    }
+    assert (shares(found), cash(found)) == (kept, 90_000 + 2 * sum(paid for *_, paid in PASSED_ON.values()))
+    assert {one.lot_id for one in found.holdings.lots["MOREM"]} == {f"MOREM-{E4:%Y%m%d}"}
+
+
+def test_spin_offs_of_one_day_that_give_each_other_are_refused(tmp_path: Path) -> None:
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"), AAA=10.0, BBB=10.0)
+    book.day(E1)
+    book.actions(
+        {"symbol": one, "date": E2, "kind": "spin_off", "value": 0.5, "new_symbol": other}
+        for one, other in (("AAA", "BBB"), ("BBB", "AAA"))
+    )
+    problem = book.snapshot(E2).problem
+    assert problem is not None and f"AAA and BBB spin each other off on {E2}" in str(problem)

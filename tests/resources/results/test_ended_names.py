@@ -39,9 +39,14 @@ def book(universe: list[str]) -> PortfolioFile:
 
 
 def replay(
-    folder: Path, closes: dict[str, list[float | None]], actions: str, universe: list[str]
+    folder: Path,
+    closes: dict[str, list[float | None]],
+    actions: str,
+    universe: list[str],
+    rebalance: str = "yearly",
 ) -> tuple[Replay, dict[str, object]]:
     """The replay of a book on files without dividend and split columns: the actions tell everything."""
+    settings = SETTINGS.model_copy(update={"rebalance": rebalance})
     write_folders(folder)
     rows = [
         f"{symbol},{day},{close}\n"
@@ -62,8 +67,8 @@ def replay(
         snapshot = take_snapshot(con, pack, None, account_of(book(universe), pack))
         assert snapshot.problem is None
         case = load_case(con, pack, snapshot, FundExposureMap({}), without_evidence(snapshot.symbols, 0))
-        past = replay_past(con, pack, case, SETTINGS)
-    return backtest(case, past, SETTINGS, pack.as_of, Checkpoints(folder / "cache", "key")), dict(
+        past = replay_past(con, pack, case, settings)
+    return backtest(case, past, settings, pack.as_of, Checkpoints(folder / "cache", "key")), dict(
         snapshot.excluded
     )
 
@@ -141,3 +146,32 @@ def test_what_becomes_worthless_is_lost_and_a_merger_into_the_unknown_is_told(tm
     assert got.benchmark.iloc[-1] == pytest.approx(2 / 3)  # an index of the same names falls with them
     (note,) = got.notes
     assert note.endswith("NOBODY has no price, so that replays give TAKEN up at its last")
+
+
+@pytest.mark.parametrize("paid", [49.0, 0.0])
+def test_the_next_company_under_a_ticker_is_a_young_share(tmp_path: Path, paid: float) -> None:
+    """What it is worth is no return of the one that ended: decisions of later look back on it alone."""
+    begun = EX + 3
+    old = [50 + (day % 3) * 0.1 for day in range(EX)]
+    passed: list[float | None] = [
+        *old,
+        None,
+        None,
+        None,
+        *(45 + 0.09 * day for day in range(len(DAYS) - begun)),
+    ]
+    got, _ = replay(
+        tmp_path,
+        {"PASSED": passed, "KEPT": level(100, 100)},
+        f"PASSED,{WHEN},delisting,{paid},,,\n",
+        ["PASSED", "KEPT"],
+        rebalance="weekly",
+    )
+    end, last = pd.Timestamp(WHEN), old[-1]
+    index = got.benchmark.loc[got.benchmark.index >= pd.Timestamp(DAYS[EX - 1])]
+    assert index.loc[end] / index.iloc[0] == pytest.approx((1 + paid / last) / 2)
+    assert index.loc[pd.Timestamp(DAYS[begun])] == pytest.approx(index.loc[end])
+    assert index.iloc[-1] == pytest.approx(index.loc[end] * 1.036, rel=0.002)
+    weights = got.results[EQUAL].weights["PASSED"]
+    again = weights[(weights.index > end) & (weights > 0)].index[0]
+    assert again > pd.Timestamp(DAYS[begun + 30])  # history enough of its own
