@@ -53,6 +53,13 @@ def _touched(w: Array, limits: Limits) -> tuple[Array, NDArray[np.bool_]]:
             rows.append(
                 distance.coefficients * np.sign(away) + (0.0 if distance.row is None else distance.row)
             )
+    for sums in limits.largest:
+        if sums.value(w) >= sums.bound - TOUCHES:
+            sizes = np.abs(w)
+            least = np.sort(sizes)[::-1][: sums.count][-1]
+            among, tied = sizes > least + TOUCHES, np.abs(sizes - least) <= TOUCHES
+            loose &= ~tied | (tied.sum() + among.sum() <= sums.count)
+            rows.append(np.where(among | tied, np.sign(w), 0.0))
     rows += [
         norm.covariance @ (w - norm.center) for norm in limits.norms if norm.value(w) >= norm.bound - TOUCHES
     ]

@@ -147,6 +147,11 @@ def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[
     change = np.array([own.get(symbol, 0.0) for symbol in symbols])
     excess = np.array([reasons.returns.get(symbol, rate) - rate for symbol in symbols])
     moved = response(change, excess, asked.risk.covariance, asked.wanted, asked.limits)
+    most = asked.policy.max_holdings
+    if most is not None and np.count_nonzero(asked.wanted) >= most:
+        moved = np.where(
+            asked.wanted, moved, 0.0
+        )  # a choice of names, which no first order sees, keeps them out
     return dict(zip(symbols, moved.tolist(), strict=True))
 
 

@@ -52,20 +52,29 @@ def test_solving_without_the_views_bears_out_what_is_said_of_them(
     assert against == 0 if one_in is None else against * one_in <= told
 
 
-@pytest.mark.parametrize(("views", "told"), [(0.03, []), (0.11, ["A"])], ids=["anyway", "because of them"])
+@pytest.mark.parametrize(
+    ("views", "cap", "told"),
+    [
+        (0.03, {"max_weight": 0.4}, []),
+        (0.11, {"max_weight": 0.4}, ["A"]),
+        (0.03, {"largest_limits": {1: 0.4}}, []),
+    ],
+    ids=["anyway", "because of them", "the largest"],
+)
 def test_a_name_at_its_cap_is_bought_for_the_views_only_where_they_bring_it_there(
-    views: float, told: list[str]
+    views: float, cap: dict[str, Any], told: list[str]
 ):
     """Three of some 5%, and A of 15%: with 3% less it would be at its cap too, with 11% less it would not."""
     known = Estimates(tuple("ABCD"), np.array([0.15, 0.05, 0.06, 0.04]), 0.04 * np.eye(4))
-    policy = Policy(risk_free_rate=0.0, risk_aversion=2.0, max_weight=0.4)
+    policy = Policy(risk_free_rate=0.0, risk_aversion=2.0, **cap)
     beliefs = Beliefs(known.symbols, known.mean - [views, 0, 0, 0], known.mean, known.risk)
     compiled = CompiledPolicy(known, policy, Universe(known.symbols), Mandate(prior="historical"))
     found = propose_account(
         book(0, A=100, B=300, C=300, D=300), dict.fromkeys("ABCD", 10.0), beliefs, compiled
     )
     rows = {row.symbol: row for row in found.trades.rows}
-    assert rows["A"].target_weight == pytest.approx(0.4) and "relaxing max_weight A" in rows["A"].rationale
+    assert rows["A"].target_weight == pytest.approx(0.4)
+    assert ("relaxing max_weight A" in rows["A"].rationale) == ("max_weight" in cap)
     assert [name for name in "A" if "the views move" in rows[name].rationale] == told
 
 
@@ -90,3 +99,16 @@ def test_what_cash_and_all_names_earn_alike_changes_no_reason():
             found = propose_account(held, dict.fromkeys(names, 10.0), beliefs, compiled)
             told.append([row.symbol for row in found.trades.rows if "the views move" in row.rationale])
         assert told[0] and told[1] == told[0]
+
+
+def test_a_name_that_a_choice_of_names_keeps_out_is_not_sold_for_the_views():
+    """Without them it would be held by no choice of one name either, though the first order would hold it."""
+    known = Estimates(tuple("ABC"), np.array([0.2, 0.02, 0.04]), 0.04 * np.eye(3))
+    beliefs = Beliefs(known.symbols, np.array([0.2, 0.14, 0.04]), known.mean, known.risk)
+    told = []
+    for most in None, 1:
+        policy = Policy(risk_free_rate=0.0, risk_aversion=2.0, max_holdings=most, cash_max=1.0)
+        compiled = CompiledPolicy(known, policy, Universe(known.symbols), Mandate(prior="historical"))
+        found = propose_account(book(0, A=300, B=300, C=300), dict.fromkeys("ABC", 10.0), beliefs, compiled)
+        told += ["the views move" in row.rationale for row in found.trades.rows if row.symbol == "B"]
+    assert told == [True, False]
