@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
@@ -88,12 +88,6 @@ def _kind(given: ExposureType | str) -> ExposureType:
     return ExposureType.parse(given) if isinstance(given, str) else given
 
 
-@lru_cache(maxsize=65_536)  # each portfolio and stage has a map of its own, of the same names
-def _unknown(symbol: str) -> Fund:
-    """A fund of which nobody says what it holds."""
-    return Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
-
-
 def _check_fund(fund: Fund) -> None:
     where = f"fund {fund.symbol}"
     if not fund.symbol or not fund.exposures:
@@ -171,7 +165,7 @@ class FundExposureMap(Mapping[str, Fund]):
             )
         for symbol in missing:
             if symbol not in self._unknown:
-                self._unknown[symbol] = _unknown(symbol)
+                self._unknown[symbol] = Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
         return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
 
     def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:

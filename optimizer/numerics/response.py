@@ -10,12 +10,13 @@ from optimizer.typing import Array
 TOUCHES, ROUNDING = 1e-6, 1e-9  # of NAV, or of the limit's own unit; of a return per year
 
 
-def response(change: Array, mean: Array, risk: Matrix, w: Array, limits: Limits) -> Array:
-    """(n,) how a change (n,) of the means (n,), which is in them, moved the weights w (n,); of one at a bound the sign.
+def response(change: Array, excess: Array, risk: Matrix, w: Array, limits: Limits) -> Array:
+    """(n,) how a change (n,) of the means moved the weights w (n,); of one at a bound the sign.
 
-    risk  positive definite. Limits that w touches stay touched. A name at its bound moved where without the change it
-    would leave it: by its reduced cost, at the aversion to risk that fits the other names. Only signs and proportions
-    count, as that aversion is none of the arguments. A limit on the mean itself moves with it and is left out.
+    excess  (n,) the means above what cash earns, the change in them;  risk  positive definite
+    Limits that w touches stay touched. A name at its bound moved where without the change it would leave it: by its
+    reduced cost, at the aversion to risk that fits the other names. Only signs and proportions count, as that aversion
+    is none of the arguments. A limit on the mean itself moves with it and is left out.
     """
     rows, loose = _touched(w, limits)
     free = np.flatnonzero(loose)
@@ -25,9 +26,9 @@ def response(change: Array, mean: Array, risk: Matrix, w: Array, limits: Limits)
         pull, held = solved[:, 0], solved[:, 1:]
         moved[free] = pull - held @ _least(part @ held, part @ pull)
     left = _unpaid(change - _product(risk, moved), rows, free)
-    if np.abs(_unpaid(mean, rows, free)[free]).max(initial=0.0) <= ROUNDING:
+    if np.abs(_unpaid(excess, rows, free)[free]).max(initial=0.0) <= ROUNDING:
         return np.where(loose, moved, left)  # what risk costs is not shown: which way the others are pushed
-    cost = _unpaid(mean, np.vstack([rows, _product(risk, w)]), free)
+    cost = _unpaid(excess, np.vstack([rows, _product(risk, w)]), free)
     leaves = ~loose & (np.abs(cost) > ROUNDING) & (cost * (cost - left) < 0)
     return np.where(leaves, left, moved)
 
@@ -52,6 +53,13 @@ def _touched(w: Array, limits: Limits) -> tuple[Array, NDArray[np.bool_]]:
             rows.append(
                 distance.coefficients * np.sign(away) + (0.0 if distance.row is None else distance.row)
             )
+    for sums in limits.largest:
+        if sums.value(w) >= sums.bound - TOUCHES:
+            sizes = np.abs(w)
+            least = np.sort(sizes)[::-1][: sums.count][-1]
+            among, tied = sizes > least + TOUCHES, np.abs(sizes - least) <= TOUCHES
+            loose &= ~tied | (tied.sum() + among.sum() <= sums.count)
+            rows.append(np.where(among | tied, np.sign(w), 0.0))
     rows += [
         norm.covariance @ (w - norm.center) for norm in limits.norms if norm.value(w) >= norm.bound - TOUCHES
     ]

@@ -143,10 +143,15 @@ def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[
     heard = method in ON_MEANS and method != "max_return"
     if not heard and all(limit.limit != "min_return" for limit in reasons.binding):
         return dict.fromkeys(symbols, 0.0)
-    change, mean = (
-        np.array([known.get(symbol, 0.0) for symbol in symbols]) for known in (own, reasons.returns)
-    )
-    moved = response(change, mean, asked.risk.covariance, asked.wanted, asked.limits)
+    rate = asked.policy.risk_free_rate or 0.0
+    change = np.array([own.get(symbol, 0.0) for symbol in symbols])
+    excess = np.array([reasons.returns.get(symbol, rate) - rate for symbol in symbols])
+    moved = response(change, excess, asked.risk.covariance, asked.wanted, asked.limits)
+    most = asked.policy.max_holdings
+    if most is not None and np.count_nonzero(asked.wanted) >= most:
+        moved = np.where(
+            asked.wanted, moved, 0.0
+        )  # a choice of names, which no first order sees, keeps them out
     return dict(zip(symbols, moved.tolist(), strict=True))
 
 

@@ -111,7 +111,8 @@ class Shift(NamedTuple):
     own           symbol -> its change
     average       by the size of the positions wanted; cash, and names whose change is not known, count with 0
     bought, sold  by the size of the purchases and of the sales on the way to them
-    moved         symbol -> which way it moved the best weight, under the limits and beside what moved the others
+    moved         symbol -> which way it moved the best weight, under the limits and beside what moved the others; none
+                  where no change leads
     """
 
     name: str
@@ -131,8 +132,9 @@ class Shift(NamedTuple):
         lead, ahead = (
             (own - self.average, own - self.bought) if buys else (self.average - own, self.sold - own)
         )
-        moved = self.moved[move.symbol] if buys else -self.moved[move.symbol]
-        return lead > LEAST_LEAD and moved > SAME and (not scarce or ahead > -SAME)
+        if lead <= LEAST_LEAD or (scarce and ahead <= -SAME):
+            return False
+        return (self.moved[move.symbol] if buys else -self.moved[move.symbol]) > SAME
 
 
 def shifts_of(
@@ -156,7 +158,8 @@ def shifts_of(
         if own:
             changes = np.array([own.get(one.symbol, 0.0) for one in moves])
             average, bought, sold = ((sizes * changes).sum(axis=1) / totals).tolist()
-            found.append(Shift(name, text, own, average, bought, sold, effect_of(own)))
+            leads = np.abs(changes - average).max() > LEAST_LEAD
+            found.append(Shift(name, text, own, average, bought, sold, effect_of(own) if leads else {}))
     return tuple(found)
 
 

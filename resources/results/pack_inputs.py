@@ -113,7 +113,7 @@ def _priced_at(policy: Policy, rate: float, symbols: tuple[str, ...]) -> Policy:
     """The policy with its risk-free rate, and its restrictions of these symbols: a desk's list names others too."""
     restricted = {item: own for item in RESTRICTIONS if (own := getattr(policy, item))}
     if policy.risk_free_rate == rate and not restricted:
-        return policy  # which is checked once more by every copy
+        return policy  # a copy would be checked once more
     here = set(symbols) if restricted else set()
     kept: dict[str, Any] = {
         item: {s: why for s, why in own.items() if s in here} for item, own in restricted.items()

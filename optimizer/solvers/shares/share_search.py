@@ -238,7 +238,7 @@ def _climbed(
     sides = [side for share in shares for side in share.sides]
     w, seen = _reached(feasible, sides, start, solver)
     value, step, settled = np.inf, 0, False
-    while not settled and step < STEPS and solver.general < SOLVES:
+    while not settled and step < STEPS and solver.slow < SOLVES:
         step += 1
         best = solver.best(goal, _around(feasible, seen, w))
         over = [side for side in sides if side not in seen and side.excess(best.weights) > 0]
@@ -248,7 +248,8 @@ def _climbed(
         gained, value, w = abs(value - goal.value(best.weights)), goal.value(best.weights), best.weights
         settled = gained <= SETTLED * abs(value)
     told = f"limits on shares of risk: the search ended after {how_many(step, 'step')}, not settled"
-    around = _around(feasible, seen, w)
+    # Where it was cut, the next portfolio might break sides that none before it met.
+    around = _around(feasible, seen if settled else sides, w)
     full = replace(around, limits=replace(around.limits, shares=shares))
     last = solver.best(goal, full)
     last = last if settled else replace(last, notes=(*last.notes, told))

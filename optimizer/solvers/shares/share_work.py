@@ -1,6 +1,7 @@
 """What searches under limits on shares of the variance may take: solves, and not seconds."""
 
 from math import log2
+from typing import TypeGuard
 
 from optimizer.errors import how_many
 from optimizer.problem.feasible_set import FeasibleSet
@@ -44,11 +45,11 @@ class Work:
 class Solver:
     """Counts what its answers take; work: what they may take of a report's, None where they are no part of one.
 
-    spent, general  so many solves; those of the general lane alone, as many as they count
+    spent, slow  so many solves; those that count by what they hold alone
     """
 
     def __init__(self, work: Work | None) -> None:
-        self.spent = self.general = 0
+        self.spent = self.slow = 0
         self.work = work
 
     def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
@@ -56,14 +57,19 @@ class Solver:
         self.spent += 1
         found = (self.work.best if self.work else optimum)(goal, feasible)
         if found.lane == "general":
-            self.general += general_of(goal)
             self.spent += general_of(goal) - 1
+            self.slow += general_of(goal) if _of_pairs(goal) else 0
         return found
 
 
 def general_of(goal: Goal) -> int:
     """As how many solves one by the general lane counts: of the Gini mean difference by what its program holds."""
-    if not (isinstance(goal, Scenario) and isinstance(goal.risk, GiniMeanDifference)):
+    if not _of_pairs(goal):
         return GENERAL
     days = max(len(goal.scenarios), PLAIN_DAYS)
     return int(GENERAL * days * log2(days) ** 2 / (PLAIN_DAYS * log2(PLAIN_DAYS) ** 2))
+
+
+def _of_pairs(goal: Goal) -> TypeGuard[Scenario]:
+    """Whether its cost is of all pairs of days, whose program soon takes longer than any other."""
+    return isinstance(goal, Scenario) and isinstance(goal.risk, GiniMeanDifference)

@@ -16,6 +16,14 @@ from resources.results.stage_outputs import json_text
 
 # Above this many symbols a covariance is kept as its recipe and hash, and computed again when it is read.
 STORED_SYMBOLS = 500
+RETURNS = pa.schema([
+    ("recipe", pa.string()), ("symbol", pa.string()), ("expected_return", pa.float64()), ("volatility", pa.float64()),
+    ("observations", pa.int64()), ("simulated", pa.bool_()),
+])  # fmt: skip
+COVARIANCES = pa.schema([
+    ("recipe", pa.string()), ("symbol", pa.string()), ("values", pa.list_(pa.float64())), ("recipe_text", pa.string()),
+    ("covariance_hash", pa.string()),
+])  # fmt: skip
 
 
 def covariance_digest(found: Estimates) -> str:
@@ -25,16 +33,6 @@ def covariance_digest(found: Estimates) -> str:
         return sha256(np.ascontiguousarray(found.covariance, dtype="<f8").tobytes().hex())
     parts = (np.ascontiguousarray(part, dtype="<f8").tobytes() for part in (factors.root, factors.diagonal))
     return bytes_sha256(b"".join(parts))
-
-
-RETURNS = pa.schema([
-    ("recipe", pa.string()), ("symbol", pa.string()), ("expected_return", pa.float64()), ("volatility", pa.float64()),
-    ("observations", pa.int64()), ("simulated", pa.bool_()),
-])  # fmt: skip
-COVARIANCES = pa.schema([
-    ("recipe", pa.string()), ("symbol", pa.string()), ("values", pa.list_(pa.float64())), ("recipe_text", pa.string()),
-    ("covariance_hash", pa.string()),
-])  # fmt: skip
 
 
 def estimate_frames(

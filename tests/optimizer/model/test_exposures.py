@@ -51,6 +51,12 @@ def test_types_stand_in_their_order_each_once():
     assert in_order([*T][::-1]) == (*T,)
 
 
+def test_what_is_done_to_a_fund_that_nobody_knows_shows_in_no_other_map():
+    one, other = (FundExposureMap((), unmapped="unknown") for _ in range(2))
+    vars(one.select(["X"])[0])["exposures"][T.GOLD] = 1.0  # a dict, which nothing keeps from being changed
+    assert other.types(["X"]) == (T.UNKNOWN,) and other.matrix(["X"], [T.GOLD]).tolist() == [[0.0]]
+
+
 def test_inverse_funds_count_in_notional_but_offset_in_exposure():
     book = {"SPY": 0.5, "SH": 0.5}
     assert ExposureCalculator(FUNDS).calculate(book) == {T.US_LARGE_EQUITY: 0.0}

@@ -431,3 +431,17 @@ def test_the_work_of_a_gini_mean_difference_grows_with_its_days_and_ends_a_searc
         "shares of risk: the search ended after 1 step, not settled" in told for told in found.warnings
     )
     assert shares(found.weights).max() <= 0.2 + 1e-8
+
+
+def test_a_search_that_was_cut_ends_at_shares_that_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step after the last was taken without the sides that no step before had met, and its answer refused."""
+    monkeypatch.setattr(share_search, "STEPS", 1)
+    found = answer(method="min_volatility", max_risk_share=0.2)
+    assert any("search ended after 1 step, not settled" in told for told in found.warnings)
+    assert shares(found.weights).max() <= 0.2 + 1e-8
+
+
+def test_a_search_by_the_general_lane_settles() -> None:
+    """Ten solves ended it, of a second and of a hundredth alike."""
+    found = answer(method="max_return_to_cvar", max_risk_share=0.15)
+    assert not any("not settled" in told for told in found.warnings)

@@ -3,14 +3,12 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pytest
-from share_lists import FREE, book, estimates, trade
+from share_lists import FREE, book, trade
 
 from optimizer import (
-    CompiledPolicy,
     Estimates,
     FactorModel,
     Mandate,
@@ -20,7 +18,6 @@ from optimizer import (
     build_trades,
     propose,
 )
-from optimizer.proposals.proposal import Beliefs, propose_account
 from optimizer.solvers.audit import Binding
 from optimizer.trading.rationale import Reasons
 
@@ -158,65 +155,6 @@ def test_a_name_that_is_sold_for_a_reason_of_its_own_is_not_sold_for_the_views()
     held = book(0, A=400, B=600)
     sold = trade(held, {"A": 10, "B": 10}, {"B": 1.0}, reasons=reasons, costs=FREE).rows[0]
     assert sold.rationale == "Sell the whole position of 40.0%: quality 4.2 is below the minimum 6.0"
-
-
-NEUTRAL = {
-    "long_only": False, "min_weight": -0.3, "max_weight": 0.3, "max_gross": 2.0, "net_limits": (0.0, 0.0),
-    "cash_max": 2.0,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("names", "limits", "one_in"),
-    [(2, {}, None), (8, {}, 12), (8, NEUTRAL, 20)],
-    ids=["two", "long", "neutral"],
-)
-def test_solving_without_the_views_bears_out_what_is_said_of_them(
-    names: int, limits: dict[str, Any], one_in: int | None
-):
-    """Of two names it always does; of more, where other names decide too, but for a few (docs/methods/trades.md)."""
-    told = against = 0
-    for seed in range(16):
-        rng = np.random.default_rng([names, seed])
-        known = estimates([f"N{place}" for place in range(names)], seed)
-        own = rng.dirichlet(np.full(names, 3.0))
-        prior = 2.5 * known.risk @ (own - rng.dirichlet(np.full(names, 3.0)) if limits else own)
-        beliefs = Beliefs(known.symbols, prior, prior + rng.normal(0.02, 0.01, names), known.risk)
-        sizes = rng.integers(1, 1000, names) * (np.where(np.arange(names) % 2, 1, -1) * 0.2 if limits else 1)
-        held = book(
-            6000 if limits else 0, **dict(zip(known.symbols, sizes.astype(int).tolist(), strict=True))
-        )
-        targets = []
-        for mean in beliefs.mean, prior:
-            policy, universe = Policy(risk_free_rate=0.0, **limits), Universe(known.symbols)
-            compiled = CompiledPolicy(
-                replace(known, mean=mean), policy, universe, Mandate(prior="historical")
-            )
-            targets.append(propose_account(held, dict.fromkeys(known.symbols, 10.0), beliefs, compiled))
-        by_views = targets[0].solution.weights - targets[1].solution.weights
-        for row in targets[0].trades.rows:
-            if "the views move" in row.rationale:
-                way = {"BUY": 1, "SELL": -1}[row.action] * by_views[known.symbols.index(row.symbol)]
-                told, against = told + 1, against + (way < 1e-7)
-    assert told > 4 * names
-    assert against == 0 if one_in is None else against * one_in <= told
-
-
-@pytest.mark.parametrize(("views", "told"), [(0.03, []), (0.11, ["A"])], ids=["anyway", "because of them"])
-def test_a_name_at_its_cap_is_bought_for_the_views_only_where_they_bring_it_there(
-    views: float, told: list[str]
-):
-    """Three of some 5%, and A of 15%: with 3% less it would be at its cap too, with 11% less it would not."""
-    known = Estimates(tuple("ABCD"), np.array([0.15, 0.05, 0.06, 0.04]), 0.04 * np.eye(4))
-    policy = Policy(risk_free_rate=0.0, risk_aversion=2.0, max_weight=0.4)
-    beliefs = Beliefs(known.symbols, known.mean - [views, 0, 0, 0], known.mean, known.risk)
-    compiled = CompiledPolicy(known, policy, Universe(known.symbols), Mandate(prior="historical"))
-    found = propose_account(
-        book(0, A=100, B=300, C=300, D=300), dict.fromkeys("ABCD", 10.0), beliefs, compiled
-    )
-    rows = {row.symbol: row for row in found.trades.rows}
-    assert rows["A"].target_weight == pytest.approx(0.4) and "relaxing max_weight A" in rows["A"].rationale
-    assert [name for name in "A" if "the views move" in rows[name].rationale] == told
 
 
 def test_a_trade_says_which_factors_it_moves_and_which_limit_binds():
