@@ -8,7 +8,8 @@ from typing import ParamSpec, TypeVar
 from optimizer.errors import SolverError
 from optimizer.typing import Array
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
