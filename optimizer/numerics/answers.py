@@ -1,8 +1,15 @@
 """What solvers return, and how they say that they have nothing to return."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
+from optimizer.errors import SolverError
 from optimizer.typing import Array
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -23,3 +30,19 @@ class NoAnswerError(Exception):
     def __init__(self, solver: str, status: str, *, infeasible: bool, iterations: int = 0) -> None:
         super().__init__(f"{solver}: {status}")
         self.infeasible, self.iterations = infeasible, iterations
+
+
+def verdict_needed(function: Callable[P, R]) -> Callable[P, R]:
+    """For what public functions do to their end: a solver without a verdict leaves it as a SolverError."""
+
+    @wraps(function)
+    def guarded(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return function(*args, **named)
+        except NoAnswerError as stop:
+            raise SolverError(
+                f"what the limits allow could not be found out, as a solver ended without a verdict ({stop}); report "
+                f"the policy and the estimates"
+            ) from stop
+
+    return guarded

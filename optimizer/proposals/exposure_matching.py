@@ -11,7 +11,7 @@ from optimizer.model.exposure_types import ExposureType
 from optimizer.model.exposures import ABSURD_WEIGHT, FundExposureMap
 from optimizer.model.policy import Policy
 from optimizer.model.ranges import checked_exposures
-from optimizer.numerics.answers import NoAnswerError
+from optimizer.numerics.answers import NoAnswerError, verdict_needed
 from optimizer.numerics.convex_limits import Limits, Linear, Norm
 from optimizer.numerics.counted import floats
 from optimizer.problem.feasible_set import plain
@@ -58,6 +58,7 @@ class ExposureRisk:
 
 
 @typed
+@verdict_needed
 def match_exposures(
     setting: Setting,
     target: Mapping[ExposureType, float],
@@ -93,6 +94,8 @@ def match_exposures(
     try:
         first = optimum(goal, feasible)
     except NoAnswerError as stop:
+        if not stop.infeasible:
+            raise
         raise explain(feasible.limits) from stop
     second, warnings = preference(setting, funds, cheapest=cheapest)
     if tolerance > BAND:  # nearer than that no answer tells apart

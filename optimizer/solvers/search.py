@@ -107,8 +107,9 @@ def search_convex(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[
     limits = feasible.limits
     try:
         return Way(feasible), optimum(goal, feasible)
-    except NoAnswerError:
-        pass
+    except NoAnswerError as stop:
+        if not stop.infeasible:
+            raise
     except NoScaleError as stop:
         raise InfeasibleError(
             f"under these limits the best {goal.measure} has {stop}; widen the limits that are narrower than that, "
@@ -124,8 +125,10 @@ def search_convex(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[
             way = way_out(goal, limits, setting, margin)
             return way, optimum(goal, way.feasible)
         except NoAnswerError as stop:
-            failure: InfeasibleError | SolverError = nothing_defined(goal)
-            failure.__cause__ = stop
+            failure: InfeasibleError | SolverError | NoAnswerError = stop
+            if stop.infeasible:
+                failure = nothing_defined(goal)
+                failure.__cause__ = stop
         except SolverError as stop:
             failure = stop
     if isinstance(failure, SolverError) and cramped(limits.without("cash_max")):

@@ -14,6 +14,7 @@ from optimizer.model.costs import CostCurve
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.universe import Universe
+from optimizer.numerics.answers import verdict_needed
 from optimizer.numerics.convex_limits import Limits, scale_range
 from optimizer.numerics.counted import floats, uncounted
 from optimizer.problem.feasible_set import FeasibleSet, plain
@@ -85,6 +86,7 @@ def solve(
     return solved(setting, constraints, near)
 
 
+@verdict_needed
 def solved(
     setting: Setting, constraints: OwnConstraints | None = None, start: Array | None = None
 ) -> Solution:

@@ -25,6 +25,7 @@ from optimizer.solvers.fast.risk_budgets import free_budgets, limited_budgets
 from optimizer.typing import Array
 
 ROUNDING = 1e-13
+FEW = 3  # limits, of which one alone may be all that binds; to try more of them one by one takes most of the time
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _quadratic(goal: Quadratic, feasible: FeasibleSet) -> Candidate:
     held_back = broken(limits, answer.x[:n])
     if not held_back:
         return _candidate(goal, feasible, answer)
-    for norm in held_back:
+    for norm in held_back if len(held_back) <= FEW else ():
         answer, price = solve_priced(goal.P, goal.q, norm, feasible)
         w = answer.x[:n]
         if not broken(limits, w):

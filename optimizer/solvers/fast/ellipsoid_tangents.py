@@ -19,7 +19,7 @@ from optimizer.solvers.fast.risk_budgets import limited_budgets
 from optimizer.typing import Array
 
 STEPS, WHOLE = 80, 12
-SETTLED, NEAR = 1e-12, 1e-5
+SETTLED, ROUNDED, NEAR = 1e-12, 1e-7, 1e-5
 
 
 def refine(
@@ -32,15 +32,17 @@ def refine(
     Raises NoAnswerError where that does not settle.
     """
     n = len(w)
-    prices = np.zeros(len(norms)) if prices is None else prices
+    prices, last = np.zeros(len(norms)) if prices is None else prices, np.inf
     for step in range(STEPS):
         base = outer(space, norms, w)
         answer = _round(goal, base, norms, w, prices)
         moved = float(np.abs(answer.x[:n] - w).max())
         first = len(space.rows)
         found = np.maximum(-answer.multipliers[first:] / base.scale[first:], 0.0)
-        if moved < SETTLED:
+        # Many limits, or fewer days than names, leave more than SETTLED to rounding, which no further step lessens.
+        if moved < SETTLED or (step > WHOLE and last <= moved < ROUNDED):
             break
+        last = moved
         # Whole steps settle in a few rounds or swing around the answer; half of one ends the swinging.
         length = 1.0 if step < WHOLE else 0.5
         w, prices = w + length * (answer.x[:n] - w), prices + length * (found - prices)

@@ -10,7 +10,8 @@ def priced_curvature(norms: tuple[Norm, ...], w: Array, prices: Array) -> Array:
     """(n, n) sum of the limits' second derivatives at w times their prices."""
     total = np.zeros((len(w), len(w)))
     for norm, price in zip(norms, prices, strict=True):
-        total += price * curvature(norm, w)
+        if price:
+            total += price * curvature(norm, w)
     return total
 
 
@@ -28,8 +29,9 @@ def cone_curvature(norms: tuple[Norm, ...], w: Array, prices: Array, scale: floa
     n = len(w)
     total = np.zeros((p + 1, p + 1))
     for norm, price in zip(norms, prices, strict=True):
-        spread = np.zeros((n, p + 1))
-        spread[:, :n] = np.eye(n)
-        spread[:, p] = -norm.center
-        total += price / scale * (spread.T @ curvature(norm, w) @ spread)
+        if price:
+            spread = np.zeros((n, p + 1))
+            spread[:, :n] = np.eye(n)
+            spread[:, p] = -norm.center
+            total += price / scale * (spread.T @ curvature(norm, w) @ spread)
     return total

@@ -20,6 +20,9 @@ from optimizer import (
     Universe,
     solve,
 )
+from optimizer.numerics.answers import NoAnswerError
+from optimizer.solvers import conflicts
+from optimizer.solvers import solve as solving
 
 TWO = np.array([[0.04, 0.01], [0.01, 0.09]])
 MEAN = np.array([0.08, 0.05])
@@ -175,3 +178,27 @@ def test_names_that_hedge_each_other_almost_exactly_are_told_where_nothing_can_b
     hedged = Estimates(("A", "B", "C"), None, np.cov(moves.T) * 252 + 1e-12 * np.eye(3))
     with pytest.raises(SolverError, match=r"hedge or copy each other almost exactly .* a shrunk covariance"):
         solve(hedged, Policy(method="max_diversification"), Universe(hedged.symbols))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "policy", "message"),
+    [
+        (
+            solving, "certified", {"method": "max_diversification", "cash_max": 0.5, "target_volatility": 0.05},
+            r"could not be found out, as a solver ended without a verdict \(HiGHS: Unknown\)",
+        ),
+        (conflicts, "inhabited", {"sector_limits": {"X": (0.7, 1), "Y": (0.7, 1)}}, "without a verdict"),
+        (conflicts, "least_slack", {"sector_limits": {"X": (0.7, 1), "Y": (0.7, 1)}}, "without a verdict"),
+    ],
+)  # fmt: skip
+def test_a_solver_without_a_verdict_ends_in_an_error_of_ours(
+    module: object, name: str, policy: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The multiple with the target volatility, and what a conflict must give, let HiGHS's "unknown" out as it was."""
+
+    def unknown(*_: object) -> None:
+        raise NoAnswerError("HiGHS", "Unknown", infeasible=False)
+
+    monkeypatch.setattr(module, name, unknown)
+    with pytest.raises(SolverError, match=message):
+        solve(Estimates(("A", "B"), MEAN, TWO), Policy(**policy), Universe(("A", "B"), {"A": "X", "B": "Y"}))

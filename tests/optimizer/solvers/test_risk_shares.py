@@ -32,6 +32,7 @@ from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import METHODS, ON_SCENARIOS
 from optimizer.problem.scenario_goals import Scenario
+from optimizer.solvers.fast import dispatch, ellipsoid_tangents
 from optimizer.solvers.shares import share_search, share_work
 from optimizer.solvers.shares.share_search import Within
 
@@ -445,3 +446,28 @@ def test_a_search_by_the_general_lane_settles() -> None:
     """Ten solves ended it, of a second and of a hundredth alike."""
     found = answer(method="max_return_to_cvar", max_risk_share=0.15)
     assert not any("not settled" in told for told in found.warnings)
+
+
+def test_many_limits_and_few_days_take_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rounding leaves was taken for swinging, 80 rounds each time, and each limit was tried as the only one."""
+    calls = {"refine": 0, "_round": 0, "solve_priced": 0}
+
+    def counted(module: Any, name: str) -> None:
+        original = getattr(module, name)
+
+        def count(*asked: Any) -> Any:
+            calls[name] += 1
+            return original(*asked)
+
+        monkeypatch.setattr(module, name, count)
+
+    counted(ellipsoid_tangents, "_round")
+    counted(dispatch, "refine")
+    counted(dispatch, "solve_priced")
+    rng, names = np.random.default_rng(3), tuple(f"N{i}" for i in range(24))
+    returns = rng.normal(0, 0.01, (12, 24)) * rng.uniform(0.5, 2, 24) + rng.normal(0, 0.008, (12, 1))
+    estimates = Estimates(names, np.linspace(0.03, 0.1, 24), np.cov(returns.T) * 252)
+    found = solve(estimates, Policy(method="equal_weight", max_risk_share=1.3 / 24), Universe(names))
+    assert found.lane == "fast" and found.optimality_gap <= 1e-6
+    assert risk_contributions(found.weights, estimates.risk).max() <= 1.3 / 24 + 1e-8
+    assert calls["_round"] <= 20 * calls["refine"] and calls["solve_priced"] <= calls["refine"]
