@@ -247,7 +247,11 @@ def rescaled(
     scaled = replace(feasible, limits=times(feasible.limits, factor))
     candidate = Candidate(w, best.multipliers, best.solver, goal.support(w))
     again = certified(best.lane, scaled, candidate, goal)
-    return (scaled, replace(again, notes=best.notes)) if again.certificate.ok else (feasible, best)
+    if again.certificate.ok:
+        return scaled, replace(again, notes=best.notes)
+    wanted = "least cash" if target is None else f"volatility {target:.1%}"
+    told = f"the multiple of these weights with {wanted} was not certified, and they stay at volatility {risk:.1%}"
+    return feasible, replace(best, notes=(*best.notes, f"{told}; report the policy and the estimates"))
 
 
 def unlimited(goal: Goal, limits: Limits) -> Array:

@@ -1,4 +1,7 @@
 import re
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +11,8 @@ from optimizer.numerics.convex_limits import Absolute, Limits, Linear, Norm, sca
 from optimizer.numerics.polyhedra import outer, polyhedron
 from optimizer.problem.goals import Support
 from optimizer.problem.methods import METHODS, SCENARIO_COSTS
-from optimizer.solvers.audit import certify, lower_bound
+from optimizer.solvers.audit import Certificate, certify, lower_bound
+from optimizer.solvers.solver_choice import Optimum
 
 N = 5
 NAMES = tuple("ABCDE")
@@ -152,3 +156,18 @@ def test_a_side_without_a_bound_never_binds():
     )
     found = solve(FIVE, policy, universe)
     assert all(np.isfinite(binding.bound) for binding in found.binding)
+
+
+def test_a_multiple_that_is_not_certified_is_told(monkeypatch: pytest.MonkeyPatch):
+    """The weights stay as they were, at another volatility than was asked for: nothing said why."""
+    policy = Policy(method="risk_parity", target_volatility=0.08, cash_max=1.0)
+    asked = solve(FIVE, policy, Universe(NAMES))
+    assert FIVE.risk @ asked.weights @ asked.weights == pytest.approx(0.08**2) and not asked.warnings
+    sure = import_module("optimizer.solvers.solve").certified
+
+    def doubted(*told: Any) -> Optimum:
+        return replace(sure(*told), certificate=Certificate(0.0, 1.0, 1.0))
+
+    monkeypatch.setattr("optimizer.solvers.solve.certified", doubted)
+    warning = solve(FIVE, policy, Universe(NAMES)).warnings[0]
+    assert "with volatility 8.0% was not certified, and they stay at volatility" in warning
