@@ -10,8 +10,8 @@ from resources.results.queries import trades_of
 from resources.store.query_rows import Row, rows
 
 OUTCOMES = ("trades", "no_trade", "no_orders", "no_answer", "problem", "not_computed")
-# Letters as they are searched: García is found as garcia, and the reverse, however its accent is written.
-LETTERS = "strip_accents(lower(nfc_normalize({})))"
+# Letters as they are searched: García is found as garcia, Straße as strasse, and the reverse, however they are written.
+LETTERS = "replace(strip_accents(lower(nfc_normalize({}))), 'ß', 'ss')"
 SEARCHED = LETTERS.format("portfolio_id || ' ' || name")
 # One row a portfolio; what the rules of `outcome` mean stands in docs/how-to/many-accounts.md.
 ACCOUNTS = f"""
