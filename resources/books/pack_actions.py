@@ -15,10 +15,11 @@ from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import every_delisting, gone_symbols, standing
+from resources.packs.delistings import EPOCH, every_delisting, gone_symbols, standing
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate
+from resources.screening.renames import Rename, present_name, segments
 from resources.screening.stated.stated_splits import SAME_RATIO
 
 RATIOS = ("split", "stock_dividend")
@@ -103,10 +104,13 @@ def actions_seen(
     basis = dict(zip(panel.symbols, panel.basis, strict=True))
     stated = _told_once(stated)
     renames = sorted((a for a in stated if a.kind == "rename"), key=lambda a: a.day, reverse=True)
+    names = segments(Rename(a.symbol, str(a.new_symbol), (a.day - EPOCH).days) for a in renames)
     found = [
         action
         for action in stated
-        if not _in_closes(action, basis.get(_present(action, renames), ""), splits)
+        if not _in_closes(
+            action, basis.get(present_name(names, action.symbol, (action.day - EPOCH).days), ""), splits
+        )
     ]
     of_name: dict[str, list[CorporateAction]] = {}
     for action in stated:
@@ -125,15 +129,6 @@ def actions_seen(
                 _add_row(found, of_day, panel, (row, column), name)
             before = day
     return _one_dividend(found)
-
-
-def _present(action: CorporateAction, renames: Sequence[CorporateAction]) -> str:
-    """The name under which the rows of an action's share are kept; renames: the latest first."""
-    name, at = action.symbol, action.day
-    for rename in reversed(renames):
-        if rename.symbol == name and rename.day > at:
-            name, at = str(rename.new_symbol), rename.day
-    return name
 
 
 def _add_row(

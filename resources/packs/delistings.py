@@ -129,7 +129,7 @@ def present_names(con: Connection, pack: Seen, symbols: Iterable[str] | None = N
 
     symbols  those that are asked for; None: all that were ever renamed
     """
-    asked = _ever_renamed(con)
+    asked = _ever(con, "rename")
     asked = asked if symbols is None else asked.intersection(symbols)
     if not asked:  # of most books, which the whole of it would cost a tenth of their snapshot
         return {}
@@ -152,7 +152,7 @@ def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[
     What was stated of a share at a date was stated under the name of that date; before a company had its name, another
     that has ended or is called otherwise may have had it.
     """
-    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever_ended(con) else []
+    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever(con, *ENDS, "rename") else []
     renames = [row for row in stated if row[2] == "rename"]
     later = {row[0] for row in renames if row[1] > pack.as_of}
     named = _gone(con, pack, stated, later) if later else {}
@@ -176,8 +176,8 @@ def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[
 
 def taken_over(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, date]:
     """Symbol -> from when on it is that of the company which has it now, where it is priced after another has ended."""
-    stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever_ended(con) else []
-    return _taken_over(con, pack, stated, symbols)
+    ended = _ever(con, *ENDS).intersection(symbols)
+    return _taken_over(con, pack, con.execute(ENDINGS, [pack.watermark]).fetchall(), ended) if ended else {}
 
 
 def _taken_over(
@@ -196,16 +196,10 @@ def _taken_over(
     }
 
 
-def _ever_ended(con: Connection) -> bool:
-    """Whether an end of a company or of a name was ever stated."""
-    ever = "select 1 from corporate_actions where kind in ('delisting', 'merger', 'rename') limit 1"
-    return bool(con.execute(ever).fetchall())
-
-
-def _ever_renamed(con: Connection) -> set[str]:
-    """The symbols of which a rename was ever stated, those taken back too."""
-    ever = "select distinct symbol from corporate_actions where kind = 'rename'"
-    return {str(symbol) for (symbol,) in con.execute(ever).fetchall()}
+def _ever(con: Connection, *kinds: str) -> set[str]:
+    """The symbols of which an action of one of the kinds was ever stated, those taken back too."""
+    ever = "select distinct symbol from corporate_actions where kind in (select unnest(?::varchar[]))"
+    return {str(symbol) for (symbol,) in con.execute(ever, [list(kinds)]).fetchall()}
 
 
 def _names_of(renames: Iterable[tuple[Any, ...]]) -> dict[str, list[Segment]]:
