@@ -53,11 +53,11 @@ def portfolio_list(reading: Reading, pack_id: str, search: str, asked: Asked) ->
     """The portfolios of a pack with policy, universe size and problem; those whose name or UUID has `search` in it."""
     pack = reading.pack(pack_id)
     own = dict(asked.caller.own(reading.named(pack)))
-    there = [one for one in reading.snapshots(pack) if one.portfolio_id in own]
-    part, *texts = letters(
-        reading.con, [search.strip(), *(f"{one.portfolio_id} {one.name}" for one in there)]
-    )
-    seen = [one for one, text in zip(there, texts, strict=True) if part in text]
+    seen = [one for one in reading.snapshots(pack) if one.portfolio_id in own]
+    if search.strip():
+        told = [search.strip(), *(f"{one.portfolio_id} {one.name}" for one in seen)]
+        part, *texts = letters(reading.con, told)
+        seen = [one for one, text in zip(seen, texts, strict=True) if part in text]
     shown = [
         {
             "portfolio_id": snapshot.portfolio_id,

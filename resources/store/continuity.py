@@ -11,7 +11,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.record_error import RecordError, refuse_no_file
 from resources.store.catalog import unlike_release
 from resources.store.duckdb_engine import logs_of
-from resources.store.schema import VERSION, schema_version
+from resources.store.schema import REMEDY, VERSION, schema_version
 
 CLOCK_SLACK = timedelta(hours=1)
 NO_ANCHOR = (
@@ -45,7 +45,7 @@ def refuse_lost(path: Path, published: Path, anchors: Anchors | None) -> None:
 def refuse_another(con: Connection, path: Path, anchors: Anchors) -> None:
     """Raises RecordError for a ledger that is shorter, longer or another than the one that the anchor remembers."""
     if problem := unlike_anchor(con, anchors):
-        raise RecordError(f"{path}: {problem}; `packfolio restore` the newest backup, {ACCEPT}")
+        raise RecordError(f"{path}: {problem}; {REMEDY}, {ACCEPT}")
 
 
 def unlike_anchor(con: Connection, anchors: Anchors) -> str | None:
@@ -84,7 +84,7 @@ def refuse_no_ledger(con: Connection, path: Path) -> None:
     parts = ("table materializations", "column materializations.")
     if lost := [name for name in unlike if name.startswith(parts)]:
         said = f"{path}: its ledger is not the table that this release made ({lost[0]})"
-        raise RecordError(f"{said}: `packfolio restore` the newest backup")
+        raise RecordError(f"{said}: {REMEDY}")
 
 
 def refuse_planted(con: Connection, path: Path) -> None:
@@ -93,7 +93,7 @@ def refuse_planted(con: Connection, path: Path) -> None:
     if unlike:
         raise RecordError(
             f"{path} is not as this release made it: {', '.join(list(unlike)[:5])}; nothing was read or written: see "
-            f"`packfolio packs verify`, and `packfolio restore` the newest backup"
+            f"`packfolio packs verify`, and {REMEDY}"
         )
 
 

@@ -154,7 +154,7 @@ def _read(request: Request, key: tuple[Any, ...], asked: Asked, compute: Callabl
 
     def made() -> tuple[bytes, int]:
         value, there = compute(reading)
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode(), there
+        return _as_json(value), there
 
     part = (asked.caller.portfolios, asked.limit, asked.offset)
     with service.desk.read() as reading:
@@ -168,5 +168,8 @@ def _read(request: Request, key: tuple[Any, ...], asked: Asked, compute: Callabl
 
 def json_response(value: Any) -> Response:
     """A value as JSON; ValueError where a figure of it is infinite."""
-    body = json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
-    return Response(body, media_type="application/json")
+    return Response(_as_json(value), media_type="application/json")
+
+
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
