@@ -149,9 +149,8 @@ def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[
     moved = response(change, excess, asked.risk.covariance, asked.wanted, asked.limits)
     most = asked.policy.max_holdings
     if most is not None and np.count_nonzero(asked.wanted) >= most:
-        moved = np.where(
-            asked.wanted, moved, 0.0
-        )  # a choice of names, which no first order sees, keeps them out
+        # A choice of names, which no first order sees, keeps the others out.
+        moved = np.where(asked.wanted, moved, 0.0)
     return dict(zip(symbols, moved.tolist(), strict=True))
 
 

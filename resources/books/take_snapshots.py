@@ -102,11 +102,10 @@ def _taken(
 
 def _unpriced(said: Mapping[str, str]) -> str:
     """What is wrong with each symbol, with what to do; what says more than that there is no price ends in its own."""
-    known = [f"{symbol} {why}" for symbol, why in said.items() if why.startswith(f"{UNPRICED}: ")]
-    others = "; ".join(
-        f"{symbol} {why}" for symbol, why in said.items() if not why.startswith(f"{UNPRICED}: ")
-    )
-    return "; ".join([*known, *([f"{others}: {REMEDY}"] if others else [])])
+    known, others = list[str](), list[str]()
+    for symbol, why in said.items():
+        (known if why.startswith(f"{UNPRICED}: ") else others).append(f"{symbol} {why}")
+    return "; ".join([*known, *([f"{'; '.join(others)}: {REMEDY}"] if others else [])])
 
 
 def _investable(
