@@ -172,7 +172,7 @@ def test_names_that_must_give_are_told_in_the_desks_units():
 
 
 def test_what_a_desk_reads_is_no_less_than_what_the_library_states():
-    """0.180643 one-way is stated as 0.1807; as 36.13% in buys and sales it would be less, and not enough beside others."""
+    """0.180643 one-way is stated as 0.1807; 36.13% in buys and sales would be less, and not enough beside others."""
     stated = Conflict("max_turnover", 0.025, 0.180643)
     assert str(stated) == "max_turnover is 0.025 and must give way by 0.1807"
     assert str(desk_conflict(stated)) == "max_turnover_pct is 5% and must give way by 36.14%"
