@@ -303,6 +303,12 @@ def test_a_frontier_says_what_its_portfolios_say(service: OptimizerService) -> N
     assert found.warnings.count("the limits leave 10.0% in cash, more than cash_max 0.0%") == 1
 
 
+def test_rules_of_when_to_trade_are_said_not_to_be_asked(service: OptimizerService) -> None:
+    ruled = service._parse_policy({"risk_free_rate": 0.02, "rebalance": {"do_not_trade": "merger"}})
+    answer = service.proposal("seed", ruled, PACK)
+    assert any(said.endswith("its do_not_trade holds: merger") for said in answer.warnings), answer.warnings
+
+
 def test_the_seeds_helpers(service: OptimizerService) -> None:
     values = [{"value": Decimal(number)} for number in range(1, 13)] + [{"value": -22}]
     assert service._calculate_concentration_top10(values) == pytest.approx(100 * (22 + 75 - 3) / 100)
