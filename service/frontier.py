@@ -11,6 +11,7 @@ from optimizer.measures.portfolio_measures import expected_return, volatility
 from optimizer.proposals.compiled_policy import applied_policy, enough
 from optimizer.proposals.frontier import free_of_trades
 from optimizer.typing import Array
+from resources.settings.policies.limit_words import desk_warnings
 from service.answers.proposals import FrontierAnswer, FrontierPoint
 from service.desk import Loaded
 
@@ -29,8 +30,12 @@ def frontier(loaded: Loaded, proposed: Mapping[str, float] | None = None) -> Fro
     if enough(case.evidence):
         beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
         believed = beliefs.estimates(case.evidence)
-        applied = applied_policy(case.inputs.policy, believed, case.mandate)[0]
-        points = _points(loaded, believed, replace(free_of_trades(applied), min_return=None))
+        applied, _, told = applied_policy(case.inputs.policy, believed, case.mandate)
+        limits = replace(free_of_trades(applied), min_return=None)
+        found = [one.solution for one in efficient(believed, limits, case.inputs.universe, points=POINTS)]
+        points = [_point(one.weights, believed, limits) for one in found]
+        of_points = (said for one in found for said in desk_warnings(one.warnings, one))
+        notes += dict.fromkeys((*beliefs.warnings, *told, *of_points))
         now = _point(_aligned(held, believed.symbols), believed, applied)
         wanted = None if proposed is None else _point(_known(proposed, believed.symbols), believed, applied)
     else:
@@ -50,11 +55,6 @@ def _known(weights: Mapping[str, float], symbols: Sequence[str]) -> Array:
     if strangers := sorted(set(weights) - set(symbols)):
         raise PolicyError(f"weights of {', '.join(strangers)}: the frontier has {', '.join(symbols)}")
     return _aligned(weights, symbols)
-
-
-def _points(loaded: Loaded, believed: Estimates, policy: Policy) -> list[FrontierPoint]:
-    found = efficient(believed, policy, loaded.case.inputs.universe, points=POINTS)
-    return [_point(point.solution.weights, believed, policy) for point in found]
 
 
 def _point(weights: Array, believed: Estimates, policy: Policy) -> FrontierPoint:

@@ -29,6 +29,9 @@ from service.desk import Loaded
 
 NAN = float("nan")
 SCALED = "Trades scaled down to meet"
+UNASKED = (
+    "These are the trades of today; `rebalance`, which says when the daily run trades, is not asked here"
+)
 
 
 def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAnswer:
@@ -132,6 +135,9 @@ def _warnings(case: Case, answer: Proposal) -> list[str]:
     """The proposal's warnings; turnover in the policy's own measure, buys and sells."""
     free, limit = answer.solution.unconstrained_turnover, case.snapshot.policy.max_turnover_pct
     warnings = desk_warnings(answer.warnings, answer.solution, answer.trades.constraints)
+    if (rules := case.snapshot.policy.rebalance) is not None:
+        stop = f", and its do_not_trade holds: {rules.do_not_trade}" if rules.do_not_trade else ""
+        warnings.append(f"{UNASKED}{stop}")
     if free is None or limit is None:
         return warnings
     said = f"{SCALED} {limit:.1f}% turnover limit"

@@ -87,7 +87,8 @@ def _fall_around(falls: Array, trough: int) -> Drawdown:
     after = np.flatnonzero(falls[trough:] >= -AT_PEAK)
     recovered = int(trough + after[0]) if len(after) else None
     end = recovered if recovered is not None else len(falls) - 1
-    return Drawdown(float(falls[trough]), peak, trough, recovered, end - peak)
+    depth = float(falls[trough]) if falls[trough] < -AT_PEAK else 0.0
+    return Drawdown(depth, peak, trough, recovered, end - peak)
 
 
 @counted(1, lowest=-1.0, path=True)

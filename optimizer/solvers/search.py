@@ -21,7 +21,7 @@ from optimizer.solvers.conflicts import ROOMY, allowed, explain, tightened
 from optimizer.solvers.elastic import individual
 from optimizer.solvers.hierarchy import Hierarchy, Levels, Unmet, hierarchy, tied, transition, untied
 from optimizer.solvers.shares.share_search import UnreachedError, loosened, within_shares
-from optimizer.solvers.shares.share_work import Work
+from optimizer.solvers.shares.share_work import ShareWork
 from optimizer.solvers.solver_choice import NoScaleError, Optimum, optimum
 from optimizer.solvers.ways_taken import with_answers
 
@@ -49,7 +49,7 @@ def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Op
     try:
         return _search(goal, feasible, setting)
     except InfeasibleError as stop:
-        work = Work()
+        work = ShareWork()
         told = with_answers(
             stop, goal, feasible.limits, lambda limits: _search(goal, plain(limits), setting, work)
         )
@@ -57,7 +57,7 @@ def search(goal: Goal, feasible: FeasibleSet, setting: Setting) -> tuple[Way, Op
 
 
 def _search(
-    goal: Goal, feasible: FeasibleSet, setting: Setting, work: Work | None = None
+    goal: Goal, feasible: FeasibleSet, setting: Setting, work: ShareWork | None = None
 ) -> tuple[Way, Optimum]:
     shares = feasible.limits.shares
     if not shares:
@@ -79,7 +79,7 @@ def in_transition(
     shares: tuple[Share, ...],
     setting: Setting,
     stop: UnreachedError,
-    work: Work | None,
+    work: ShareWork | None,
 ) -> tuple[tuple[Share, ...], tuple[Unmet, ...]]:
     """The shares as far as turnover lets them be reached, and what is not met yet; else raises `stop`.
 

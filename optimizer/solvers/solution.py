@@ -13,7 +13,7 @@ from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal, Ratio, RiskBudget
 from optimizer.solvers.audit import Binding, Certificate, bindings, dearest_first, told_as
 from optimizer.solvers.hierarchy import Hierarchy, Least, PriorityLevel, Unmet
-from optimizer.solvers.names.cardinality import sign
+from optimizer.solvers.names.name_search import sign
 from optimizer.solvers.solver_choice import Optimum
 from optimizer.typing import Array
 

@@ -29,10 +29,11 @@ from optimizer.solvers.conflicts import allowed, explain
 from optimizer.solvers.fast.dispatch import ROUNDING, Candidate
 from optimizer.solvers.hierarchy import tied, unmet_limits, untied
 from optimizer.solvers.names import cardinality
-from optimizer.solvers.names.cardinality import Choice, always_held, choose_names, unmet_holdings
+from optimizer.solvers.names.cardinality import always_held, choose_names, unmet_holdings
 from optimizer.solvers.names.conflicts_of_names import impossible, possible, with_names
 from optimizer.solvers.names.left_out import left_out
-from optimizer.solvers.names.name_program import Work
+from optimizer.solvers.names.name_search import Choice
+from optimizer.solvers.names.program_work import ProgramWork
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
 from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search
 from optimizer.solvers.shares.share_search import UnreachedError, times, within_shares, without_shares
@@ -209,7 +210,7 @@ def chosen(
     must = always_held(goal, len(best.weights))
     choice = choose_names(goal, way.feasible, best, policy, setting.held)
     if choice is not None:
-        least = LeastOfNames(policy, setting.held, must, Work(len(must)))
+        least = LeastOfNames(policy, setting.held, must, ProgramWork(len(must)))
         return replace(way, levels=way.levels and replace(way.levels, least=least)), choice
     try:
         found = give_way_for_names(goal, wanted, way, setting, must)

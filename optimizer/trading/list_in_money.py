@@ -1,11 +1,12 @@
 """A list of trades in exact money: what each line costs, what all add up to, and the limits on what is then held."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.costs import CostModel
@@ -13,7 +14,7 @@ from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, money
 from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.counted import uncounted
-from optimizer.numerics.response import response
+from optimizer.numerics.response import TOUCHES, response
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import ON_MEANS
 from optimizer.problem.setting import Setting, aligned
@@ -146,12 +147,30 @@ def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[
     rate = asked.policy.risk_free_rate or 0.0
     change = np.array([own.get(symbol, 0.0) for symbol in symbols])
     excess = np.array([reasons.returns.get(symbol, rate) - rate for symbol in symbols])
-    moved = response(change, excess, asked.risk.covariance, asked.wanted, asked.limits)
-    most = asked.policy.max_holdings
-    if most is not None and np.count_nonzero(asked.wanted) >= most:
-        # A choice of names, which no first order sees, keeps the others out.
-        moved = np.where(asked.wanted, moved, 0.0)
+    # A choice of names, which no first order sees, keeps these where they are.
+    chosen, w, limits = _by_choice(asked), asked.wanted, asked.limits
+    lower, upper = np.where(chosen, w, limits.lower), np.where(chosen, w, limits.upper)
+    moved = response(change, excess, asked.risk.covariance, w, replace(limits, lower=lower, upper=upper))
+    moved = np.where(chosen, 0.0, moved)
     return dict(zip(symbols, moved.tolist(), strict=True))
+
+
+def _by_choice(asked: Asked) -> NDArray[np.bool_]:
+    """(n,) which targets limits on names draw: all of a full choice, or at nothing, the least size, the band, large."""
+    policy, w = asked.policy, asked.wanted
+    held = asked.setting.held if asked.setting.held is not None else np.zeros(len(w))
+    least, band, rule = policy.min_position or 0.0, policy.no_trade_band or 0.0, policy.large_holdings
+    if policy.max_holdings is not None and np.count_nonzero(w) >= policy.max_holdings:
+        return np.ones(len(w), dtype=bool)  # other returns choose other names, and those weigh all anew
+    found = np.zeros(len(w), dtype=bool)
+    if least:
+        found |= (w == 0) | (np.abs(np.abs(w) - least) <= TOUCHES)
+    if band:
+        moved = np.abs(w - held)
+        found |= (moved <= TOUCHES) | (np.abs(moved - band) <= TOUCHES) | (w == 0)
+    if rule is not None:
+        found |= np.abs(w - rule[0]) <= TOUCHES
+    return found
 
 
 def _not_proven(asked: Asked, answer: Rounded) -> tuple[str, ...]:

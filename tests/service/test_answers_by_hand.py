@@ -295,6 +295,20 @@ def test_a_frontier_with_cash_begins_in_cash_and_earns_the_rate(service: Optimiz
     ].endswith("days)")
 
 
+def test_a_frontier_says_what_its_portfolios_say(service: OptimizerService) -> None:
+    """Three names of at most 30% leave 10% in cash, which the trades under the same policy tell too."""
+    capped = service._parse_policy({"max_single_position_pct": 30.0, "risk_free_rate": 0.02})
+    found = frontiers.frontier(service.desk.case(PACK, "seed", capped))
+    assert sum(found.points[0].weights.values()) == pytest.approx(0.9, abs=1e-4)
+    assert found.warnings.count("the limits leave 10.0% in cash, more than cash_max 0.0%") == 1
+
+
+def test_rules_of_when_to_trade_are_said_not_to_be_asked(service: OptimizerService) -> None:
+    ruled = service._parse_policy({"risk_free_rate": 0.02, "rebalance": {"do_not_trade": "merger"}})
+    answer = service.proposal("seed", ruled, PACK)
+    assert any(said.endswith("its do_not_trade holds: merger") for said in answer.warnings), answer.warnings
+
+
 def test_the_seeds_helpers(service: OptimizerService) -> None:
     values = [{"value": Decimal(number)} for number in range(1, 13)] + [{"value": -22}]
     assert service._calculate_concentration_top10(values) == pytest.approx(100 * (22 + 75 - 3) / 100)

@@ -8,16 +8,18 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.errors import Conflict, InfeasibleError
+from optimizer.errors import Conflict, InfeasibleError, some_of
 from optimizer.model.policy import Policy
-from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.convex_limits import LONG_ONLY, Limits
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.solvers.conflicts import ROOMY, tightened
+from optimizer.solvers.conflicts import every_group
 from optimizer.solvers.elastic import widened
-from optimizer.solvers.names.name_program import NOTHING, NameProgram, Work
+from optimizer.solvers.names.name_program import NOTHING, NameProgram
+from optimizer.solvers.names.program_work import ProgramWork
 from optimizer.typing import Array
 
 ROOM = 1e-6
+MOST_OTHERS = 8
 
 
 def impossible(
@@ -28,8 +30,8 @@ def impossible(
     held  (n,) weights now;  must  (n,) names that the goal holds whatever else
     """
     bounds = _bounds(policy)
-    program = _program(feasible, policy, held, must)
-    work = Work(len(must))
+    program = NameProgram.roomy(feasible, policy, held, must)
+    work = ProgramWork(len(must))
     alone = {name: program.least({name: 1.0}, work) for name in bounds}
     ways: list[tuple[Conflict, ...]] = [
         (_conflict(name, bounds[name], found[name]),) for name, found in alone.items() if found is not None
@@ -43,11 +45,18 @@ def impossible(
     told = f"relax one of: {joined}" if conflicts and conflicts[0].enough else f"relax together: {joined}"
     message = f"no choice of names keeps {_said(feasible, policy)} with the other limits; "
     message += f"{told}; or relax" if conflicts else "relax"
-    message += f" the caps, turnover or cash_max{_not_looked_for(work)}"
+    message += f" {_others(feasible)}{_not_looked_for(work)}"
     return InfeasibleError(message, conflicts, tuple(filter(None, ways)))
 
 
-def _not_looked_for(work: Work) -> str:
+def _others(feasible: FeasibleSet) -> str:
+    """The other limits that may give way, one word a kind."""
+    names = (name for name in every_group(feasible.limits.revealed()) if name != LONG_ONLY)
+    kinds = dict.fromkeys(name if set(name) & set("<>=") else name.partition(" ")[0] for name in names)
+    return f"one of the other limits: {some_of([*kinds], MOST_OTHERS)}"
+
+
+def _not_looked_for(work: ProgramWork) -> str:
     """What a message adds where the work ended before the search did."""
     return (
         f"; what else limits on names could give was not looked for beyond {work.short}" if work.short else ""
@@ -56,14 +65,7 @@ def _not_looked_for(work: Work) -> str:
 
 def possible(feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]) -> bool:
     """Whether a choice of names is found that keeps all limits; held, must  as in `impossible`."""
-    return _program(feasible, policy, held, must).least({}, Work(len(must))) is not None
-
-
-def _program(
-    feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]
-) -> NameProgram:
-    """With a little less room than the limits leave, so that a choice of names is one for the solver too."""
-    return NameProgram(replace(feasible, limits=tightened(feasible.limits, 2 * ROOMY)), policy, held, must)
+    return NameProgram.roomy(feasible, policy, held, must).least({}, ProgramWork(len(must))) is not None
 
 
 def with_names(
@@ -73,7 +75,7 @@ def with_names(
 
     limits  those in conflict;  held, must  as in `impossible`
     """
-    work = Work(len(must))
+    work = ProgramWork(len(must))
     found = [(way, _besides(way, limits, policy, held, must, work)) for way in error.ways]
     whole = tuple(way for way, more in found if more == ())
     if whole == error.ways:
@@ -91,11 +93,11 @@ def _besides(
     policy: Policy,
     held: Array | None,
     must: NDArray[np.bool_],
-    work: Work,
+    work: ProgramWork,
 ) -> tuple[Conflict, ...] | None:
     """What limits on names must give beside a way out: least of its bound by one of them, else all; None: not known."""
     wide = widened(limits.revealed(), {conflict.limit: conflict.stated for conflict in way})
-    program = _program(FeasibleSet(wide), policy, held, must)
+    program = NameProgram.roomy(FeasibleSet(wide), policy, held, must)
     if program.least({}, work) is not None:
         return ()
     bounds = _bounds(policy)

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.errors import SolverError
+from optimizer.errors import SolverError, how_many
 from optimizer.model.policy import Policy
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF, Norm
@@ -19,26 +19,14 @@ from optimizer.numerics.polyhedra import Polyhedron, outer
 from optimizer.numerics.qp import solve_qp
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.solvers.audit import RADIUS
+from optimizer.solvers.conflicts import ROOMY, tightened
 from optimizer.solvers.elastic import least_slack
+from optimizer.solvers.names.program_work import ProgramWork
 from optimizer.typing import Array
 
 CUTS = 60
 WORK, LEAST_NODES = 40_000, 100  # nodes x names, so that large books are told what is found soon
 NOTHING, CLOSED = 1e-7, 1e-7
-# x names, as each takes longer the more there are: a few seconds of a report.
-ITERATIONS, FEWEST = 800_000, 12
-
-
-class Work:
-    """How many iterations of the simplex method a report, or a search by priority, may still take: unlike seconds, the
-    same everywhere.
-
-    short  what there was not enough of to end a search; "" where all were ended
-    """
-
-    def __init__(self, names: int) -> None:
-        self.allowed = self.left = ITERATIONS // max(names, FEWEST)
-        self.short = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,38 +44,59 @@ class NameProgram:
 
     SLACKS = ("min_position", "max_holdings", "no_trade_band", "large_holdings")
 
-    def least(self, prices: Mapping[str, float], work: Work) -> dict[str, float] | None:
+    @classmethod
+    def roomy(
+        cls, feasible: FeasibleSet, policy: Policy, held: Array | None, must: NDArray[np.bool_]
+    ) -> "NameProgram":
+        """With a little less room than the limits leave, so that a choice of names is one for the solver too."""
+        return cls(replace(feasible, limits=tightened(feasible.limits, 2 * ROOMY)), policy, held, must)
+
+    def least(self, prices: Mapping[str, float], work: ProgramWork) -> dict[str, float] | None:
         """By how much the limits with a price give way, the others none, at the least total; None where that is not
         found, be it for lack of work."""
+        try:
+            x = self._least(prices, work)
+        except NoAnswerError:
+            return None
+        slacks = enumerate(self.SLACKS, -len(self.SLACKS))
+        return None if x is None else {name: float(x[place]) for place, name in slacks if name in prices}
+
+    def some_choice(self, work: ProgramWork) -> Array | None:
+        """(n,) weights, good or not, whose choice of names keeps all limits; None where none is found.
+
+        Raises NoAnswerError where there is none.
+        """
+        x = self._least({}, work)
+        return None if x is None else x[: len(self.must)]
+
+    def _least(self, prices: Mapping[str, float], work: ProgramWork) -> Array | None:
         n = len(self.must)
-        first = len(self.space.floor) - len(self.SLACKS)
         cost = np.zeros(len(self.space.floor))
-        for place, name in enumerate(self.SLACKS, first):
+        for place, name in enumerate(self.SLACKS, -len(self.SLACKS)):
             cost[place] = prices.get(name, 0.0)
         space = self._giving(prices)
         for _ in range(CUTS):
             if work.left <= 0:
-                work.short = f"{work.allowed:,} iterations of the simplex method"
+                work.short = f"{how_many(work.allowed, 'iteration')} of the simplex method"
                 return None
             try:
                 mixed = self._mixed(cost, space)
             except NoAnswerError as stop:
                 work.left -= stop.iterations
-                return None
+                raise
             work.left -= mixed.iterations
             x = mixed.x
             if x is None:
-                work.short = f"{self._nodes:,} nodes"
+                work.short = how_many(self._nodes, "node")
                 return None
-            given = {name: float(x[place]) for place, name in enumerate(self.SLACKS, first) if name in prices}
             calm = self._calmed(space, x)
             if calm is None:
-                return given
+                return x
             space = outer(outer(space, self._broken(x), x[:n]), self._broken(calm), calm[:n])
-        work.short = f"{CUTS} programs"
+        work.short = how_many(CUTS, "program")
         return None
 
-    def cheapest(self, price: Array, work: Work) -> tuple[Array, float]:
+    def cheapest(self, price: Array, work: ProgramWork) -> tuple[Array, float]:
         """Columns (p,) of a choice of names at the least price'x, and what no choice goes below; all limits on names
         hold.
 
@@ -100,7 +109,7 @@ class NameProgram:
         found, bound = None, -INF
         for _ in range(CUTS):
             if work.left <= 0:
-                work.short = f"{work.allowed:,} iterations of the simplex method"
+                work.short = f"{how_many(work.allowed, 'iteration')} of the simplex method"
                 break
             try:
                 mixed = self._mixed(cost, space)
@@ -126,7 +135,7 @@ class NameProgram:
                 break
             space = outer(outer(space, norms, x[:n]), self._broken(mixed.x), mixed.x[:n])
         if found is None:
-            ended = work.short or f"{self._nodes} nodes"
+            ended = work.short or how_many(self._nodes, "node")
             raise SolverError(
                 f"no choice of names was found in {ended}, and none is ruled out; raise max_holdings, lower "
                 f"min_position, or leave names out by asset_limits (0, 0)"

@@ -16,9 +16,11 @@ from optimizer.problem.setting import Setting
 from optimizer.solvers.conflicts import ROOMY, calmest
 from optimizer.solvers.elastic import UNPROVEN, individual
 from optimizer.solvers.hierarchy import Least, hierarchy
-from optimizer.solvers.names.cardinality import Choice, choose_names
+from optimizer.solvers.names.cardinality import choose_names
 from optimizer.solvers.names.conflicts_of_names import impossible, possible
-from optimizer.solvers.names.name_program import NameProgram, Work
+from optimizer.solvers.names.name_program import NameProgram
+from optimizer.solvers.names.name_search import Choice
+from optimizer.solvers.names.program_work import ProgramWork
 from optimizer.solvers.search import Way
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
@@ -36,7 +38,7 @@ class LeastOfNames(Least):
     policy: Policy
     held: Array | None
     must: NDArray[np.bool_]
-    work: Work
+    work: ProgramWork
 
     def flat(self, feasible: FeasibleSet, price: Array) -> tuple[Array, float, float]:
         """See Least."""
@@ -92,7 +94,7 @@ def give_way_for_names(
     limits, order = (
         (individual(way.feasible.limits), own) if before is None else (before.limits, before.order)
     )
-    least = LeastOfNames(setting.policy, setting.held, must, Work(len(must)))
+    least = LeastOfNames(setting.policy, setting.held, must, ProgramWork(len(must)))
     failure: SolverError | None = None
     for margin in (None, ROOMY, 10 * ROOMY):
         try:

@@ -22,9 +22,9 @@ from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
 from optimizer.problem.tails.tail_goals import TailRatio
 from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
-from optimizer.solvers.names.cardinality import sign
+from optimizer.solvers.names.name_search import sign
 from optimizer.solvers.shares.share_bound import bound_of
-from optimizer.solvers.shares.share_work import SOLVES, Solver, Work
+from optimizer.solvers.shares.share_work import SOLVES, ShareWork, Solver
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 
@@ -108,7 +108,7 @@ def loosened(share: Share, w: Array) -> Share:
 
 
 def within_shares(
-    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum, work: Work | None = None
+    goal: Goal, feasible: FeasibleSet, shares: tuple[Share, ...], best: Optimum, work: ShareWork | None = None
 ) -> Within:
     """The best weights in the feasible set that keep the shares, from the best without them.
 

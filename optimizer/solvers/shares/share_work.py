@@ -22,7 +22,7 @@ class WorkEndedError(Exception):
     """A report has taken what it may; what was not looked at yet is not known."""
 
 
-class Work:
+class ShareWork:
     """What a report may still take of searches under limits on shares: unlike seconds, the same everywhere."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Solver:
     spent, slow  so many solves; those that count by what they hold alone
     """
 
-    def __init__(self, work: Work | None) -> None:
+    def __init__(self, work: ShareWork | None) -> None:
         self.spent = self.slow = 0
         self.work = work
 

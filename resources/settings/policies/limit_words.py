@@ -24,12 +24,16 @@ def desk_units(name: str) -> tuple[str, float, str]:
 
 
 def desk_conflict(conflict: Conflict) -> Conflict:
-    """The same in the desk's words and units."""
+    """The same in the desk's words and units: of the amount as stated, for which what gives way beside it is enough."""
     key, factor, unit = desk_units(conflict.limit)
     return replace(
-        conflict, limit=key, bound=factor * conflict.bound, relaxation=factor * conflict.relaxation,
-        room=factor * conflict.room, unit=unit,
-    )  # fmt: skip
+        conflict,
+        limit=key,
+        bound=factor * conflict.bound,
+        relaxation=factor * conflict.stated,
+        room=0.0,
+        unit=unit,
+    )
 
 
 def desk_unmet(unmet: Unmet) -> Unmet:

@@ -221,7 +221,9 @@ class PolicyFile(Strict):
         """A list of symbols gives no reasons, nor does a symbol without a value; a key without one is no limit."""
         if isinstance(value, dict):
             return {symbol: "" if why is None else why for symbol, why in value.items()}
-        return dict.fromkeys(value or (), "") if value is None or isinstance(value, list | tuple) else value
+        if not (value is None or isinstance(value, list | tuple)):
+            raise ValueError("must be symbols, [AAPL], or symbols with reasons, {AAPL: results are due}")
+        return dict.fromkeys(value or (), "")
 
     @field_validator("net_limits_pct", "large_holdings_pct", "beta_limits", "limits", mode="before")
     @classmethod

@@ -29,6 +29,14 @@ def test_a_price_that_is_back_at_its_peak_has_recovered(moves: list[float], fall
     assert (found.peak, found.trough, found.recovered, found.duration) == (0, 1, 3, 3)
 
 
+def test_a_last_bit_below_the_peak_is_no_fall() -> None:
+    """It was one of 2e-16, and the Calmar ratio of a price that never fell was 1.9e16."""
+    never_fell = [0.01, -1.1e-16, 0.01]
+    found = p.max_drawdown(never_fell)
+    assert (found.depth, found.duration) == (0.0, 0) and np.isnan(p.calmar(never_fell))
+    assert p.max_drawdown([0.01, -1e-9]).depth == pytest.approx(-1e-9, rel=1e-6)
+
+
 def test_the_longest_fall_is_not_the_deepest() -> None:
     path = (100, 50, 100, 99, 98, 99, 99.5, 100, 99)
     deep, long = p.max_drawdown(steps(*path)), p.longest_drawdown(steps(*path))

@@ -19,7 +19,8 @@ from optimizer import (
     solve,
 )
 from optimizer.numerics.convex_limits import Largest
-from optimizer.solvers.names.cardinality import sign
+from optimizer.solvers.names import name_search
+from optimizer.solvers.names.name_search import sign
 
 
 def book(seed: int, n: int) -> Estimates:
@@ -147,6 +148,33 @@ def test_large_holdings_are_limited_together_and_no_choice_is_better(method: str
     best = every_large(it, method, 0.15, 0.5, 0.3)
     assert sign(found.goal) * found.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert found.optimality_gap <= 1e-5 * max(abs(found.objective), 1.0)
+
+
+@pytest.mark.parametrize(("names", "threshold", "room"), [(20, 0.044, 0.005), (12, 0.07, -0.005)])
+def test_large_holdings_that_few_choices_keep(
+    names: int, threshold: float, room: float, monkeypatch: pytest.MonkeyPatch
+):
+    """Of names a little above the threshold turnover brings some below it, any so many and no more."""
+    monkeypatch.setattr(name_search, "WORK", 1_000)
+    it, held_names, turnover = book(5, names), names - names // 5, 0.1
+    held = 1 / held_names + 0.0004 * (np.arange(held_names) - (held_names - 1) / 2)
+    sold = np.cumsum(np.sort(held) - threshold)
+    below = int((sold <= turnover).sum())
+    least = held[below:].sum() - (turnover - sold[below - 1])
+    rule = (threshold, least + room)
+    policy = Policy(max_turnover=turnover, on_conflict="fail", risk_free_rate=0.01, large_holdings=rule)
+    start = np.pad(held, (0, names - held_names))
+    if room < 0:
+        with pytest.raises(
+            InfeasibleError, match=r"or relax one of the other limits: .*max_turnover"
+        ) as told:
+            solve(it, policy, Universe(it.symbols), start)
+        assert told.value.conflicts[0].relaxation == pytest.approx(-room, abs=1e-5)
+        return
+    found = solve(it, policy, Universe(it.symbols), start)
+    assert found.certificate.ok and found.constraints_met
+    assert found.weights[found.weights > threshold + 1e-7].sum() <= least + room + 1e-7
+    assert found.objective <= found.bound
 
 
 def test_five_ten_forty_in_a_book_of_a_funds_size_and_in_lots():

@@ -8,8 +8,8 @@ import pytest
 from draws import each_once, some
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
-from optimizer.solvers.names import cardinality
-from optimizer.solvers.names.cardinality import sign
+from optimizer.solvers.names import name_search
+from optimizer.solvers.names.name_search import sign
 
 METHODS = ("min_volatility", "mean_variance", "max_sharpe", "cvar", "max_return", "min_tracking_error")
 
@@ -267,7 +267,7 @@ def test_highs_and_the_own_search_agree_where_the_goal_is_linear(
     )
     found = solve(it, policy, universe, held)
     assert found.certificate.ok and kept(found, 0.1, 4) and found.optimality_gap <= 1e-9
-    monkeypatch.setattr(cardinality, "best_places", lambda *_: None)
+    monkeypatch.setattr(name_search, "best_places", lambda *_: None)
     own = solve(it, policy, universe, held)
     assert own.objective == pytest.approx(found.objective, rel=1e-6)
 
@@ -282,8 +282,8 @@ def test_highs_proves_what_the_own_search_leaves_open(method: str, monkeypatch: 
     policy = Policy(method=method, risk_free_rate=0.02, **limits)
     found = solve(it, policy, universe, held)
     assert found.certificate.ok and found.optimality_gap <= 1e-9
-    monkeypatch.setattr(cardinality, "best_places", lambda *_: None)
-    monkeypatch.setattr(cardinality, "WORK", 2_000)
+    monkeypatch.setattr(name_search, "best_places", lambda *_: None)
+    monkeypatch.setattr(name_search, "WORK", 2_000)
     own = solve(it, policy, universe, held)
     least = sign(found.goal)
     assert own.optimality_gap > 1e-6 and least * own.bound <= least * found.objective <= least * own.objective

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from optimizer import Estimates, InfeasibleError, Policy, PolicyError, SolverError, Universe, solve
-from optimizer.solvers.names import name_program
+from optimizer.solvers.names import program_work
 from tests.tools.draws import some
 
 NAMES, SIX = tuple("ABCDE"), tuple("ABCDEF")
@@ -188,6 +188,6 @@ def test_one_count_of_work_ends_the_search_of_all_levels_and_says_so(monkeypatch
         priorities={"max_weight": 1, "max_sector": 2, "max_volatility": 3}, cash_max=0.0,
     )  # fmt: skip
     assert solve(estimates(0), policy, BOOK).certificate.ok
-    monkeypatch.setattr(name_program, "ITERATIONS", 12)
-    with pytest.raises(SolverError, match="in 1 iterations of the simplex method, and none is ruled out"):
+    monkeypatch.setattr(program_work, "ITERATIONS", 12)
+    with pytest.raises(SolverError, match="in 1 iteration of the simplex method, and none is ruled out"):
         solve(estimates(0), policy, BOOK)

@@ -29,28 +29,47 @@ def test_solving_without_the_views_bears_out_what_is_said_of_them(
     told = against = 0
     for seed in range(16):
         rng = np.random.default_rng([names, seed])
-        known = estimates([f"N{place}" for place in range(names)], seed)
-        own = rng.dirichlet(np.full(names, 3.0))
-        prior = 2.5 * known.risk @ (own - rng.dirichlet(np.full(names, 3.0)) if limits else own)
-        beliefs = Beliefs(known.symbols, prior, prior + rng.normal(0.02, 0.01, names), known.risk)
         sizes = rng.integers(1, 1000, names) * (np.where(np.arange(names) % 2, 1, -1) * 0.2 if limits else 1)
-        held = book(
-            6000 if limits else 0, **dict(zip(known.symbols, sizes.astype(int).tolist(), strict=True))
-        )
-        targets = []
-        for mean in beliefs.mean, prior:
-            policy, universe = Policy(risk_free_rate=0.0, **limits), Universe(known.symbols)
-            compiled = CompiledPolicy(
-                replace(known, mean=mean), policy, universe, Mandate(prior="historical")
-            )
-            targets.append(propose_account(held, dict.fromkeys(known.symbols, 10.0), beliefs, compiled))
-        by_views = targets[0].solution.weights - targets[1].solution.weights
-        for row in targets[0].trades.rows:
-            if "the views move" in row.rationale:
-                way = {"BUY": 1, "SELL": -1}[row.action] * by_views[known.symbols.index(row.symbol)]
-                told, against = told + 1, against + (way < 1e-7)
+        here, there = with_and_without_views(rng, seed, sizes, limits, neutral=bool(limits))
+        told, against = told + len(here), against + int((there < 1e-7).sum())
     assert told > 4 * names
     assert against == 0 if one_in is None else against * one_in <= told
+
+
+def with_and_without_views(
+    rng: np.random.Generator, seed: int, sizes: np.ndarray, limits: dict[str, Any], *, neutral: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of the trades told by the views their targets, and how far the views moved these the way of the trade."""
+    names = len(sizes)
+    known = estimates([f"N{place}" for place in range(names)], seed)
+    own = rng.dirichlet(np.full(names, 3.0))
+    prior = 2.5 * known.risk @ (own - rng.dirichlet(np.full(names, 3.0)) if neutral else own)
+    beliefs = Beliefs(known.symbols, prior, prior + rng.normal(0.02, 0.01, names), known.risk)
+    held = book(6000 if limits else 0, **dict(zip(known.symbols, sizes.astype(int).tolist(), strict=True)))
+    found = []
+    for mean in beliefs.mean, prior:
+        compiled = CompiledPolicy(
+            replace(known, mean=mean), Policy(risk_free_rate=0.0, **limits), Universe(known.symbols),
+            Mandate(prior="historical"),
+        )  # fmt: skip
+        found.append(propose_account(held, dict.fromkeys(known.symbols, 10.0), beliefs, compiled))
+    after, before = (one.solution.weights for one in found)
+    rows = [row for row in found[0].trades.rows if "the views move" in row.rationale]
+    places = [known.symbols.index(row.symbol) for row in rows]
+    ways = np.array([{"BUY": 1, "SELL": -1}[row.action] for row in rows])
+    return after[places], ways * (after - before)[places]
+
+
+@pytest.mark.parametrize("limits", [{"min_position": 0.15}, {"no_trade_band": 0.05}], ids=["least", "band"])
+def test_what_a_limit_on_names_draws_is_not_told_by_the_views(limits: dict[str, float]):
+    """A third of what was said beside min_position was not so: the names stood at nothing or at the least size."""
+    told = against = 0
+    for seed in range(12):
+        rng = np.random.default_rng([8, seed])
+        targets, there = with_and_without_views(rng, seed, rng.integers(1, 1000, 8), limits, neutral=False)
+        told, against = told + len(targets), against + int((there < 1e-7).sum())
+        assert (targets > limits.get("min_position", 0.0) + 1e-6).all()
+    assert told >= 10 and against * 12 <= told
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,19 @@ def test_names_that_must_give_are_told_in_the_desks_units():
     assert reason_of(error) == (
         "relax one of: max_holdings is 2 and must give way by 1; min_position_pct is 30% and must give way by 5%"
     )
+
+
+def test_what_a_desk_reads_is_no_less_than_what_the_library_states():
+    """0.180643 one-way is stated as 0.1807; 36.13% in buys and sales would be less, and not enough beside others."""
+    stated = Conflict("max_turnover", 0.025, 0.180643)
+    assert str(stated) == "max_turnover is 0.025 and must give way by 0.1807"
+    assert str(desk_conflict(stated)) == "max_turnover_pct is 5% and must give way by 36.14%"
+    assert str(desk_conflict(Conflict("max_weight", 0.2, 0.14))).endswith("is 20% and must give way by 14%")
+
+
+def test_what_is_not_traded_is_a_list_or_has_reasons_and_no_text():
+    with pytest.raises(
+        PolicyError, match=r"do_not_trade: must be symbols, \[AAPL\], or symbols with reasons"
+    ):
+        parse_yaml("do_not_trade: AAPL", PolicyFile, "policy")
+    assert parse_yaml("do_not_trade: [AAPL]", PolicyFile, "policy").do_not_trade == {"AAPL": ""}
