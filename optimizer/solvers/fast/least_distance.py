@@ -16,15 +16,20 @@ def least_distance(limits: Limits, limit: Absolute, missed: float = EXACT) -> fl
     further from the center: the sum is convex and separable, so that this is the least.
     """
     lower, upper, cash = limits.lower, limits.upper, limits.linear[0]
-    near = np.clip(limit.center, lower, upper)
+    near = np.minimum(np.maximum(limit.center, lower), upper)
     invested, least, most = float(near.sum()), cash.offset - cash.high, cash.offset - cash.low
-    lacking = max(least - invested, invested - most, 0.0)
-    order = np.argsort(limit.coefficients, kind="stable")
-    room = (upper - near if invested < least else near - lower)[order]
-    moved = np.minimum(np.cumsum(room), lacking)
-    if float((lower - upper).max()) > missed or least - most > missed or lacking - float(moved[-1]) > missed:
+    if (lower > upper + missed).any() or least - most > missed:
         return INF
-    return limit.value(near) + float(limit.coefficients[order] @ np.diff(moved, prepend=0.0))
+    lacking, distance = max(least - invested, invested - most), limit.value(near)
+    if lacking <= 0:
+        return distance
+    room = upper - near if invested < least else near - lower
+    if float(room.sum()) < lacking - missed:
+        return INF
+    order = limit.coefficients.argsort(kind="stable")
+    moved = np.minimum(room[order].cumsum(), lacking)
+    moved[1:] -= moved[:-1].copy()
+    return distance + float(limit.coefficients[order] @ moved)
 
 
 def out_of_reach(limits: Limits) -> bool:
