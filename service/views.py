@@ -14,7 +14,7 @@ from resources.lineage.tracing import OF_FACTORS, refuse_untraced, trace_of
 from resources.packs.packs import Pack
 from resources.results.account_list import Wanted, accounts_page, letters
 from resources.results.attribution.summary import attribution_of
-from resources.results.queries import packs_table, portfolios_of, regime_of
+from resources.results.queries import by_portfolio, packs_table, portfolios_of, regime_of
 from resources.settings.playbook_schemas.scenario_schema import Shocks
 from resources.store.query_rows import rows
 from service.answers.answer import plain
@@ -24,7 +24,6 @@ from service.performance import performance as performance_of
 from service.policies import method_keys
 
 Item = TypeVar("Item")
-HIDDEN = "exclude (pack_id, portfolio_id, materialization)"
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,12 @@ def _portfolios(reading: Reading, pack: Pack, wanted: str | None, caller: Caller
 def _by_portfolio(table: str, order: str) -> Callable[[Reading, str, str | None, Asked], Seen]:
     def view(reading: Reading, pack_id: str, portfolio: str | None, asked: Asked) -> Seen:
         pack = reading.pack(pack_id)
-        seen, shown = _portfolios(reading, pack, portfolio, asked.caller), []
-        for found in asked.page(seen):
-            listed = rows(
-                reading.con,
-                f"select * {HIDDEN} from latest_{table} where pack_id = ? and portfolio_id = ? order by {order}",
-                [pack.id, found["portfolio_id"]],
-            )
-            shown.append({**found, table: [_decoded(row) for row in listed]})
+        seen = _portfolios(reading, pack, portfolio, asked.caller)
+        page = asked.page(seen)
+        told = by_portfolio(reading.con, pack, table, [found["portfolio_id"] for found in page], order)
+        shown = [
+            {**found, table: [_decoded(row) for row in told.get(found["portfolio_id"], [])]} for found in page
+        ]
         return plain({"pack_id": pack.id, "as_of": pack.as_of, "portfolios": shown}), len(seen)
 
     return view

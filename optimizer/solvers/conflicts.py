@@ -22,6 +22,7 @@ from optimizer.solvers.elastic import (
     unit_of,
     widened,
 )
+from optimizer.solvers.fast.least_distance import out_of_reach
 from optimizer.solvers.solver_choice import Optimum, optimum
 
 ROOMY = 1e-4  # of a curved limit; less leaves a set without an inside, which no solver can search
@@ -31,6 +32,8 @@ TOLD, TOGETHER, CONFLICTS_SOUGHT = 3, 3, 12
 
 def allowed(limits: Limits) -> bool:
     """Whether any weights keep all limits."""
+    if out_of_reach(limits):
+        return False
     if not limits.norms:
         return inhabited(polyhedron(limits))
     norm, *others = limits.norms

@@ -18,6 +18,7 @@ from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
 from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
 from optimizer.solvers.elastic import elastic, groups_of, individual, least_slack, unit_of
+from optimizer.solvers.fast.least_distance import least_distance
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
@@ -244,13 +245,14 @@ def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
 def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...]:
     """The limits that w breaks, the worst first; wanted: the policy's limits."""
     single = individual(wanted)
+    hard = only(single, HARD)
     priority = {name: level for level, names in levels_of(wanted, setting.policy).items() for name in names}
     found = []
     for group in groups_of(single):
         value, bound, excess = _standing(single, group, w)
         if excess > 10 * MARGIN:
             level = priority.get(group, TRANSITION)
-            when = inf if level else _rebalances(single, group, setting)
+            when = inf if level else _rebalances(single, hard, group)
             found.append(Unmet(group, value, bound, when, level))
     found += [
         Unmet(norm.name, norm.value(w), norm.bound, inf, priority.get(norm.name, TRANSITION))
@@ -262,11 +264,12 @@ def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...
 
 def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float]:
     """Value, bound and violation of one policy item at w."""
-    for i in range(len(w)):
-        if limits.lower_groups[i] == group:
-            return float(w[i]), float(limits.lower[i]), float(limits.lower[i] - w[i])
-        if limits.upper_groups[i] == group:
-            return float(w[i]), float(limits.upper[i]), float(w[i] - limits.upper[i])
+    if group in limits.lower_groups:
+        i = limits.lower_groups.index(group)
+        return float(w[i]), float(limits.lower[i]), float(limits.lower[i] - w[i])
+    if group in limits.upper_groups:
+        i = limits.upper_groups.index(group)
+        return float(w[i]), float(limits.upper[i]), float(w[i] - limits.upper[i])
     for linear in limits.linear:
         value, sides = linear.value(w), []
         if linear.names[0] == group:
@@ -281,10 +284,17 @@ def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float
     raise KeyError(group)
 
 
-def _rebalances(limits: Limits, group: str, setting: Setting) -> float:
-    limit = setting.policy.max_turnover
-    if not limit:
+def _rebalances(limits: Limits, hard: Limits, group: str) -> float:
+    """How many rebalances it takes until one policy item can hold; hard: those that hold always, alone."""
+    turnover = next((limit for limit in hard.absolute if limit.bound > 0), None)
+    if turnover is None:
         return inf
-    alone = only(limits, (*HARD, group))
-    needed = limit + least_relaxation(alone, "max_turnover")
-    return ceil(needed / limit - 1e-6) if isfinite(needed) else inf
+    below, above = (
+        np.array([one == group for one in side]) for side in (limits.lower_groups, limits.upper_groups)
+    )
+    if below.any() or above.any():
+        lower, upper = np.where(below, limits.lower, hard.lower), np.where(above, limits.upper, hard.upper)
+        needed = least_distance(replace(hard, lower=lower, upper=upper), turnover)
+    else:
+        needed = turnover.bound + least_relaxation(only(limits, (*HARD, group)), turnover.name)
+    return ceil(max(needed, turnover.bound) / turnover.bound - 1e-6) if isfinite(needed) else inf

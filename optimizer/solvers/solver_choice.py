@@ -30,6 +30,7 @@ from optimizer.solvers.audit import GAP_TOLERANCE, RADIUS, Certificate, certify
 from optimizer.solvers.damped_newton import budgets_by_steps, robust_by_steps
 from optimizer.solvers.fast.cvar_generation import least_tail
 from optimizer.solvers.fast.dispatch import Candidate, refined, refined_tail, solve_fast
+from optimizer.solvers.fast.least_distance import out_of_reach
 from optimizer.solvers.fast.risk_budgets import LEAST
 from optimizer.solvers.general import Found, solve_general
 from optimizer.solvers.newton_refinement import sharpened, sharpened_ratio, sharpened_within
@@ -37,6 +38,7 @@ from optimizer.typing import Array
 
 # Goals whose line comes from a solver's multipliers of the days.
 OverScenarios = Scenario | TailRatio | TailBudget | RobustTail
+NOTHING_LEFT = "the limits leave nothing to choose from"
 RUIN = -1.0 + 1e-9
 HEDGED = 1e-6  # of a correlation: risks that small have no shares that can be told from rounding
 
@@ -83,6 +85,8 @@ def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
     Raises NoAnswerError when the limits contradict each other, SolverError when no lane is confirmed; a
     NoScaleError where next to nothing is held.
     """
+    if not feasible.elastic and out_of_reach(feasible.limits):
+        raise NoAnswerError("a sort", NOTHING_LEFT, infeasible=True)
     reasons: list[str] = []
     for lane, attempt in LANES.items():
         if lane == "fast" and without_algorithm(goal):
@@ -106,7 +110,7 @@ def optimum(goal: Goal, feasible: FeasibleSet) -> Optimum:
             f"{lane} lane ({best.solver}): violation {proof.primal_residual:.1e}, gap {proof.relative_gap:.1e}"
         )
     if not inhabited(feasible.space) or not rewarding(goal, feasible):
-        raise NoAnswerError("HiGHS", "the limits leave nothing to choose from", infeasible=True)
+        raise NoAnswerError("HiGHS", NOTHING_LEFT, infeasible=True)
     raise SolverError(f"no answer could be certified; {'; '.join(reasons)}: {_remedy(goal)}")
 
 

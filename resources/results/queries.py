@@ -1,7 +1,7 @@
 """What the CLI and the service show, read from the published copy as plain values."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from optimizer import DataError
@@ -49,7 +49,7 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
     known = portfolios_of(con, pack, portfolio)
     wanted = [found["portfolio_id"] for found in known]
     result, totals, orders, sales, schedule, adjustments = (
-        _by_portfolio(con, pack, table, wanted, order)
+        by_portfolio(con, pack, table, wanted, order)
         for table, order in (
             ("optimization_results", "all"), ("trade_lists", "all"), ("trades", "portfolio_id, sequence"),
             ("lot_sales", "all"), ("trade_schedule", "portfolio_id, symbol, day"), ("holding_adjustments", "all"),
@@ -77,10 +77,10 @@ def trades_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Ro
     }  # fmt: skip
 
 
-def _by_portfolio(
+def by_portfolio(
     con: Connection, pack: Pack, table: str, wanted: Sequence[str], order: str
 ) -> dict[str, list[Row]]:
-    """Portfolio -> its rows of an output table, in one look for all."""
+    """Portfolio -> its rows of an output table in an order, in one look for all: each look reads the whole pack."""
     found: dict[str, list[Row]] = {}
     for row in rows(
         con,
@@ -146,27 +146,26 @@ def pack_details(con: Connection, pack_id: str) -> Row:
     }  # fmt: skip
 
 
+ATTRIBUTED = "strategy, breakdown, abs(contribution) desc, part, effect"
+
+
 def backtest_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
     """The measures of a pack's backtests by portfolio and strategy, and where the returns came from."""
     pack = find_pack(con, pack_id)
-    shown, parts = {}, {}
-    for found in portfolios_of(con, pack, portfolio):
-        parts[found["name"]] = rows(
-            con,
-            "select strategy, breakdown, part, effect, contribution from latest_backtest_attribution "
-            "where pack_id = ? and portfolio_id = ? order by strategy, breakdown, abs(contribution) desc, part, effect",
-            [pack.id, found["portfolio_id"]],
-        )
-        measures = rows(
-            con,
-            "select strategy, metric, value from latest_backtest_summary where pack_id = ? and portfolio_id = ? "
-            "order by all",
-            [pack.id, found["portfolio_id"]],
-        )
-        by_strategy: dict[str, Row] = {}
-        for row in measures:
+    known = portfolios_of(con, pack, portfolio)
+    wanted = [found["portfolio_id"] for found in known]
+    attribution = by_portfolio(con, pack, "backtest_attribution", wanted, ATTRIBUTED)
+    measures = by_portfolio(con, pack, "backtest_summary", wanted, "portfolio_id, strategy, metric, value")
+    shown: dict[str, dict[str, Row]] = {}
+    parts = {}
+    for found in known:
+        owner, by_strategy = found["portfolio_id"], shown.setdefault(found["name"], {})
+        parts[found["name"]] = [
+            {name: row[name] for name in ("strategy", "breakdown", "part", "effect", "contribution")}
+            for row in attribution.get(owner, [])
+        ]
+        for row in measures.get(owner, []):
             by_strategy.setdefault(row["strategy"], {})[row["metric"]] = row["value"]
-        shown[found["name"]] = by_strategy
     notes = [*notes_of(con, pack), *_knowledge_of(con, pack), *_cut_short(shown)]
     return {"pack_id": pack.id, "notes": notes, "portfolios": shown, "attribution": parts}
 
@@ -232,44 +231,30 @@ def regime_of(con: Connection, pack_id: str) -> Row:
 
 def impact_of_trades(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
     """What each portfolio's trades change."""
-    return _risk(
-        con, pack_id, portfolio, {"impact": "select metric, current, post, delta from latest_impact"}
-    )
+    return _risk(con, pack_id, portfolio, {"impact": ("impact", "metric")})
 
 
 def stresses_of(con: Connection, pack_id: str, portfolio: str | None = None) -> Row:
     """What each scenario would cost each portfolio, the worst first, hedges against it, and the book's tail."""
-    hidden = "exclude (pack_id, portfolio_id, materialization)"
     return _risk(
         con, pack_id, portfolio,
         {
-            "scenarios": f"select * {hidden} from latest_scenario_losses",
-            "hedges": f"select * {hidden} from latest_hedges",
-            "tail_risk": f"select * {hidden} from latest_tail_risk",
+            "scenarios": ("scenario_losses", "profit, scenario_id"),
+            "hedges": ("hedges", "scenario_id, sequence"),
+            "tail_risk": ("tail_risk", "book, level, method"),
         },
     )  # fmt: skip
 
 
-ORDER = {
-    "impact": "metric",
-    "scenarios": "profit, scenario_id",
-    "hedges": "scenario_id, sequence",
-    "tail_risk": "book, level, method",
-}
-
-
-def _risk(con: Connection, pack_id: str, portfolio: str | None, queries: dict[str, str]) -> Row:
+def _risk(con: Connection, pack_id: str, portfolio: str | None, asked: Mapping[str, tuple[str, str]]) -> Row:
+    """Each portfolio with its rows; asked: what they are called -> table and order."""
     pack = find_pack(con, pack_id)
-    where = "where pack_id = ? and portfolio_id = ?"
+    known = portfolios_of(con, pack, portfolio)
+    wanted = [found["portfolio_id"] for found in known]
+    told = {name: by_portfolio(con, pack, table, wanted, order) for name, (table, order) in asked.items()}
     shown = [
-        {
-            **found,
-            **{
-                name: rows(con, f"{query} {where} order by {ORDER[name]}", [pack.id, found["portfolio_id"]])
-                for name, query in queries.items()
-            },
-        }
-        for found in portfolios_of(con, pack, portfolio)
+        {**found, **{name: own.get(found["portfolio_id"], []) for name, own in told.items()}}
+        for found in known
     ]
     return {"pack_id": pack.id, "as_of": pack.as_of, "notes": notes_of(con, pack), "portfolios": shown}
 

@@ -1,6 +1,7 @@
 """Why a symbol is traded or not: the recorded reason, the numbers behind it, and the limits that keep a name out."""
 
 import json
+from collections.abc import Sequence
 
 from optimizer import PolicyError
 from optimizer.errors import meant
@@ -40,7 +41,8 @@ def explanation(con: Connection, pack_id: str, symbol: str, portfolio: str | Non
     told = [one for one in told if one["action"] != NEITHER] or told
     if not told:
         raise PolicyError(_stranger(con, pack, symbol, portfolio))
-    return [row | {"lots": _lots(con, pack, row["portfolio_id"], symbol)} for row in told]
+    lots = _lots(con, pack, [row["portfolio_id"] for row in told], symbol)
+    return [row | {"lots": lots.get(row["portfolio_id"], [])} for row in told]
 
 
 def _told(row: Row) -> Row | None:
@@ -99,12 +101,16 @@ def _stranger(con: Connection, pack: Pack, symbol: str, portfolio: str | None) -
     return f"{whose} neither holds nor trades {symbol!r}; {meant(symbol, [row['symbol'] for row in listed])}"
 
 
-def _lots(con: Connection, pack: Pack, portfolio_id: str, symbol: str) -> list[Row]:
-    """The tax lots held of a symbol, and what the trades sell and realise of each."""
-    return rows(
+def _lots(con: Connection, pack: Pack, wanted: Sequence[str], symbol: str) -> dict[str, list[Row]]:
+    """Portfolio -> the tax lots held of a symbol, and what the trades sell and realise of each, in one look for all."""
+    found: dict[str, list[Row]] = {}
+    for row in rows(
         con,
-        "select t.lot_id, t.acquired, t.quantity, t.cost_basis, l.quantity as sold, l.gain, l.long_term "
+        "select portfolio_id, t.lot_id, t.acquired, t.quantity, t.cost_basis, l.quantity as sold, l.gain, l.long_term "
         "from latest_tax_lots t left join latest_lot_sales l using (pack_id, portfolio_id, symbol, lot_id) "
-        "where pack_id = ? and portfolio_id = ? and symbol = ? order by t.acquired, t.lot_id",
-        [pack.id, portfolio_id, symbol],
-    )
+        "where pack_id = ? and portfolio_id in (select unnest(?::varchar[])) and symbol = ? "
+        "order by t.acquired, t.lot_id",
+        [pack.id, list(wanted), symbol],
+    ):
+        found.setdefault(row.pop("portfolio_id"), []).append(row)
+    return found

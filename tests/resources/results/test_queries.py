@@ -272,3 +272,20 @@ def test_a_portfolio_is_told_the_factors_that_its_own_model_lacks(tmp_path: Path
         lacking = missing_factors(con, pack)
         assert [(row["factors"], row["models"]) for row in lacking] == [("sectors", f" {book}"), ("size", "")]
     assert book != sectors and told == {"book": ["sectors", "size"], "sectors": ["size"]}
+
+
+def test_many_portfolios_are_read_in_as_few_looks_as_one(con: Connection) -> None:
+    """Each look reads the whole pack: one for each of 10,000 accounts took minutes."""
+
+    class Counted:
+        asked = 0
+
+        def execute(self, *what: Any) -> Any:
+            self.asked += 1
+            return con.execute(*what)
+
+    for read in (reading.impact_of_trades, reading.stresses_of, reading.backtest_of):
+        one, both = Counted(), Counted()
+        assert len(read(one, SECOND, "book")["portfolios"]) == 1  # type: ignore[arg-type]
+        assert len(read(both, SECOND)["portfolios"]) == 2  # type: ignore[arg-type]
+        assert both.asked == one.asked <= 10
