@@ -17,6 +17,7 @@ from resources.packs.packs import Pack
 
 Items = tuple[Lot | Position, ...]
 Market = Callable[[CorporateAction], tuple[Number, Mapping[str, Number]]]
+NOT_BOUGHT = "not_bought"  # an order that the cash did not pay for
 COLUMNS = [
     "symbol", "date", "kind", "lot_id", "quantity", "cash", "proceeds", "cost_basis", "acquired", "long_term", "late",
     "note",

@@ -107,6 +107,29 @@ def test_a_name_without_a_price_since_stays_as_it_was() -> None:
     assert filled([("AAA", 3, 10)], panel([50, nan, nan])) == (Decimal("1000.00"), {"AAA": Decimal(3)})
 
 
+@pytest.mark.parametrize(
+    ("sold_at", "bought"), [(None, {"AAA": 30, "CCC": 40}), (50.0, {"BBB": 10, "CCC": 40})]
+)
+def test_what_a_sale_without_a_price_does_not_bring_is_not_spent(
+    sold_at: float | None, bought: dict[str, float]
+) -> None:
+    """1,000 in cash, 1,500 of AAA to be sold: CCC for 800 is paid either way, BBB for 1,200 with that sale alone."""
+    close = np.array([[50.0, 120.0, 20.0], [sold_at or np.nan, 120.0, 20.0]])
+    prices = Panel(
+        ("AAA", "BBB", "CCC"), DAYS[:2], close, np.zeros((2, 3)), np.ones((2, 3)), ("USD",) * 3, (False,) * 3,
+        ("as_traded",) * 3,
+    )  # fmt: skip
+    since = dict.fromkeys(prices.symbols, DAYS[0])
+    step = Step(prices, since, since, {"USD": 1.0}, DAYS[0], DAYS[1])
+    book = Carried(LotBook().items({"AAA": Decimal(30)}), Decimal(1000))
+    orders = [Order.to("AAA", 30, 0), Order.to("BBB", 0, 10), Order.to("CCC", 0, 40)]
+    held = fill(book, orders, [], lambda _: (1.0, {}), step, FREE, LotBook())
+    assert held.quantities == bought
+    assert held.cash == (200 if sold_at is None else 1000 + 1500 - 1200 - 800)
+    said = [(one.symbol, one.kind, "AAA had no price" in one.note) for one in held.adjustments]
+    assert said == ([("BBB", "not_bought", True)] if sold_at is None else [])
+
+
 @pytest.mark.parametrize("rate", [1.25, 0.8])
 def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
     cash, _ = filled([("AAA", 0, 10)], panel([50, 51, 52]), rate=rate)
