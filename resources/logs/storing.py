@@ -145,6 +145,16 @@ def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     return bool(found.fetchall())
 
 
+def read_before(con: Connection, delivery: Delivery) -> int | None:
+    """The ledger row under which a delivery's payload was read last; None where it was not, or told else since."""
+    found = con.execute(
+        "select max(ingest_seq) from ingests i where source = ? and log = ? and payload_name = ? "
+        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO}",
+        [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
+    ).fetchall()[0][0]
+    return None if found is None else int(found)
+
+
 def kept_payload(home: Path, delivery: Delivery) -> str:
     """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
     if isinstance(delivery.payload, Path):
@@ -160,12 +170,7 @@ def kept_payload(home: Path, delivery: Delivery) -> str:
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
-    before = tx.con.execute(
-        "select max(ingest_seq) from ingests i where source = ? and log = ? and payload_name = ? "
-        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO}",
-        [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
-    ).fetchall()[0][0]
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, read_before(tx.con, delivery))
     insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
     if delivery.quarantined.num_rows:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}
