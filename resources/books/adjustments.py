@@ -190,6 +190,15 @@ def _told(
     return rows
 
 
+def not_bought(symbol: str, shares: Decimal, unsold: Iterable[str], day: datetime.date) -> Adjustment:
+    """That a book did not buy, since some names could not be sold and its cash does not pay for it."""
+    note = (
+        f"{float(shares):,.10g} {symbol} were not bought on {day}: {', '.join(unsold)} could not be sold, and the cash "
+        "does not pay for it; the next list decides anew"
+    )
+    return Adjustment(symbol, day, NOT_BOUGHT, ZERO, ZERO, note)
+
+
 def held_of(items: Iterable[Lot | Position], symbol: str) -> Decimal:
     """The shares of a symbol."""
     return sum((item.quantity for item in items if item.symbol == symbol), ZERO)

@@ -11,7 +11,7 @@ from optimizer import CorporateAction, CostModel
 from optimizer.model.actions.action_kinds import ENDS, place, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
-from resources.books.adjustments import NOT_BOUGHT, Adjustment, Carried, Market, carry
+from resources.books.adjustments import Adjustment, Carried, Market, carry, not_bought
 from resources.books.late_news import News
 from resources.books.lots.lot_book import Fill, LotBook, read_lot_book
 from resources.books.lots.tax_lots import Lots, average_costs
@@ -263,15 +263,18 @@ def fill(
     """Holdings after the actions of the step, and after the orders were filled at the newest close.
 
     stated  the corporate actions on record; those of the price rows are added
-    A name without a price since stays as it was: nobody could have traded it. Where that kept a sale from bringing its
-    money, what the cash does not pay is not bought.
+    A name without a price since stays as it was: nobody could have traded it. Where that, or the end of a share, kept a
+    sale from bringing its money, what the cash does not pay is not bought.
     """
     happened = step.later(actions_seen(stated, step.panel))
     book = carry(book, happened, market, lambda action: action.day <= step.before)
     held = book.quantities()
     today = [(made, made.after([*step.late, *happened])) for made in orders]
-    sales = {one.symbol for _, one in today if one.change < 0 < held.get(one.symbol, ZERO)}
-    unsold = sorted(symbol for symbol in sales if step.close(symbol) is None)
+    unsold = sorted(
+        made.symbol
+        for made, one in today
+        if made.change < 0 and not (one.change < 0 < held.get(one.symbol, ZERO) and step.close(one.symbol))
+    )
     # What is sold pays for what is bought.
     for made, order in sorted(today, key=lambda pair: pair[1].change > 0) if unsold else today:
         change = -held.get(order.symbol, ZERO) if order.closing else order.change
@@ -281,7 +284,7 @@ def fill(
         cost = costs.cost(order.symbol, change, price)
         spent = money(change * price) + cost
         if unsold and change > 0 and spent > book.cash:
-            book = book.then(book.items, ZERO, [_not_bought(order.symbol, change, unsold, step.as_of)])
+            book = book.then(book.items, ZERO, [not_bought(order.symbol, change, unsold, step.as_of)])
             continue
         # As the list told them, under the name and in the shares of its day.
         sold = lots.sold.get(made.symbol, {})
@@ -290,11 +293,3 @@ def fill(
         book = book.then(filled.items, -spent, filled.adjustments)
     kept = book.lots()
     return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)
-
-
-def _not_bought(symbol: str, shares: Decimal, unsold: Sequence[str], day: date) -> Adjustment:
-    note = (
-        f"{float(shares):,.10g} {symbol} were not bought on {day}: {', '.join(unsold)} had no price to be sold "
-        "at, and the cash does not pay for it; the next list decides anew"
-    )
-    return Adjustment(symbol, day, NOT_BOUGHT, ZERO, ZERO, note)

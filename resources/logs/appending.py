@@ -13,6 +13,7 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS, SAME_VALUE, Log
 from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leaves
 from resources.prices.rows import days_of
+from resources.screening.row_checks import PRICES, ROUNDING
 
 ANEW = "judged_anew"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
@@ -32,11 +33,15 @@ PRICE = f"case when {FOUR_DECIMALS}::double = {{0}} then {FOUR_DECIMALS}::varcha
 
 @dataclass(frozen=True)
 class Appended:
-    """Counts of one append: rows new, rows that correct one on record, rows already on record."""
+    """Counts of one append: rows new, rows that correct one on record, rows already on record.
+
+    rounded  how many of the last are on record with more decimals
+    """
 
     new: int
     corrected: int
     same: int
+    rounded: int = 0
 
     @property
     def rows(self) -> int:
@@ -131,12 +136,13 @@ def _append_compared(
         con,
         log,
         ingest_seq,
-        f"select * from compared where fate <> 'same' order by date, {LOGS[log].keys[0]}",
+        f"select * from compared where fate not in ('same', 'rounded') order by date, {LOGS[log].keys[0]}",
     )
     counts = dict(con.execute("select fate, count(*) from compared group by fate").fetchall())
     ledger.whole(log, rows.num_rows, sum(counts.values()))
     con.execute("drop table compared")
-    return Appended(counts.get("new", 0), counts.get("corrected", 0), counts.get("same", 0))
+    new, corrected, same, rounded = (counts.get(fate, 0) for fate in ("new", "corrected", "same", "rounded"))
+    return Appended(new, corrected, same + rounded, rounded)
 
 
 def _insert(con: Connection, log: str, ingest_seq: int, rows: str) -> None:
@@ -183,6 +189,7 @@ def _against_record(shape: Log, log: str, low: date, high: date, said_since: str
         if log == "prices"
         else "false"
     )
+    rounded = _only_rounded(compared) if log == "prices" else "false"
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'
@@ -193,7 +200,8 @@ def _against_record(shape: Log, log: str, low: date, high: date, said_since: str
         select i.* exclude (on_record),
             case when on_record is null then 'new'
                  when {outdated} or ({said_since}) then 'same'
-                 when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
+                 when {" and ".join(_same(name) for name in compared)} then 'same'
+                 when {rounded} then 'rounded' else 'corrected' end as fate
         from i left join c using ({keys})
     """
 
@@ -209,6 +217,21 @@ def _same(name: str) -> str:
         return f"i.{name} is not distinct from c.{name}"
     near = f"abs(i.{name} - c.{name}) <= {SAME_VALUE} * greatest(abs(i.{name}), abs(c.{name}))"
     return f"coalesce({near}, i.{name} is null and c.{name} is null)"
+
+
+def _only_rounded(compared: Sequence[str]) -> str:
+    """SQL: whether as-traded prices are those on record with fewer decimals, and all else is the same."""
+    told = [_rounded(name) if name in PRICES else _same(name) for name in compared if name != "volume"]
+    return " and ".join(["i.basis = 'as_traded'", *told])
+
+
+def _rounded(name: str) -> str:
+    apart = f"abs(i.{name} - c.{name})"
+    steps = [
+        f"(i.{name} = round(i.{name}, {digits}) and {apart} <= {0.5 * 10.0**-digits * (1 + SAME_VALUE)})"
+        for digits in (2, 3, 4)
+    ]
+    return f"({_same(name)} or ({apart} <= {ROUNDING} * c.{name} and ({' or '.join(steps)})))"
 
 
 def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> int:

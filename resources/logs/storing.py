@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from optimizer.errors import how_many
 from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import Connection, Stamp, append_entry, file_sha256, sha256, written_cells
 from resources.logs.appending import ANEW, Appended, append_log
@@ -17,6 +18,7 @@ from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refuse
 from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding, shown
 from resources.screening.renames import Rename, present_name, segments
+from resources.screening.row_checks import ROUNDED
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
@@ -171,6 +173,10 @@ def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
     appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, read_before(tx.con, delivery))
+    if appended.rounded:
+        said = f"{how_many(appended.rounded, 'row')} on record with more decimals; those are kept"
+        warning = Finding(ROUNDED, "WARN", said, appended.rounded)
+        delivery = replace(delivery, warnings=(*delivery.warnings, warning))
     insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
     if delivery.quarantined.num_rows:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}

@@ -108,10 +108,13 @@ def test_a_name_without_a_price_since_stays_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sold_at", "bought"), [(None, {"AAA": 30, "CCC": 40}), (50.0, {"BBB": 10, "CCC": 40})]
-)
-def test_what_a_sale_without_a_price_does_not_bring_is_not_spent(
-    sold_at: float | None, bought: dict[str, float]
+    ("sold_at", "ended", "held", "cash"),
+    [(None, [], {"AAA": 30, "CCC": 40}, 200), (None, delisted(DAYS[1], 5), {"CCC": 40}, 350),
+     (50.0, [], {"BBB": 10, "CCC": 40}, 500)],
+    ids=["no price", "delisted", "sold"],
+)  # fmt: skip
+def test_what_a_sale_does_not_bring_is_not_spent(
+    sold_at: float | None, ended: list[CorporateAction], held: dict[str, float], cash: float
 ) -> None:
     """1,000 in cash, 1,500 of AAA to be sold: CCC for 800 is paid either way, BBB for 1,200 with that sale alone."""
     close = np.array([[50.0, 120.0, 20.0], [sold_at or np.nan, 120.0, 20.0]])
@@ -123,11 +126,12 @@ def test_what_a_sale_without_a_price_does_not_bring_is_not_spent(
     step = Step(prices, since, since, {"USD": 1.0}, DAYS[0], DAYS[1])
     book = Carried(LotBook().items({"AAA": Decimal(30)}), Decimal(1000))
     orders = [Order.to("AAA", 30, 0), Order.to("BBB", 0, 10), Order.to("CCC", 0, 40)]
-    held = fill(book, orders, [], lambda _: (1.0, {}), step, FREE, LotBook())
-    assert held.quantities == bought
-    assert held.cash == (200 if sold_at is None else 1000 + 1500 - 1200 - 800)
-    said = [(one.symbol, one.kind, "AAA had no price" in one.note) for one in held.adjustments]
-    assert said == ([("BBB", "not_bought", True)] if sold_at is None else [])
+    found = fill(book, orders, ended, lambda _: (1.0, {}), step, FREE, LotBook())
+    assert (found.quantities, found.cash) == (held, cash)
+    left = [
+        (one.symbol, "AAA could not" in one.note) for one in found.adjustments if one.kind == "not_bought"
+    ]
+    assert left == ([] if sold_at else [("BBB", True)])
 
 
 @pytest.mark.parametrize("rate", [1.25, 0.8])
