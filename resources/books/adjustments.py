@@ -190,11 +190,11 @@ def _told(
     return rows
 
 
-def not_bought(symbol: str, shares: Decimal, unsold: Iterable[str], day: datetime.date) -> Adjustment:
-    """That a book did not buy, since some names could not be sold and its cash does not pay for it."""
+def not_bought(symbol: str, shares: Decimal, missed: Iterable[str], day: datetime.date) -> Adjustment:
+    """That a book did not buy, since sales did not bring what its list counted on and its cash does not pay for it."""
     note = (
-        f"{float(shares):,.10g} {symbol} were not bought on {day}: {', '.join(unsold)} could not be sold, and the cash "
-        "does not pay for it; the next list decides anew"
+        f"{float(shares):,.10g} {symbol} were not bought on {day}: the sale of {', '.join(missed)} did not bring what "
+        "was counted on, and the cash does not pay for it; the next list decides anew"
     )
     return Adjustment(symbol, day, NOT_BOUGHT, ZERO, ZERO, note)
 
