@@ -15,7 +15,7 @@ from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leav
 from resources.prices.rows import days_of
 from resources.screening.row_checks import PRICES, ROUNDING
 
-ANEW = "judged_anew"
+ANEW, STANDS = "judged_anew", "told_otherwise"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
 UNKNOWABLE = {"dividend": "0", "split": "1"}
 
@@ -74,7 +74,8 @@ def append_log(
     """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
     rows        columns of the log, of one source; keys unique; a value column that is left out is empty; where some
-                were judged anew by all that is on record, a column `ANEW` tells which
+                were judged anew by all that is on record, a column `ANEW` tells which; and `STANDS` of which others
+                have told another value since
     ingest_seq  id of the ledger row that this transaction will get
     read_before of a payload that is read again: its ledger row then; what others said since stands
     Raises DataError where a row was lost on the way.
@@ -166,7 +167,8 @@ def _said_since(rows: pa.Table, read_before: int | None) -> str:
     if read_before is None:
         return "false"
     anew = f"not coalesce(i.{ANEW}, false) and " if ANEW in rows.column_names else ""
-    return f"{anew}c.ingest_seq > {read_before}"
+    stands = f"coalesce(i.{STANDS}, false) or " if STANDS in rows.column_names else ""
+    return f"{anew}({stands}c.ingest_seq > {read_before})"
 
 
 def _against_record(shape: Log, log: str, low: date, high: date, said_since: str) -> str:

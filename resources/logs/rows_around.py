@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_aside
-from resources.logs.storing import read_before
+from resources.logs.storing import own_readings
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
@@ -23,7 +23,8 @@ from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
 
-NOT_READ = 2**62  # beyond every ledger row
+# Whether others wrote a row since the delivery's payload was read first.
+SINCE = "coalesce(p.ingest_seq > ($read::bigint[])[1] and not list_contains($read::bigint[], p.ingest_seq), false)"
 
 
 def rows_around(
@@ -55,8 +56,7 @@ def rows_around(
         starts[symbol] = min(starts[symbol], oldest)
         last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
         judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
-    read = read_before(con, delivery)
-    on_record = _on_record(con, delivery, units, starts, last, NOT_READ if read is None else read)
+    on_record = _on_record(con, delivery, units, starts, last, own_readings(con, delivery))
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
@@ -88,7 +88,7 @@ def _on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    read: int,
+    read: list[int],
 ) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
@@ -185,7 +185,7 @@ def _group_on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    read: int,
+    read: list[int],
 ) -> pa.Table:
     wanted = {
         "symbol": list(starts),
@@ -195,11 +195,11 @@ def _group_on_record(
     con.register("wanted", pa.table(wanted))
     rows = con.sql(
         f"""
-        select {COLUMNS}, p.known_at - date '1970-01-01' as known, p.ingest_seq > $read as since, p.ingest_seq
+        select {COLUMNS}, p.known_at - date '1970-01-01' as known, {SINCE} as since, p.ingest_seq
         from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
         where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
         and p.date >= w.start - {MONTH}
-        and (p.ingest_seq > $read
+        and ({SINCE}
             or not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date))
         """,
         params={"read": read, "source": delivery.source, "low": min(starts.values()), "high": last},

@@ -69,6 +69,7 @@ class Merged:
     """A delivery's rows, then those recorded; `order` has the places of those that make up the series.
 
     delivered  how many of the rows are the delivery's
+    stands     places of the delivery's rows of which others have told another value since it was read before
     between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
     """
 
@@ -77,6 +78,7 @@ class Merged:
     delivered: int
     recorded: Recorded
     between: Mapping[int, int] = field(default_factory=dict)
+    stands: Places = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def series(self, before: Mapping[str, Record]) -> Series:
         """The rows in their order; `before` gives the close that stands before them."""
@@ -106,13 +108,14 @@ def merge(rows: pa.Table, order: Ints, recorded: Recorded, known_at: date | None
     since, released = (known[stood - rows.num_rows] for known in (recorded.said_at, recorded.known_at))
     waits = recorded.aside[stood - rows.num_rows]
     now = NEVER if known_at is None else int(np.datetime64(known_at, "D").astype(int))
-    outdated = (since > now) & (now != NEVER) & ~waits | _told_otherwise(both, told, stood, recorded)
+    otherwise = _told_otherwise(both, told, stood, recorded)
+    outdated = (since > now) & (now != NEVER) & ~waits | otherwise
     use[told[outdated]] = False
     use[stood[~outdated]] = False
     both = _completed(both, told[~outdated], stood[~outdated])
     late = ~outdated & ~waits & (released > now) & (now != NEVER)
     between = dict(zip(told[late].tolist(), released[late].tolist(), strict=True))
-    return Merged(both, order[use[order]], rows.num_rows, recorded, between)
+    return Merged(both, order[use[order]], rows.num_rows, recorded, between, told[otherwise])
 
 
 def _told_otherwise(rows: pa.Table, told: Places, stood: Places, recorded: Recorded) -> Mask:

@@ -159,6 +159,10 @@ def test_a_correction_stands_when_the_file_that_it_corrects_is_read_again(
     desk.ingest(actions=f"{ACTIONS}AAA,2024-01-04,split,2,\n")
     assert newest(desk, "AAA")[2:] == [(date(2024, 1, 4), 50.7, 0, 2)]
     assert (newest(desk, "BBB")[2:], newest(desk, "CCC")[1:]) == right
+    told = f"{ACTIONS}AAA,2024-01-04,split,2,\nAAA,2024-01-04,dividend,0.1,\n"
+    desk.ingest(actions=told)  # and once more
+    assert newest(desk, "AAA")[2:] == [(date(2024, 1, 4), 50.7, 0.1, 2)]
+    assert (newest(desk, "BBB")[2:], newest(desk, "CCC")[1:]) == right
     assert desk.rows("select * from prices where withdrawn") == []
     desk.ingest(next=f"{HEADER}BBB,2024-01-05,25.1,0,1\n")
     assert newest(desk, "BBB")[3:] == [(date(2024, 1, 5), 25.1, 0, 1)]
