@@ -17,6 +17,7 @@ from resources.packs.packs import Pack
 
 Items = tuple[Lot | Position, ...]
 Market = Callable[[CorporateAction], tuple[Number, Mapping[str, Number]]]
+NOT_BOUGHT = "not_bought"  # an order that the cash did not pay for
 COLUMNS = [
     "symbol", "date", "kind", "lot_id", "quantity", "cash", "proceeds", "cost_basis", "acquired", "long_term", "late",
     "note",
@@ -187,6 +188,15 @@ def _told(
                 )
             )  # fmt: skip
     return rows
+
+
+def not_bought(symbol: str, shares: Decimal, missed: Iterable[str], day: datetime.date) -> Adjustment:
+    """That a book did not buy, since sales did not bring what its list counted on and its cash does not pay for it."""
+    note = (
+        f"{float(shares):,.10g} {symbol} were not bought on {day}: the sale of {', '.join(missed)} did not bring what "
+        "was counted on, and the cash does not pay for it; the next list decides anew"
+    )
+    return Adjustment(symbol, day, NOT_BOUGHT, ZERO, ZERO, note)
 
 
 def held_of(items: Iterable[Lot | Position], symbol: str) -> Decimal:

@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer import CorporateAction, Lot
 from optimizer.model.portfolio import ZERO, exact, money
-from resources.books.adjustments import Adjustment, Carried, Market
+from resources.books.adjustments import NOT_BOUGHT, Adjustment, Carried, Market
 from resources.books.day_before import CURRENT
 from resources.books.restated_units import NEAR
 from resources.ledger.ledger import Connection
@@ -81,4 +81,9 @@ class Fills:
             "and symbol = ?",
             [before, self.portfolio_id, symbol],
         ).fetchall()
-        return (exact(order[0][0]), filled) if order and not newer else (ZERO, filled)
+        left = self.con.execute(
+            "select 1 from latest_holding_adjustments where pack_id = ? and portfolio_id = ? and symbol = ? "
+            "and kind = ?",
+            [days[later[0]][1], self.portfolio_id, symbol, NOT_BOUGHT],
+        ).fetchall()
+        return (exact(order[0][0]), filled) if order and not newer and not left else (ZERO, filled)

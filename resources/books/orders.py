@@ -1,16 +1,63 @@
 """What the pack before wanted and ordered, and what became of it, as far as today's holdings show."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import ROUND_DOWN, Decimal
+from fractions import Fraction
 
 import numpy as np
 
-from optimizer import Reasons
+from optimizer import CorporateAction, Reasons
+from optimizer.model.actions.action_kinds import ENDS, place, scaled
+from optimizer.model.portfolio import ZERO, exact
+from resources.books.pack_actions import RATIOS
 from resources.ledger.ledger import Connection
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack, find_pack
 
 UNFILLED = 1e-6
+
+
+@dataclass(frozen=True)
+class Order:
+    """Shares of a symbol when the order was made, and how many more are wanted (less below 0).
+
+    closing  whether none are wanted: then all that is held goes, however many it has become
+    shares   of its own for one of when it was made
+    """
+
+    symbol: str
+    held: Decimal
+    change: Decimal
+    closing: bool = False
+    shares: Fraction = Fraction(1)
+
+    @classmethod
+    def to(cls, symbol: str, held: float, wanted: float) -> "Order":
+        """The order that makes so many shares of those held."""
+        return cls(symbol, exact(held), exact(wanted) - exact(held), closing=bool(held and not wanted))
+
+    def times(self, ratio: Fraction) -> "Order":
+        """The order where a share has become so many."""
+        return replace(self, change=scaled(self.change, ratio), shares=self.shares * ratio)
+
+    def after(self, actions: Iterable[CorporateAction]) -> "Order":
+        """The order in today's shares and under today's name; void where the shares are gone."""
+        order, renamed = self, date.min
+        for action in sorted(actions, key=place):
+            if action.symbol != order.symbol:
+                continue
+            # What is renamed on one day is renamed at once.
+            if action.kind == "rename" and action.day > renamed:
+                order, renamed = replace(order, symbol=str(action.new_symbol)), action.day
+            elif action.kind in ENDS:
+                return replace(order, change=ZERO, closing=False)
+            elif action.kind in RATIOS:
+                order = order.times(action.ratio)
+                if action.cash_in_lieu is not None:
+                    order = replace(order, change=order.change.to_integral_value(ROUND_DOWN))
+        return order
 
 
 def past_reasons(con: Connection, pack: Pack, portfolio_id: str) -> Reasons:

@@ -1,23 +1,23 @@
 """Paper portfolios: the trades of the day before count as filled at this pack's close, after what happened between."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 
 from optimizer import CorporateAction, CostModel
-from optimizer.model.actions.action_kinds import ENDS, place, scaled
+from optimizer.model.actions.action_kinds import scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.accounts.known import Account
-from resources.books.adjustments import Adjustment, Carried, Market, carry
+from resources.books.adjustments import Adjustment, Carried, Market, carry, not_bought
 from resources.books.late_news import News
 from resources.books.lots.lot_book import Fill, LotBook, read_lot_book
 from resources.books.lots.tax_lots import Lots, average_costs
+from resources.books.orders import Order
 from resources.books.pack_actions import (
     BECOMES,
-    RATIOS,
     actions_on_record,
     actions_seen,
     became_by,
@@ -47,47 +47,6 @@ class Holdings:
     cost_basis: Mapping[str, float] = field(default_factory=dict)
     lots: Lots = field(default_factory=dict)
     adjustments: tuple[Adjustment, ...] = ()
-
-
-@dataclass(frozen=True)
-class Order:
-    """Shares of a symbol when the order was made, and how many more are wanted (less below 0).
-
-    closing  whether none are wanted: then all that is held goes, however many it has become
-    shares   of its own for one of when it was made
-    """
-
-    symbol: str
-    held: Decimal
-    change: Decimal
-    closing: bool = False
-    shares: Fraction = Fraction(1)
-
-    @classmethod
-    def to(cls, symbol: str, held: float, wanted: float) -> "Order":
-        """The order that makes so many shares of those held."""
-        return cls(symbol, exact(held), exact(wanted) - exact(held), closing=bool(held and not wanted))
-
-    def times(self, ratio: Fraction) -> "Order":
-        """The order where a share has become so many."""
-        return replace(self, change=scaled(self.change, ratio), shares=self.shares * ratio)
-
-    def after(self, actions: Iterable[CorporateAction]) -> "Order":
-        """The order in today's shares and under today's name; void where the shares are gone."""
-        order, renamed = self, date.min
-        for action in sorted(actions, key=place):
-            if action.symbol != order.symbol:
-                continue
-            # What is renamed on one day is renamed at once.
-            if action.kind == "rename" and action.day > renamed:
-                order, renamed = replace(order, symbol=str(action.new_symbol)), action.day
-            elif action.kind in ENDS:
-                return replace(order, change=ZERO, closing=False)
-            elif action.kind in RATIOS:
-                order = order.times(action.ratio)
-                if action.cash_in_lieu is not None:
-                    order = replace(order, change=order.change.to_integral_value(ROUND_DOWN))
-        return order
 
 
 @dataclass(frozen=True)
@@ -263,22 +222,39 @@ def fill(
     """Holdings after the actions of the step, and after the orders were filled at the newest close.
 
     stated  the corporate actions on record; those of the price rows are added
-    A name without a price since stays as it was: nobody could have traded it.
+    A name without a price since stays as it was: nobody could have traded it. Where that, the end of a share or a
+    spin-off kept a sale from bringing its money, what the cash does not pay is not bought.
     """
     happened = step.later(actions_seen(stated, step.panel))
     book = carry(book, happened, market, lambda action: action.day <= step.before)
     held = book.quantities()
-    for made in orders:
-        order = made.after([*step.late, *happened])
+    today = [(made, made.after([*step.late, *happened])) for made in orders]
+    spun_off = {action.symbol for action in happened if action.kind == "spin_off"}
+    missed = sorted(
+        made.symbol
+        for made, one in today
+        if made.change < 0
+        and (
+            not one.change < 0 < held.get(one.symbol, ZERO)
+            or not step.close(one.symbol)
+            or one.symbol in spun_off
+        )
+    )
+    # What is sold pays for what is bought.
+    for made, order in sorted(today, key=lambda pair: pair[1].change > 0) if missed else today:
         change = -held.get(order.symbol, ZERO) if order.closing else order.change
         price = step.close(order.symbol)
         if price is None or not change:
             continue
         cost = costs.cost(order.symbol, change, price)
+        spent = money(change * price) + cost
+        if missed and change > 0 and spent > book.cash:
+            book = book.then(book.items, ZERO, [not_bought(order.symbol, change, missed, step.as_of)])
+            continue
         # As the list told them, under the name and in the shares of its day.
         sold = lots.sold.get(made.symbol, {})
         chosen = {lot: scaled(shares, order.shares) for lot, shares in sold.items()}
         filled = lots.after(book.items, order.symbol, Fill(change, price, cost, step.as_of, chosen))
-        book = book.then(filled.items, -(money(change * price) + cost), filled.adjustments)
+        book = book.then(filled.items, -spent, filled.adjustments)
     kept = book.lots()
     return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)

@@ -13,8 +13,9 @@ from resources.ledger.ledger import Connection
 from resources.ledger.tables import LOGS, SAME_VALUE, Log
 from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leaves
 from resources.prices.rows import days_of
+from resources.screening.row_checks import PRICES, ROUNDING
 
-ANEW = "judged_anew"
+ANEW, STANDS = "judged_anew", "told_otherwise"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
 UNKNOWABLE = {"dividend": "0", "split": "1"}
 
@@ -32,11 +33,15 @@ PRICE = f"case when {FOUR_DECIMALS}::double = {{0}} then {FOUR_DECIMALS}::varcha
 
 @dataclass(frozen=True)
 class Appended:
-    """Counts of one append: rows new, rows that correct one on record, rows already on record."""
+    """Counts of one append: rows new, rows that correct one on record, rows already on record.
+
+    rounded  how many of the last are on record with more decimals
+    """
 
     new: int
     corrected: int
     same: int
+    rounded: int = 0
 
     @property
     def rows(self) -> int:
@@ -69,7 +74,8 @@ def append_log(
     """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
     rows        columns of the log, of one source; keys unique; a value column that is left out is empty; where some
-                were judged anew by all that is on record, a column `ANEW` tells which
+                were judged anew by all that is on record, a column `ANEW` tells which; and `STANDS` of which others
+                have told another value since
     ingest_seq  id of the ledger row that this transaction will get
     read_before of a payload that is read again: its ledger row then; what others said since stands
     Raises DataError where a row was lost on the way.
@@ -131,12 +137,13 @@ def _append_compared(
         con,
         log,
         ingest_seq,
-        f"select * from compared where fate <> 'same' order by date, {LOGS[log].keys[0]}",
+        f"select * from compared where fate not in ('same', 'rounded') order by date, {LOGS[log].keys[0]}",
     )
     counts = dict(con.execute("select fate, count(*) from compared group by fate").fetchall())
     ledger.whole(log, rows.num_rows, sum(counts.values()))
     con.execute("drop table compared")
-    return Appended(counts.get("new", 0), counts.get("corrected", 0), counts.get("same", 0))
+    new, corrected, same, rounded = (counts.get(fate, 0) for fate in ("new", "corrected", "same", "rounded"))
+    return Appended(new, corrected, same + rounded, rounded)
 
 
 def _insert(con: Connection, log: str, ingest_seq: int, rows: str) -> None:
@@ -160,7 +167,8 @@ def _said_since(rows: pa.Table, read_before: int | None) -> str:
     if read_before is None:
         return "false"
     anew = f"not coalesce(i.{ANEW}, false) and " if ANEW in rows.column_names else ""
-    return f"{anew}c.ingest_seq > {read_before}"
+    stands = f"coalesce(i.{STANDS}, false) or " if STANDS in rows.column_names else ""
+    return f"{anew}({stands}c.ingest_seq > {read_before})"
 
 
 def _against_record(shape: Log, log: str, low: date, high: date, said_since: str) -> str:
@@ -183,6 +191,7 @@ def _against_record(shape: Log, log: str, low: date, high: date, said_since: str
         if log == "prices"
         else "false"
     )
+    rounded = _only_rounded(compared) if log == "prices" else "false"
     return f"""
         with c as (
             select * from {log} where date between date '{low}' and date '{high}'
@@ -193,7 +202,8 @@ def _against_record(shape: Log, log: str, low: date, high: date, said_since: str
         select i.* exclude (on_record),
             case when on_record is null then 'new'
                  when {outdated} or ({said_since}) then 'same'
-                 when {" and ".join(_same(name) for name in compared)} then 'same' else 'corrected' end as fate
+                 when {" and ".join(_same(name) for name in compared)} then 'same'
+                 when {rounded} then 'rounded' else 'corrected' end as fate
         from i left join c using ({keys})
     """
 
@@ -209,6 +219,21 @@ def _same(name: str) -> str:
         return f"i.{name} is not distinct from c.{name}"
     near = f"abs(i.{name} - c.{name}) <= {SAME_VALUE} * greatest(abs(i.{name}), abs(c.{name}))"
     return f"coalesce({near}, i.{name} is null and c.{name} is null)"
+
+
+def _only_rounded(compared: Sequence[str]) -> str:
+    """SQL: whether as-traded prices are those on record with fewer decimals, and all else is the same."""
+    told = [_rounded(name) if name in PRICES else _same(name) for name in compared if name != "volume"]
+    return " and ".join(["i.basis = 'as_traded'", *told])
+
+
+def _rounded(name: str) -> str:
+    apart = f"abs(i.{name} - c.{name})"
+    steps = [
+        f"(i.{name} = round(i.{name}, {digits}) and {apart} <= {0.5 * 10.0**-digits * (1 + SAME_VALUE)})"
+        for digits in (2, 3, 4)
+    ]
+    return f"({_same(name)} or ({apart} <= {ROUNDING} * c.{name} and ({' or '.join(steps)})))"
 
 
 def _append_leaves(con: Connection, log: str, ingest_seq: int, *, only_new: bool) -> int:

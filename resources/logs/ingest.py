@@ -261,13 +261,13 @@ class Inbox:
         rows, told = renamed(before, stated.renames)
         delivery = replace(delivery, rows=rows, warnings=(*delivery.warnings, *told))
         record = newest_closes_on_record(con, delivery, units)
-        around = rows_around(con, delivery, record, units)
         elsewhere = prices_elsewhere(con, delivery.source, delivery.rows["symbol"].unique().to_pylist())
         context = screening(
             self.desk.sources, overrides, delivery.source, self.today, calendar.days, record, stated.splits
         )
         splits, cash = given_by_actions(con, delivery.source, stated.renames)
         payments = Payments(stated.dividends, cash, units)
+        around = rows_around(con, delivery, record, units, {*splits, *cash})
         context = replace(
             context,
             recorded=around,

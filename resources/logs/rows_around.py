@@ -1,6 +1,7 @@
 """The rows near a delivery's dates that count when it is judged: those on record, and those set aside since."""
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import replace
 from datetime import date
 from operator import gt, lt
 from types import MappingProxyType
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_aside
+from resources.logs.storing import own_readings
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
@@ -21,21 +23,26 @@ from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
 
+# Whether others wrote a row since the delivery's payload was read first.
+SINCE = "coalesce(p.ingest_seq > ($read::bigint[])[1] and not list_contains($read::bigint[], p.ingest_seq), false)"
+
 
 def rows_around(
     con: Connection,
     delivery: Delivery,
     record: Mapping[str, Record] = MappingProxyType({}),
     units: Mapping[str, str] = MappingProxyType({}),
+    given: Collection[tuple[str, int]] = (),
 ) -> Recorded:
     """The rows of the delivery's symbols near its dates: on record in the same currency, or set aside since.
 
     record  the newest closes: of a symbol that is told out of order the rows on record before and after count, however
             long the gaps are
     units   as in `newest_closes_on_record`
+    given   (symbol, days since 1970) of rows whose split or dividend is that of an action, and not their own
     Of a symbol with rows set aside, from a month before the first of them to a month after the last; the same of rows
     that an earlier reading of the delivery released or judged again. Rows on record that the delivery tells again in
-    full are left out: its own word counts.
+    full are left out, unless they were written since it was read: its own word counts.
     """
     days = delivery.rows["date"].to_numpy()
     if not len(days):
@@ -49,13 +56,14 @@ def rows_around(
         starts[symbol] = min(starts[symbol], oldest)
         last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
         judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
-    on_record = _on_record(con, delivery, units, starts, last)
+    on_record = _on_record(con, delivery, units, starts, last, own_readings(con, delivery))
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
-    return _recorded(on_record, waiting, own, losing, _said_before(con, delivery, on_record))
+    said = _said_before(con, delivery, on_record)
+    return replace(_recorded(on_record, waiting, own, losing, said), given=frozenset(given))
 
 
 def _written_before(con: Connection, delivery: Delivery, symbols: list[str]) -> list[tuple[str, date, date]]:
@@ -75,7 +83,12 @@ def _written_before(con: Connection, delivery: Delivery, symbols: list[str]) -> 
 
 
 def _on_record(
-    con: Connection, delivery: Delivery, units: Mapping[str, str], starts: Mapping[str, date], last: date
+    con: Connection,
+    delivery: Delivery,
+    units: Mapping[str, str],
+    starts: Mapping[str, date],
+    last: date,
+    read: list[int],
 ) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
@@ -86,11 +99,13 @@ def _on_record(
     # One symbol that waits since years must not make the years of all the others be read.
     usual = max(starts.values())
     groups = [[s for s in starts if (starts[s] == usual) == at_end] for at_end in (True, False)]
-    read = [
-        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last) for its in groups if its
+    found = [
+        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last, read)
+        for its in groups
+        if its
     ]
     con.unregister("told_again")
-    rows = pa.concat_tables(read)
+    rows = pa.concat_tables(found)
     rows = rows.set_column(0, "symbol", rows["symbol"].dictionary_encode())
     return rows.take(pa.array(newest_words(rows, np.arange(len(rows))))).drop_columns("ingest_seq")
 
@@ -124,7 +139,7 @@ def _beyond(
         rows = con.sql(
             f"""
             with wanted as (select unnest($1) as symbol, unnest($2::date[]) as day, unnest($3) as unit)
-            select {COLUMNS}, p.known_at - date '1970-01-01' as known
+            select {COLUMNS}, p.known_at - date '1970-01-01' as known, false as since
             from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
             where p.source = $4 and p.date {beyond} w.day
             qualify row_number() over (partition by p.symbol order by p.date {order}, p.ingest_seq desc) = 1
@@ -165,7 +180,12 @@ def _ends(rows: pa.Table) -> dict[str, tuple[date, date]]:
 
 
 def _group_on_record(
-    con: Connection, delivery: Delivery, units: Mapping[str, str], starts: Mapping[str, date], last: date
+    con: Connection,
+    delivery: Delivery,
+    units: Mapping[str, str],
+    starts: Mapping[str, date],
+    last: date,
+    read: list[int],
 ) -> pa.Table:
     wanted = {
         "symbol": list(starts),
@@ -175,13 +195,14 @@ def _group_on_record(
     con.register("wanted", pa.table(wanted))
     rows = con.sql(
         f"""
-        select {COLUMNS}, p.known_at - date '1970-01-01' as known, p.ingest_seq
+        select {COLUMNS}, p.known_at - date '1970-01-01' as known, {SINCE} as since, p.ingest_seq
         from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
         where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
         and p.date >= w.start - {MONTH}
-        and not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
+        and ({SINCE}
+            or not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date))
         """,
-        params={"source": delivery.source, "low": min(starts.values()), "high": last},
+        params={"read": read, "source": delivery.source, "low": min(starts.values()), "high": last},
     ).to_arrow_table()
     con.unregister("wanted")
     return rows
@@ -220,6 +241,7 @@ def _recorded(
         np.append(dividend, nothing),
         known_at,
         said_at,
+        np.append(on_record["since"].to_numpy(), np.zeros(len(waiting), bool)),
         agreed(stated),
     )
 

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from optimizer.errors import how_many
 from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import Connection, Stamp, append_entry, file_sha256, sha256, written_cells
-from resources.logs.appending import ANEW, Appended, append_log
+from resources.logs.appending import ANEW, STANDS, Appended, append_log
 from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refused_files
 from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding, shown
 from resources.screening.renames import Rename, present_name, segments
+from resources.screening.row_checks import ROUNDED
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
@@ -54,6 +56,9 @@ class Ingested:
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in, and whether they were judged anew."""
     rows = delivery.rows
+    if delivery.stands:
+        keys = zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)
+        rows = rows.append_column(STANDS, pa.array([key in delivery.stands for key in keys]))
     if anew := len(delivery.anew):
         rows = rows.append_column(ANEW, pa.array(np.arange(rows.num_rows) >= rows.num_rows - anew))
     if delivery.withdrawn.num_rows:
@@ -145,6 +150,16 @@ def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     return bool(found.fetchall())
 
 
+def own_readings(con: Connection, delivery: Delivery) -> list[int]:
+    """The ledger rows under which a delivery's payload was read, ascending; none where its name told else since."""
+    found = con.execute(
+        "select ingest_seq from ingests i where source = ? and log = ? and payload_name = ? "
+        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO} order by ingest_seq",
+        [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
+    ).fetchall()
+    return [int(seq) for (seq,) in found]
+
+
 def kept_payload(home: Path, delivery: Delivery) -> str:
     """Where the raw payload is: the file, or a copy of bytes that nobody else keeps."""
     if isinstance(delivery.payload, Path):
@@ -160,12 +175,12 @@ def kept_payload(home: Path, delivery: Delivery) -> str:
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
-    before = tx.con.execute(
-        "select max(ingest_seq) from ingests i where source = ? and log = ? and payload_name = ? "
-        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO}",
-        [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
-    ).fetchall()[0][0]
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, before)
+    read = own_readings(tx.con, delivery)
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, read[-1] if read else None)
+    if appended.rounded:
+        said = f"{how_many(appended.rounded, 'row')} on record with more decimals; those are kept"
+        warning = Finding(ROUNDED, "WARN", said, appended.rounded)
+        delivery = replace(delivery, warnings=(*delivery.warnings, warning))
     insert_rows(tx.con, "ingests", [_ingest_row(entry_id, delivery, path, appended)])
     if delivery.quarantined.num_rows:
         constants = {"ingest_seq": entry_id, "log": delivery.log, "source": delivery.source}

@@ -85,6 +85,12 @@ WATCHED = {  # code -> what is asked for
     },
 }  # fmt: skip
 
+# Another company has the symbol since.
+PASSED_ON = (
+    "select 1 from stated_actions(?) where symbol = ? and date > ? and date <= ? "
+    "and kind in ('rename', 'merger', 'delisting')"
+)
+
 
 def _moved(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
     """Recent rates and caps that are many times the one before, or a part of it: in another unit, or inverted?"""
@@ -96,6 +102,8 @@ def _moved(con: Connection, as_of: date, watermark: int) -> Iterator[Fault]:
                 f"way round? It is used; correct it there if it is not true"
             )
             symbol = name.partition(" in ")[0] if code == "CAP_DOUBTED" else None
+            if symbol and con.execute(PASSED_ON, [watermark, symbol, eve, day]).fetchall():
+                continue
             yield code, symbol, day, float(value), message
 
 

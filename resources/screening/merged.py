@@ -9,11 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from optimizer.typing import Array
+from resources.ledger.tables import SAME_VALUE
 from resources.prices.rows import days_of, symbol_codes
 from resources.prices.series import Ints, Mask, Record, Series, filled, make_series, sorted_places
 from resources.prices.source import PRICE_ROWS
 
 NEVER = np.iinfo(np.int32).min
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Recorded:
     known_at         (n,) days since 1970; NEVER without one
     said_at          (n,) the same of the file that told the row last before another released it: a correction that
                      was sent between the two corrects it
+    since            (n,) whether it was written since the delivery's payload was read before
     lost             symbol -> rows without a usable price, by day
+    given            (symbol, day) of rows whose split or dividend is that of an action
     """
 
     rows: pa.Table = field(default_factory=PRICE_ROWS.empty_table)
@@ -55,7 +59,9 @@ class Recorded:
     dividend: Array = field(default_factory=lambda: np.zeros(0))
     known_at: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     said_at: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    since: Mask = field(default_factory=lambda: np.zeros(0, bool))
     lost: Mapping[str, Sequence[Lost]] = field(default_factory=dict)
+    given: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Merged:
     """A delivery's rows, then those recorded; `order` has the places of those that make up the series.
 
     delivered  how many of the rows are the delivery's
+    stands     places of the delivery's rows of which others have told another value since it was read before
     between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
     """
 
@@ -71,6 +78,7 @@ class Merged:
     delivered: int
     recorded: Recorded
     between: Mapping[int, int] = field(default_factory=dict)
+    stands: Places = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def series(self, before: Mapping[str, Record]) -> Series:
         """The rows in their order; `before` gives the close that stands before them."""
@@ -82,7 +90,8 @@ class Merged:
 
 
 def merge(rows: pa.Table, order: Ints, recorded: Recorded, known_at: date | None) -> Merged:
-    """The rows of both, one of each symbol and day: the delivery's, unless it was known before the recorded one.
+    """The rows of both, one of each symbol and day: the delivery's, unless it was known before the recorded one, or is
+    read again and others have told another value since.
 
     Where the delivery cannot know a split or dividend (NULL), the recorded one stands.
     """
@@ -99,16 +108,32 @@ def merge(rows: pa.Table, order: Ints, recorded: Recorded, known_at: date | None
     since, released = (known[stood - rows.num_rows] for known in (recorded.said_at, recorded.known_at))
     waits = recorded.aside[stood - rows.num_rows]
     now = NEVER if known_at is None else int(np.datetime64(known_at, "D").astype(int))
-    outdated = (since > now) & (now != NEVER) & ~waits
+    otherwise = _told_otherwise(both, told, stood, recorded)
+    outdated = (since > now) & (now != NEVER) & ~waits | otherwise
     use[told[outdated]] = False
     use[stood[~outdated]] = False
     both = _completed(both, told[~outdated], stood[~outdated])
     late = ~outdated & ~waits & (released > now) & (now != NEVER)
     between = dict(zip(told[late].tolist(), released[late].tolist(), strict=True))
-    return Merged(both, order[use[order]], rows.num_rows, recorded, between)
+    return Merged(both, order[use[order]], rows.num_rows, recorded, between, told[otherwise])
 
 
-def _completed(rows: pa.Table, told: npt.NDArray[np.int64], stood: npt.NDArray[np.int64]) -> pa.Table:
+def _told_otherwise(rows: pa.Table, told: Places, stood: Places, recorded: Recorded) -> Mask:
+    """Which recorded rows were written since by others who tell another close, or another split or dividend."""
+    if not recorded.since.any():
+        return np.zeros(len(told), bool)
+    found = recorded.since[stood - (len(rows) - len(recorded.since))]
+    close, split, dividend = (rows[name].to_numpy() for name in ("close", "split", "dividend"))
+    other = [
+        np.abs(one[told] - one[stood]) > SAME_VALUE * np.abs(one[stood]) for one in (close, split, dividend)
+    ]
+    symbols, days = rows["symbol"].take(pa.array(stood)).to_pylist(), days_of(rows)[stood].tolist()
+    own = np.array([key not in recorded.given for key in zip(symbols, days, strict=True)], bool)
+    differs: Mask = found & (other[0] | own & (other[1] | other[2]))
+    return differs
+
+
+def _completed(rows: pa.Table, told: Places, stood: Places) -> pa.Table:
     for name in ("split", "dividend"):
         values = rows[name].to_numpy().copy()
         unknown = np.isnan(values[told])

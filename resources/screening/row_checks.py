@@ -1,15 +1,18 @@
 """What a row can have wrong by itself, or with its twin."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer.errors import how_many
+from resources.ledger.tables import SAME_VALUE
 from resources.prices.columns import SYMBOL
 from resources.prices.rows import days_of, symbol_codes
 from resources.prices.series import Days, Ints, Mask, Series
@@ -19,6 +22,8 @@ from resources.screening.doubts import Release
 PRICES = ("open", "high", "low", "close")
 NOT_A_SESSION = "NOT_A_SESSION"
 LINES_TOLD = 10
+ROUNDED = "DUPLICATE_ROUNDED"
+ROUNDING = 0.005  # relative: what rounding to a cent may move a price of a dollar
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +114,20 @@ def duplicates(
     row_at = dict(zip(twins.tolist(), values, strict=True))
     faults: list[Fault] = []
     surplus: list[int] = []
-    volumes: list[tuple[str, date]] = []
+    other: dict[str, list[tuple[str, date]]] = {"volume": [], "rounded": []}
     for start in starts:
         end = start + 1
         while end <= len(again) and again[end - 1]:
             end += 1
         places = sorted(order[start:end].tolist())
         told = [row_at[place] for place in places]
-        if all(row | {"volume": 0} == told[0] | {"volume": 0} for row in told):
-            most = max(range(len(told)), key=lambda place: told[place]["volume"] or 0)
-            surplus += [place for place in places if place != places[most]]
-            other = sum(row["volume"] != told[most]["volume"] for row in told)
-            volumes += [(told[0]["symbol"], told[0]["date"])] * other
+        best = max(range(len(told)), key=lambda place: _worth(told[place]))
+        kept = told[best]
+        if all(_is_rounded(row, kept) for row in told):
+            surplus += [place for place in places if place != places[best]]
+            for row in (row for row in told if row != kept):
+                how = "volume" if row | {"volume": 0} == kept | {"volume": 0} else "rounded"
+                other[how].append((row["symbol"], row["date"]))
             continue
         at = [
             place + delivery.first_line if delivery.lines is None else delivery.lines[place]
@@ -132,12 +139,42 @@ def duplicates(
         faults += [Fault(place, "DUPLICATE_CONFLICT", said) for place in places]
     if not surplus:
         return faults, surplus, []
-    return faults, surplus, list(_told_twice(len(surplus), volumes))
+    return faults, surplus, list(_told_twice(len(surplus), other))
 
 
-def _told_twice(surplus: int, volumes: list[tuple[str, date]]) -> Iterator[Finding]:
-    """Warnings about rows left out beside their twin; `volumes` are those that differ in the volume."""
-    if same := surplus - len(volumes):
+def _worth(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """Of rows that tell the same the one with the finest prices, then the largest volume, then the largest close."""
+    return max(_decimals(row[name]) for name in PRICES), row["volume"] or 0, row["close"] or 0
+
+
+def _decimals(price: float | None) -> int:
+    """The decimals in which a price is told: two at least, for closing zeros are not seen."""
+    exponent = 0 if price is None else Decimal(repr(price)).normalize().as_tuple().exponent
+    return max(2, -int(exponent))
+
+
+def _is_rounded(row: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """Whether a row tells what the kept one does, its prices but for a step of the coarser one's last decimal."""
+    if any(row[name] != kept[name] for name in row if name not in (*PRICES, "volume")):
+        return False
+    pairs = [(row[name], kept[name]) for name in PRICES if row[name] != kept[name]]
+    return all(None not in pair and _a_step_away(*pair) for pair in pairs)
+
+
+def _a_step_away(one: float, other: float) -> bool:
+    step = 10.0 ** -min(_decimals(one), _decimals(other))
+    return abs(one - other) <= min(step * (1 + SAME_VALUE), ROUNDING * abs(other))
+
+
+def _told_twice(surplus: int, other: Mapping[str, list[tuple[str, date]]]) -> Iterator[Finding]:
+    """Warnings about rows left out beside their twin; `other` are those that differ, in volume or rounding."""
+    volumes, rounded = other["volume"], other["rounded"]
+    if rounded:
+        symbol, day = rounded[0]
+        rows = how_many(len(rounded), "row")
+        said = f"{rows} told twice with prices rounded otherwise, the first {symbol} of {day}; the finer one is kept"
+        yield Finding(ROUNDED, "WARN", said, len(rounded), symbol, day)
+    if same := surplus - len(volumes) - len(rounded):
         said = f"{how_many(same, 'row')} told twice with the same values; one of each is kept"
         yield Finding("DUPLICATE_SAME", "WARN", said, same)
     if volumes:

@@ -34,6 +34,19 @@ def test_a_changed_value_is_a_new_row_and_the_old_one_stays(desk: Desk) -> None:
     assert [row[2] for row in desk.log() if row[0] == "BBB" and row[1] == date(2024, 1, 3)] == [51.0, 52.0]
 
 
+def test_a_close_that_another_file_rounds_is_no_correction(desk: Desk) -> None:
+    """Of the finer and the rounded close the finer counts, in either order; half a cent more is a correction."""
+    desk.ingest(a=FIRST.replace(",51,", ",51.1249,"))
+    (done,) = desk.ingest(b=FIRST.replace(",51,", ",51.12,"))
+    assert (done.new, done.corrected, done.same) == (0, 0, 4)
+    assert [(one.code, one.count) for one in done.findings if one.code != "NO_DIVIDENDS"] == [
+        ("DUPLICATE_ROUNDED", 1)
+    ]
+    for name, told, right in (("c", "51.13", 51.13), ("d", "51.1285", 51.1285), ("e", "51.13", 51.1285)):
+        desk.ingest(**{name: FIRST.replace(",51,", f",{told},")})
+        assert newest(desk, "BBB")[-1] == (date(2024, 1, 3), right, 0, 1)
+
+
 def test_a_file_that_is_changed_back_tells_again_what_it_told_first(desk: Desk) -> None:
     changed = FIRST.replace("BBB,2024-01-03,51,", "BBB,2024-01-03,52,")
     for text, close in ((FIRST, 51.0), (changed, 52.0), (FIRST, 51.0), (changed, 52.0)):

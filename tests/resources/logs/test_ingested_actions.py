@@ -144,6 +144,30 @@ def test_what_others_said_since_stands_when_a_file_is_read_again(desk: Desk) -> 
     assert newest(desk, "BBB") == [(date(2024, 1, 2), 50.4, 0, 1), (date(2024, 1, 3), 51, 0.3, 1)]
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("p20240104", "p20240105")], ids=["undated", "dated"])
+def test_a_correction_stands_when_the_file_that_it_corrects_is_read_again(
+    desk: Desk, names: tuple[str, str]
+) -> None:
+    """BBB's split was forgotten and is told the next evening, as CCC's dividend is; an action explains AAA."""
+    first, second = names
+    desk.ingest(a_history=FIRST + "CCC,2024-01-03,20,0,1\n")
+    rows = "AAA,2024-01-04,50.7,0,1\nBBB,2024-01-04,25.2,0,1\nCCC,2024-01-04,19.8,0,1\n"
+    desk.ingest(**{first: HEADER + rows})
+    desk.ingest(**{second: HEADER + "BBB,2024-01-04,25.2,0,2\nCCC,2024-01-04,19.8,0.3,1\n"})
+    right = [(date(2024, 1, 4), 25.2, 0, 2)], [(date(2024, 1, 4), 19.8, 0.3, 1)]
+    assert (newest(desk, "BBB")[2:], newest(desk, "CCC")[1:]) == right
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-04,split,2,\n")
+    assert newest(desk, "AAA")[2:] == [(date(2024, 1, 4), 50.7, 0, 2)]
+    assert (newest(desk, "BBB")[2:], newest(desk, "CCC")[1:]) == right
+    told = f"{ACTIONS}AAA,2024-01-04,split,2,\nAAA,2024-01-04,dividend,0.1,\n"
+    desk.ingest(actions=told)  # and once more
+    assert newest(desk, "AAA")[2:] == [(date(2024, 1, 4), 50.7, 0.1, 2)]
+    assert (newest(desk, "BBB")[2:], newest(desk, "CCC")[1:]) == right
+    assert desk.rows("select * from prices where withdrawn") == []
+    desk.ingest(next=f"{HEADER}BBB,2024-01-05,25.1,0,1\n")
+    assert newest(desk, "BBB")[3:] == [(date(2024, 1, 5), 25.1, 0, 1)]
+
+
 SESSIONS = [day for day in range(2, 20) if date(2024, 1, day).weekday() < 5 and day != 15]
 
 

@@ -56,6 +56,18 @@ def test_a_pair_is_stale_only_where_no_way_is_fresh_and_named_once(warehouse: Wa
     assert found[0][-1].startswith(f"the newest exchange rate CHF/USD is of {OLD}, 900 days before")
 
 
+def test_the_cap_of_the_next_company_that_has_a_symbol_is_not_doubted(warehouse: Warehouse) -> None:
+    add(warehouse, "corporate_actions", pa.Table.from_pylist([
+        {"symbol": symbol, "date": day, "kind": "delisting", "value": 0.0, "source": "desk"}
+        for symbol, day in (("AAA", DAYS[-1]), ("BBB", DAYS[-2]))
+    ]))  # fmt: skip
+    add(warehouse, "market_caps", pa.Table.from_pylist([
+        {"symbol": symbol, "date": day, "market_cap": cap, "currency": "USD", "source": "feed"}
+        for symbol in ("AAA", "BBB") for day, cap in ((DAYS[-2], 2e9), (DAYS[-1], 2e12))
+    ]))  # fmt: skip
+    assert [(code, symbol) for code, symbol, *_ in faults(warehouse)] == [("CAP_DOUBTED", "BBB")]
+
+
 def test_a_rate_or_cap_of_another_unit_is_doubted(warehouse: Warehouse) -> None:
     before, last = DAYS[-2], DAYS[-1]
     add(warehouse, "fx_rates", pa.Table.from_pylist([

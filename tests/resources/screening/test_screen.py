@@ -93,6 +93,23 @@ def test_rows_that_differ_in_the_volume_only_are_one_row(volumes: tuple[object, 
     assert "DUPLICATE_SAME" not in warned(result)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("closes", "kept"),
+    [((100.123, 100.12), 100.123), ((100.12, 100.13), 100.13), ((100.12345, 100.1235), 100.12345),
+     ((100.1, 100.12), None), ((1.01, 1.02), None)],
+)  # fmt: skip
+def test_rows_that_differ_in_the_rounding_only_are_one_row(
+    closes: tuple[float, float], kept: float | None, turned: bool
+) -> None:
+    """A cent is rounding at 100, and a correction at 1."""
+    start = 1.0 if closes[0] < 2 else 100.0
+    twins = [line("A", day(1), close) for close in (closes[::-1] if turned else closes)]
+    result = checked([line("A", day(0), start), *twins])
+    assert result.rows["close"].to_pylist() == [start, *([kept] if kept else [])]
+    assert warned(result).get("DUPLICATE_ROUNDED", 0) == (kept is not None)
+
+
 def test_rows_that_contradict_each_other_are_both_set_aside_with_their_lines() -> None:
     result = checked([*series("A", CALM), line("A", day(2), 100.6)])
     assert aside(result) == [("DUPLICATE_CONFLICT", 4), ("DUPLICATE_CONFLICT", 8)]
