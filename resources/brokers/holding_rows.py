@@ -234,10 +234,9 @@ def _check_symbol(symbol: str) -> None:
         raise ValueError("it is a CUSIP, as bonds have, and no symbol of a price source")
     if not re.fullmatch(SYMBOL, symbol):
         capitals = re.fullmatch(SYMBOL, symbol.upper()) and f"; in capitals it would be one: {symbol.upper()}"
-        parted = re.sub(r"(?<=[A-Z])[ /]+(?=[A-Z]{1,2}$)", ".", symbol)
+        parted = re.fullmatch(r"([A-Z]{1,5})[ /]+([A-Z]{1,2})", symbol)
         share_class = (
-            re.fullmatch(SYMBOL, parted)
-            and f'; of a class of shares, --symbol "{symbol}={parted}" or the like'
+            parted and f"; a class of shares? it may be {parted[1]}.{parted[2]}, or as your prices have it"
         )
         raise ValueError(f"it is no symbol that a price source has{capitals or share_class or ''}")
 

@@ -54,7 +54,7 @@ def test_what_is_no_position_is_left_out_with_its_line() -> None:
     [
         (
             "BRK B;10;;300;3000",
-            'it is no symbol that a price source has; of a class of shares, --symbol "BRK B=BRK.B" or the like',
+            "it is no symbol that a price source has; a class of shares? it may be BRK.B, or as your prices have it",
         ),
         ("/ES;1;;300;300", "it is no symbol that a price source has"),
         ("912796XY1;1000;;0.98;980", "it is a CUSIP, as bonds have, and no symbol of a price source"),
