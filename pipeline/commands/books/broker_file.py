@@ -100,7 +100,7 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     before: Question | None = None
     while found.questions and asks():
         if found.questions[0] == before:
-            err.print("  no symbol answers that: it is cash, or it is left out", highlight=False)
+            err.print("  that does not answer it", highlight=False)
         before = found.questions[0]
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
