@@ -13,7 +13,7 @@ from optimizer.model.exchange_rates import CURRENCY
 from resources.prices.source import shown
 
 Place = tuple[str | int, ...]
-MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple)\[.*\]")
+MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple|literal)\[.*\]")
 NUMBERS = frozenset(
     {"float_type", "float_parsing", "decimal_type", "decimal_parsing", "int_type", "int_parsing"}
 )

@@ -166,6 +166,8 @@ def _told_by(name: str, text: str) -> Iterator[None]:
 
 def _remedy(error: yaml.MarkedYAMLError, line: int, text: str) -> str:
     """What to do about a text that is no YAML; the parser names the line at which it noticed, and no cause."""
+    if "another document" in str(error.problem):
+        return "; a file is one document: take out the line ---"
     if not isinstance(error, ScannerError | ParserError):
         return ""
     here = "".join(text.splitlines()[line - 1 : line])

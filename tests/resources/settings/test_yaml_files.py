@@ -89,6 +89,7 @@ def test_everything_is_said_at_once_and_an_empty_file_has_the_defaults() -> None
         ("a: [b\nc: 1\n", "x.yaml:[123]: .*; look at .*quotes and brackets are closed"),
         ("a: 1\nb:1\n", "x.yaml:[23]: .*each colon has a space behind it"),
         ("a: @b\n", "x.yaml:1: .*begins with % @ ` or a bracket stands in quotes"),
+        ("a: 1\n---\nb: 1\n", "x.yaml:2: .*; a file is one document: take out the line ---$"),
         ("? [a]\n: 1\n", "x.yaml:1: a key is a list or a mapping; it must be a word$"),
     ],
 )
