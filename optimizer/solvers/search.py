@@ -8,7 +8,7 @@ import numpy as np
 from optimizer.errors import InfeasibleError, PackfolioError, SolverError
 from optimizer.measures.portfolio_measures import turnover
 from optimizer.numerics.answers import NoAnswerError
-from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.convex_limits import Limits, Linear
 from optimizer.numerics.shares.risk_share import Share
 from optimizer.problem.feasible_set import FeasibleSet, plain
 from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget
@@ -32,11 +32,15 @@ NONE: tuple[str, ...] = ()
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """Where to look: the feasible set, warnings, and the levels by which limits gave way, None where all hold."""
+    """Where to look: the feasible set, warnings, and the levels by which limits gave way, None where all hold.
+
+    budget  of what gave way, where the limits force more cash than cash_max
+    """
 
     feasible: FeasibleSet
     warnings: tuple[str, ...] = ()
     levels: Hierarchy | None = None
+    budget: Linear | None = None
     unmet: tuple[Unmet, ...] = ()
     bound: float | None = None
 
@@ -143,6 +147,11 @@ def given_way(wanted: Limits, limits: Limits, unmet: tuple[Unmet, ...]) -> tuple
     return (*(limit.limit for limit in unmet), *(("cash_max",) if forced else ()))
 
 
+def with_cash(wanted: Limits, way: Way) -> Limits:
+    """The policy's limits with the cash that they force: it is none that a rebalance ends."""
+    return wanted if way.budget is None else replace(wanted, linear=(way.budget, *wanted.linear[1:]))
+
+
 def cramped(limits: Limits) -> bool:
     """Whether ellipsoidal limits leave a single portfolio and no room: nothing proves it the best."""
     return bool(limits.norms) and not allowed(tightened(limits))
@@ -175,7 +184,7 @@ def way_out(goal: Goal, wanted: Limits, setting: Setting, margin: float | None) 
 
 def _given_way(limits: Limits, levels: Levels, margin: float | None, told: tuple[str, ...]) -> Way:
     found = hierarchy(individual(limits), levels, margin)
-    return Way(found.feasible, told, found)
+    return Way(found.feasible, told, found, limits.linear[0] if told else None)
 
 
 def firm_part(wanted: Limits, yielding: tuple[str, ...]) -> Limits:

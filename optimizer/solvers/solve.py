@@ -35,7 +35,7 @@ from optimizer.solvers.names.left_out import left_out
 from optimizer.solvers.names.name_search import Choice
 from optimizer.solvers.names.program_work import ProgramWork
 from optimizer.solvers.names.yielding import LeastOfNames, give_way_for_names
-from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search
+from optimizer.solvers.search import Way, firm_part, given_way, nothing_defined, search, with_cash
 from optimizer.solvers.shares.share_search import UnreachedError, times, within_shares, without_shares
 from optimizer.solvers.solution import Solution
 from optimizer.solvers.solver_choice import Optimum, certified, optimum
@@ -110,7 +110,7 @@ def solved(
     apart = left_out(goal, best.weights, choice.best.weights, setting) if choice else ()
     feasible, best = (choice.feasible, choice.best) if choice else (way.feasible, best)
     feasible, best = rescaled(goal, feasible, best, setting)
-    unmet = unmet_limits(wanted, best.weights, setting) if feasible.elastic else ()
+    unmet = unmet_limits(with_cash(wanted, way), best.weights, setting) if feasible.elastic else ()
     unmet = (*unmet, *way.unmet, *unmet_holdings(best.weights, setting))
     warnings = (
         *way.warnings,

@@ -1,6 +1,6 @@
 """`packfolio init`: a desk of one's own, from a broker's file and a place where prices come from."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 YEARS = 5
 EMBEDDED_END = date(2022, 12, 28)
 FIRST_DAY = date(1990, 1, 1)  # a paper book begins with its cash under whatever pack comes first
+PRICES = "Prices: example, yahoo, or the folder of your price files"
 HOLDS = "Your broker's file of positions (CSV), or the symbols that a paper portfolio may hold (AAPL,MSFT)"
 MEANT = (
     "as_traded is what was paid that day; split_adjusted is divided by later splits (Yahoo's Close); total_return "
@@ -84,10 +85,8 @@ def init(
     """Make a desk: its folder, where prices come from, and a first portfolio; asks for what is left out."""
     from resources.settings.new_desk import EXAMPLE, make_desk
 
-    place = folder or Path(_asked("Folder of the desk", "FOLDER", "desk"))
-    source = prices or _asked(
-        "Prices: example, yahoo, or the folder of your price files", "--prices", "example"
-    )
+    place = folder or Path(_asked("Folder of the desk", "FOLDER", "desk")).expanduser()
+    source = _expanded(prices or _asked(PRICES, "--prices", "example", _named_prices))
     kind = _kind_of(source)
     if (place / "config").exists():
         raise PolicyError(f"{place / 'config'} exists already: choose another folder")
@@ -103,6 +102,20 @@ def init(
     made = make_desk(place, files, example=kind == EXAMPLE)
     _tell(made, files, kind, book)
     out.print(f"next   cd {quote(str(place))} && {program()} run", highlight=False, soft_wrap=True)
+
+
+def _expanded(source: str) -> str:
+    """A folder as it is written at a prompt, where no shell puts the home for `~`; any other word stays."""
+    return str(Path(source).expanduser())
+
+
+def _named_prices(said: str) -> str:
+    """What was answered, if it is a source of prices; else the question is asked again."""
+    try:
+        _kind_of(_expanded(said.strip()))
+    except PolicyError as error:
+        raise typer.BadParameter(str(error)) from None
+    return said
 
 
 def _kind_of(source: str) -> str:
@@ -243,11 +256,13 @@ def _other_currency(currency: str, *, own: bool) -> str:
     return f"the book counts in {currency}: {assumed}{needed}"
 
 
-def _asked(question: str, option: str, default: str | None = None) -> str:
-    """A person's answer; raises PolicyError where nobody can be asked."""
+def _asked(
+    question: str, option: str, default: str | None = None, valid: Callable[[str], str] | None = None
+) -> str:
+    """A person's answer, asked again where it is not valid; raises PolicyError where nobody can be asked."""
     if not asks():
         raise PolicyError(f"say {option}: nobody can be asked here")
-    return str(typer.prompt(question, default=default)).strip()
+    return str(typer.prompt(question, default=default, value_proc=valid)).strip()
 
 
 def _file_or_symbols(said: str) -> tuple[Path | None, str | None]:

@@ -33,7 +33,11 @@ def read_aj_bell(lines: Lines, answers: Answers) -> Statement:
     rows = [_row(line, cells) for line, cells in told]
     days = [day for _, cells in told if (day := _day(cells.get("date", "")))]
     return statement(
-        "AJ Bell", max(days, default=None), rows, counted_in("GBP", answers, "AJ Bell's file"), american=False
+        "AJ Bell",
+        max(days, default=None),
+        rows,
+        counted_in("GBP", answers, "AJ Bell's file"),
+        month_first=None,
     )
 
 

@@ -114,22 +114,32 @@ def _digits(cell: str) -> str:
     return THOUSANDS.sub("", UNIT.sub("", cell).strip(" -+()"))
 
 
-def day(text: str, *, american: bool) -> date | None:
+def day(text: str, *, month_first: bool | None) -> date | None:
     """A date in a form that leaves no doubt; None where there is none, or "various" ones.
 
-    american  whether 03/04/2024 is the fourth of March; else it may be a day of April, and 25/04/2024 can be no other
+    month_first  whether 03/04/2024 is the fourth of March; None where it may be a day of April, and 25/04/2024 can be
+        no other
     Raises ValueError for anything else.
     """
     bare = WITH_TIME.sub(r"\1", text.strip())
     if bare.lower() in NOTHING | SEVERAL:
         return None
-    for form in (*FORMS, *(AMERICAN if american else ())):
-        if found := _day(bare, form):
-            return found
-    either = {found for form in (*AMERICAN, *EUROPEAN) if (found := _day(bare, form))}
-    if len(either) == 1 and not american:
+    slashed = {True: AMERICAN, False: EUROPEAN, None: (*AMERICAN, *EUROPEAN)}[month_first]
+    either = {found for form in (*FORMS, *slashed) if (found := _day(bare, form))}
+    if len(either) == 1:
         return either.pop()
     raise ValueError(f"{bare!r} is no date; write dates such as 2024-01-31")
+
+
+def is_month_first(texts: Iterable[str]) -> bool | None:
+    """Whether the month comes first in dates with strokes, by those that have one reading; None if nothing tells."""
+    told = set[bool]()
+    for text in texts:
+        american, european = (
+            any(_day(text.strip(), form) for form in forms) for forms in (AMERICAN, EUROPEAN)
+        )
+        told |= {american} if american != european else set()
+    return told.pop() if len(told) == 1 else None
 
 
 def _day(text: str, form: str) -> date | None:
@@ -139,14 +149,14 @@ def _day(text: str, form: str) -> date | None:
         return None
 
 
-def last_day_in(text: str, *, american: bool = True) -> date | None:
+def last_day_in(text: str, *, month_first: bool | None = True) -> date | None:
     """The last date that stands in a line of prose, such as `as of 05:20 PM ET, 2026/11/27`; None without one.
 
-    american  as `day` takes it
+    month_first  as `day` takes it
     """
     for found in reversed(WRITTEN.findall(text)):
         try:
-            return day(found, american=american)
+            return day(found, month_first=month_first)
         except ValueError:
             continue
     return None

@@ -36,7 +36,7 @@ def read_degiro(lines: Lines, answers: Answers, with_points: Callable[[Lines], L
     own = counted_in(base, answers, "the file")
     bare = [(line, _one_unit(cells)) for line, cells in lines[start + 1 :]]
     rows = [_row(line, cells, base) for line, cells in with_points(bare)]
-    return statement("DEGIRO", None, rows, own, american=False)
+    return statement("DEGIRO", None, rows, own, month_first=None)
 
 
 def _one_unit(cells: Sequence[str]) -> list[str]:

@@ -32,6 +32,7 @@ OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
 OF_HELD = NOTHING | {"long", "l", "buy", "b", "bought"}
 FLEX_CASH = ("clientaccountid", "currencyprimary", "endingcash")
 FLEX_ENDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF"})  # lines around the sections of a Flex query
+DEALT = re.compile(r"\s*(buy|bought|sell|sold|dividend)\b", re.I)  # as a kind of line
 IN_BASE = "all cash in the account's base currency, which is not named here"
 EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
 LONGEST = 80  # of a line of prose that is told
@@ -126,7 +127,7 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
         if recognised(names) == layout:
             header, account, other = _columns(names, layout, f"{name}:{line}"), title, False
             known, cash_of, unit = names, [], _unit(cells, header)
-        elif _is_cash_line(told, len(cells), header):
+        elif _is_cash_line(cells, header):
             whose = title if header == [""] else account
             rows.append(Row(line, whose, told[0].rstrip(":"), value=told[1], currency=unit, detail=BESIDE))
         elif {*FLEX_CASH} <= {*names}:
@@ -144,9 +145,19 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
             left_out.append((line, f"no position: {_beginning(told[0])}"))
         elif not other:
             rows.append(_row(line, cells, header, account, unit))
-    told_days = (last_day_in(" ".join(cells), american=layout.american) for cells in _prose(lines))
-    as_of = next(filter(None, told_days), None) or _dated(rows, american=layout.american)
-    return statement(layout.name, as_of, rows, answers, american=layout.american, left_out=left_out)
+    _check_held(rows, name)
+    told_days = (last_day_in(" ".join(cells), month_first=layout.month_first) for cells in _prose(lines))
+    as_of = next(filter(None, told_days), None) or _dated(rows, month_first=layout.month_first)
+    return statement(layout.name, as_of, rows, answers, month_first=layout.month_first, left_out=left_out)
+
+
+def _check_held(rows: Sequence[Row], name: str) -> None:
+    """Raises DataError where lines say by their kind that they were bought or sold, not that they are held."""
+    if dealt := next((row for row in rows if DEALT.match(row.kind)), None):
+        raise DataError(
+            f"{name}: line {dealt.line} is one of a list of dealings (its kind is {dealt.kind.strip()!r}); "
+            "export what is held"
+        )
 
 
 def _beginning(text: str) -> str:
@@ -167,8 +178,9 @@ def _is_title(cells: Sequence[str], header: Sequence[str]) -> bool:
     if len(places) != 1:
         return False
     said = cells[places[0]].strip()
-    beside = places[0] < len(header) > 1 and header[places[0]] in ("", "account", "kind")
-    return " " in said or beside or (len(cells) == 1 and not said.isupper())
+    column = header[places[0]] if places[0] < len(header) > 1 else "symbol"
+    heading = not said.isupper() if len(cells) == 1 else column == "symbol" and said.istitle()
+    return " " in said or column in ("", "account", "kind") or heading
 
 
 def _heads_another(names: Sequence[str], known: Sequence[str]) -> bool:
@@ -188,13 +200,20 @@ def _flex_cash(line: int, cells: Mapping[str, str]) -> Row | None:
     return Row(line, account, f"{currency} CASH", value=value, currency=currency, detail=BESIDE)
 
 
-def _is_cash_line(told: Sequence[str], cells: int, header: Sequence[str]) -> bool:
-    """Whether a line beside the table's own says cash and its amount, as in `Total cash:, "1,484.50"`."""
-    inside = header != [""] and cells >= len(header) - 1
-    if inside or len(told) != WORDS or not CASH_LINE.fullmatch(told[0]):
+def _is_cash_line(cells: Sequence[str], header: Sequence[str]) -> bool:
+    """Whether a line beside the table's own says cash and its amount, as in `Total cash:, "1,484.50"`.
+
+    A spreadsheet makes it as long as those: then its amount stands where the table has none, or it is a total.
+    """
+    told = [(place, cell.strip()) for place, cell in enumerate(cells) if cell.strip()]
+    if len(told) != WORDS or not CASH_LINE.fullmatch(told[0][1]):
+        return False
+    place = told[1][0]
+    counts = place < len(header) and header[place] in ("quantity", *MONEY)
+    if len(cells) >= len(header) - 1 and counts and not told[0][1].lower().startswith("total"):
         return False
     try:
-        return amount(told[1]) is not None
+        return amount(told[1][1]) is not None
     except ValueError:
         return False
 
@@ -206,10 +225,10 @@ def _unit(cells: Sequence[str], header: Sequence[str]) -> str:
     return told.pop() if len(told) == 1 else ""
 
 
-def _dated(rows: Sequence[Row], *, american: bool) -> date | None:
+def _dated(rows: Sequence[Row], *, month_first: bool | None) -> date | None:
     """The one day that a column of the table says of every line; None where there is none, or more than one."""
     told = {row.dated.strip() for row in rows if row.detail != BESIDE}
-    return last_day_in(told.pop(), american=american) if len(told) == 1 else None
+    return last_day_in(told.pop(), month_first=month_first) if len(told) == 1 else None
 
 
 def _prose(lines: Lines) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from optimizer import DataError
-from resources.brokers.amounts import DOLLARS, amount, day
+from resources.brokers.amounts import DOLLARS, amount, day, is_month_first
 from resources.brokers.statement import BESIDE, Answers, Cash, Held, Question, Row, Statement
 from resources.prices.columns import SYMBOL
 
@@ -16,7 +16,7 @@ MONEY_FUNDS = frozenset({
 })  # fmt: skip
 CASH_NAMES = re.compile(
     r"((settled|core) )?cash( (&|and) cash investments| balance)?|usd|u\.?s\.? dollars?|pending activity|sweep.*|"
-    r"(fdic insured|bank) deposit( sweep)?",
+    r"money accounts|(fdic insured|bank) deposit( sweep)?",
     re.I,
 )
 # Cash on a line of its own, before or below the table.
@@ -42,7 +42,7 @@ NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
 
 
 def statement(
-    layout: str, as_of: date | None, rows: Sequence[Row], answers: Answers, *, american: bool,
+    layout: str, as_of: date | None, rows: Sequence[Row], answers: Answers, *, month_first: bool | None,
     left_out: Sequence[tuple[int, str]] = (),
 ) -> Statement:  # fmt: skip
     """The rows, each understood as shares or cash, left out by an answer, or in question.
@@ -52,11 +52,13 @@ def statement(
     if not rows:
         raise DataError(f"the {layout} table has no line: nothing would be held; export the positions again")
     counted = answers.currency or _one_currency(rows)
+    if month_first is None:
+        month_first = is_month_first(row.acquired for row in rows)
     held, cash, questions, out = [], [], [], list(left_out)
     found: Held | Cash | Question | str
     for row in rows:
         try:
-            found = _understood(row, answers, counted, american)
+            found = _understood(row, answers, counted, month_first)
         except ValueError as error:
             found = Question(row.line, row.account, row.symbol.strip() or row.name.strip() or "?", str(error))
         match found:
@@ -147,7 +149,7 @@ def counted_in(base: str, answers: Answers, name: str) -> Answers:
     return replace(answers, currency=base)
 
 
-def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Held | Cash | str:
+def _understood(row: Row, answers: Answers, counted: str, month_first: bool | None) -> Held | Cash | str:
     """What a row is; a text says why it is left out. Raises ValueError for what is to be asked."""
     if answers.of(row, answers.skip):
         return "left out as asked"
@@ -179,7 +181,7 @@ def _understood(row: Row, answers: Answers, counted: str, american: bool) -> Hel
         return "no share is held of it"
     _check_value(quantity, amount(row.price), amount(row.value))
     cost = None if abroad else _cost(row, quantity)
-    return Held(row.line, row.account, symbol, quantity, cost, day(row.acquired, american=american))
+    return Held(row.line, row.account, symbol, quantity, cost, day(row.acquired, month_first=month_first))
 
 
 def is_total(row: Row) -> bool:
@@ -232,7 +234,11 @@ def _check_symbol(symbol: str) -> None:
         raise ValueError("it is a CUSIP, as bonds have, and no symbol of a price source")
     if not re.fullmatch(SYMBOL, symbol):
         capitals = re.fullmatch(SYMBOL, symbol.upper()) and f"; in capitals it would be one: {symbol.upper()}"
-        raise ValueError(f"it is no symbol that a price source has{capitals or ''}")
+        parted = re.fullmatch(r"([A-Z]{1,5})[ /]+([A-Z]{1,2})", symbol)
+        share_class = (
+            parted and f"; a class of shares? it may be {parted[1]}.{parted[2]}, or as your prices have it"
+        )
+        raise ValueError(f"it is no symbol that a price source has{capitals or share_class or ''}")
 
 
 def _check_value(quantity: Decimal, price: Decimal | None, value: Decimal | None) -> None:

@@ -41,7 +41,9 @@ def holdings(found: Statement, as_of: date) -> Holdings:
     Raises DataError that lists every line in question, and where several accounts are in one statement.
     """
     if len(found.accounts) > 1:
-        raise DataError(f"the file has the accounts {', '.join(found.accounts)}: choose one with --account")
+        raise DataError(
+            f"the file has the accounts {', '.join(found.accounts)}: choose one with --account, or all"
+        )
     if found.questions:
         listed = "\n".join(f"  {question}" for question in found.questions)
         raise DataError(

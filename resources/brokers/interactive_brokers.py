@@ -10,6 +10,7 @@ from resources.brokers.holding_rows import statement
 from resources.brokers.statement import Answers, Row, Statement
 
 POSITIONS, CASH, ABOUT, ACCOUNT = "Open Positions", "Cash Report", "Statement", "Account Information"
+SHARES = ("Stocks", "Mutual Funds", "Funds")
 Lines = Sequence[tuple[int, list[str]]]
 Record = tuple[int, Mapping[str, str]]
 
@@ -32,7 +33,7 @@ def read_activity_statement(lines: Lines, answers: Answers) -> Statement:
             f"the statement counts in {base} and the book in {answers.currency}; export it in that one"
         )
     own = replace(answers, currency=base or answers.currency)
-    return statement("Interactive Brokers", as_of, rows, own, american=False)
+    return statement("Interactive Brokers", as_of, rows, own, month_first=None)
 
 
 def _records(lines: Lines, section: str) -> list[Record]:
@@ -69,8 +70,8 @@ def _shares(records: Sequence[Record]) -> Decimal:
 
 def _row(line: int, cells: Mapping[str, str], account: str, base: str, trouble: str = "") -> Row:
     category, multiple = cells.get("Asset Category", ""), cells.get("Mult", "1")
-    if category != "Stocks":
-        trouble = f"it is of the category {category}, and only Stocks (shares and funds) are read"
+    if category not in SHARES:
+        trouble = f"it is of the category {category}, and only shares and funds are read"
     elif multiple not in ("1", ""):
         trouble = f"one contract is {multiple} of something"
     in_base = not base or cells.get("Currency", base) == base

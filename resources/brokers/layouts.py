@@ -13,13 +13,13 @@ class Layout:
 
     columns   our names -> the names that its header may give them, as `plain` writes them
     marks     our names of columns that a header has all of
-    american  whether 03/04/2024 is a day of March
+    month_first  whether 03/04/2024 is a day of March; None where that is not known
     """
 
     name: str
     columns: Mapping[str, Names]
     marks: Names
-    american: bool = True
+    month_first: bool | None = True
 
 
 LAYOUTS = (
@@ -67,7 +67,7 @@ LAYOUTS = (
             "value": ("market value",), "currency": ("currency",), "kind": ("asset class",),
         },
         ("symbol", "quantity", "each"),
-        american=False,
+        month_first=None,
     ),
 )  # fmt: skip
 # Tables whose words would mean something else in another table.
@@ -87,7 +87,7 @@ PECULIAR = (
             "cost": ("invested value",),
         },
         ("symbol", "quantity", "cost"),
-        american=False,
+        month_first=None,
     ),
     Layout(
         "Hargreaves Lansdown",
@@ -96,7 +96,7 @@ PECULIAR = (
             "value": ("value",), "cost": ("cost",),
         },
         ("name", "quantity", "pence"),
-        american=False,
+        month_first=None,
     ),
     Layout(
         "comdirect",
@@ -105,7 +105,7 @@ PECULIAR = (
             "kind": ("typ",), "each": ("kaufkurs in eur",), "cost": ("kaufwert in eur",), "value": ("wert in eur",),
         },
         ("wkn", "quantity"),
-        american=False,
+        month_first=None,
     ),
     Layout(
         "Wealthsimple",
@@ -115,7 +115,7 @@ PECULIAR = (
             "currency": ("market price currency",), "cost": ("book value (market)",), "value": ("market value",),
         },
         ("symbol", "quantity", "side"),
-        american=False,
+        month_first=None,
     ),
     Layout(
         "Yahoo portfolio",
@@ -152,7 +152,7 @@ def _any_words() -> dict[str, Names]:
     }
 
 
-GENERIC = Layout("generic", _any_words(), (), american=False)
+GENERIC = Layout("generic", _any_words(), (), month_first=None)
 # Columns that say of a line that it is no share held, in whatever table they stand.
 NO_SHARES: Mapping[str, Names] = {
     "side": ("side", "l/s", "long/short", "direction", "position direction"),

@@ -38,7 +38,7 @@ def read_position_statement(lines: Lines, answers: Answers) -> Statement:
         elif len(cells) < len(header) - 1 or header == [""]:
             left_out.append((line, f"no position: {told[0][:60]}"))
             if found := WRITTEN_ON.search(told[0]):
-                as_of = day(found[1], american=True)
+                as_of = day(found[1], month_first=True)
             account = found[1] if (found := ACCOUNT.search(told[0])) else account
         else:
             own = {ours: cell for ours, cell in zip(header, cells, strict=False) if ours}
@@ -48,7 +48,7 @@ def read_position_statement(lines: Lines, answers: Answers) -> Statement:
             else:
                 groups[-1].append(row)
     rows += [row for group in groups for row in _positions(group)]
-    return statement("thinkorswim", as_of, rows, answers, american=True, left_out=left_out)
+    return statement("thinkorswim", as_of, rows, answers, month_first=True, left_out=left_out)
 
 
 def _positions(group: Sequence[Row]) -> Iterator[Row]:

@@ -18,6 +18,8 @@ from resources.prices.source import Allowance, FileRejected, Finding, shown
 
 TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]  # as pandas and Excel write them
 LONGEST_LINE = 10_000
+OF_ANSWER = 200  # bytes that are told of a vendor's answer that is no table
+NO_TABLE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(\{|\[|<(?:!doctype|html|\?xml|head|body))", re.I)
 MOST_FINDINGS = 50
 BLOCK = 1 << 20  # bytes unpacked at once
 NUMBER = re.compile(
@@ -100,6 +102,12 @@ def text_faults(data: bytes) -> Iterator[Finding]:
     """What is wrong with the bytes before any of them is understood."""
     if not data.strip():
         yield _fail("EMPTY_FILE", "there is nothing in it; send it again")
+        return
+    if found := NO_TABLE.match(data):
+        kind = "it is JSON" if found[1] in (b"{", b"[") else "it is HTML or XML"
+        begins = shown(" ".join(data[:OF_ANSWER].decode(errors="replace").split()))
+        said = f"{kind} and no table; read what was answered in its place, and ask for it again: {begins}"
+        yield _fail("UNKNOWN_FORMAT", said, 1)
         return
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         yield _fail("ENCODING", "it is UTF-16 (Excel's Unicode Text?); write UTF-8 (Excel's CSV UTF-8)")

@@ -128,7 +128,10 @@ def as_csv(symbol: str, frame: Any) -> bytes:
         raise Unreachable(
             f"{symbol}: Yahoo knows no prices in these days; correct the symbol in sources.yaml"
         )
-    kept = [name for name in frame.columns if name != "Capital Gains"]
-    frame = frame[kept].set_axis(frame.index.strftime("%Y-%m-%d"), axis=0)
+    frame = frame.set_axis(frame.index.strftime("%Y-%m-%d"), axis=0)
+    gains = frame.pop("Capital Gains") if "Capital Gains" in frame else None
+    if gains is not None and "Dividends" in frame:
+        # Yahoo often counts a fund's gains among its dividends too; where those are less, it does not.
+        frame["Dividends"] += gains * (frame["Dividends"] < gains)
     text: str = frame.to_csv(index_label="Date", lineterminator="\n")
     return text.encode()

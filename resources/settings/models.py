@@ -2,16 +2,20 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from optimizer import PolicyError
+from resources.prices.columns import SYMBOL
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.policies.values import Percent, Strict
 from resources.settings.view_files import AnyViewFile, Symbol, check_views
 from resources.settings.yaml_files import PlacedError, load_yaml
 
+Listed = Annotated[
+    str, Field(pattern=f"^{SYMBOL}$")
+]  # as prices have it: of aapl there is none, and AAPL was sold
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
@@ -25,7 +29,7 @@ class ModelFile(Strict):
 
     name: str = Field(pattern=NAME, max_length=60)
     description: str = ""
-    universe: list[Symbol] | Literal["all"]
+    universe: list[Listed] | Literal["all"]
     benchmark: str | dict[Symbol, Percent] = "equal_weight"
     prior: Literal["benchmark", "market_cap", "historical"] = "benchmark"
     policy: PolicyFile = PolicyFile()

@@ -80,6 +80,7 @@ PIPELINE = """\
 backtest: {{years: 5}}
 """
 FIRST = "first_pack: {day}        # no pack is older: Dagster's partitions begin here\n"
+LATER = "# first_pack: 2024-01-02      # no pack is older: Dagster's partitions begin here, else in 1990\n"
 FUNDS = """\
 # What each fund holds, for look-through; a fund that is not here is taken as one asset.
 as_of: "{today}"
@@ -181,7 +182,7 @@ def _checked(half: Path, place: Path) -> None:
 
 def starting_files(book: NewBook, sources: str, today: date) -> dict[str, str]:
     """The files of a desk on prices of its own."""
-    first = FIRST.format(day=book.first) if book.first else ""
+    first = FIRST.format(day=book.first) if book.first else LATER
     return {
         "pipeline.yaml": PIPELINE.format(first=first),
         "funds.yaml": FUNDS.format(today=f"{today:%Y-%m}"),

@@ -118,10 +118,8 @@ class HoldingsFile(Strict):
             return value
         return {
             symbol: held
-            if isinstance(held, dict)
-            else {"quantity": float(held)}
-            if _is_number(held)
-            else held
+            if isinstance(held, dict | list)
+            else {"quantity": float(held) if _is_number(held) else held}
             for symbol, held in value.items()
         }
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, Tag, ValidationError
@@ -12,7 +13,15 @@ from optimizer.model.exchange_rates import CURRENCY
 from resources.prices.source import shown
 
 Place = tuple[str | int, ...]
-MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple)\[.*\]")
+MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple|literal)\[.*\]")
+NUMBERS = frozenset(
+    {"float_type", "float_parsing", "decimal_type", "decimal_parsing", "int_type", "int_parsing"}
+)
+# $1,484.50, 0,03 and 3%; in WRITTEN_NUMBER a comma may part thousands or decimals.
+WRITTEN_NUMBER = re.compile(
+    r"[$\u20ac\u00a3]?\s?(-?)[$\u20ac\u00a3]?\s?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+[.,]?\d*)\s?(%?)", re.A
+)
+THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.A)
 OWN = ("value_error", "assertion_error")  # the words of our own checks
 WORDS: Mapping[str, str] = {
     "missing": "it is required; add it",
@@ -103,8 +112,23 @@ def key_in_words(where: str, error: ErrorDetails, model: type[BaseModel]) -> str
     if error["type"] == "extra_forbidden":
         said = f"unknown key{_nearest(str(place[-1]), place[:-1], model)}"
     elif error["type"] != "missing" and not isinstance(error.get("input"), dict | list):
-        said += f" (it is {shown(repr(error.get('input')))})"
+        said += f" (it is {shown(repr(error.get('input')))}){_number_meant(key, error)}"
     return ": ".join(filter(None, (where, key, said)))
+
+
+def _number_meant(key: str, error: ErrorDetails) -> str:
+    """What to write for a percentage where a fraction belongs, and for a number with signs that YAML does not read."""
+    value, bounds = error.get("input"), error.get("ctx", {})
+    of_one = bounds.get("lt", bounds.get("le")) == 1 and not key.endswith("_pct")
+    if of_one and isinstance(value, int | float) and 1 <= value <= 100:
+        return f"; for {value:g}% write {value / 100:g}"
+    found = WRITTEN_NUMBER.fullmatch(value) if isinstance(value, str) else None
+    if error["type"] not in NUMBERS or not found:
+        return ""
+    sign, digits, percent = found.groups()
+    digits = digits.replace(",", "" if THOUSANDS.fullmatch(digits) else ".")
+    number = Decimal(digits) / (100 if percent and not key.endswith("_pct") else 1)
+    return f"; write {sign}{number.normalize():f}"
 
 
 def _nearest(key: str, place: Place, model: type[BaseModel]) -> str:

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 from optimizer import PolicyError
 from optimizer.errors import how_many
@@ -101,7 +103,8 @@ def read_text(path: Path) -> str:
             f"{path}: {error.strerror}; create it, or set PACKFOLIO_CONFIG to the folder that has it"
         ) from None
     except UnicodeDecodeError as error:
-        raise PolicyError(f"{path}: byte {error.start + 1} is not UTF-8; save it as UTF-8") from None
+        line = 1 + error.object.count(b"\n", 0, error.start)
+        raise PolicyError(f"{path}:{line}: byte {error.start + 1} is not UTF-8; save it as UTF-8") from None
 
 
 class PlacedError(ValueError):
@@ -130,7 +133,7 @@ def every_mistake(first: PolicyError, *reads: Callable[[], object]) -> PolicyErr
 
 def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
-    with _told_by(name):
+    with _told_by(name, text):
         loaded = _loaded(text, name)
         try:
             return model.model_validate({} if loaded is None else loaded)
@@ -142,12 +145,12 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
 
 def plain_value(text: str, name: str) -> Any:
     """What YAML says, as plain values; `name` stands for it in messages. Raises PolicyError for whatever is none."""
-    with _told_by(name):
+    with _told_by(name, text):
         return _loaded(text, name)
 
 
 @contextmanager
-def _told_by(name: str) -> Iterator[None]:
+def _told_by(name: str, text: str) -> Iterator[None]:
     """What reading a text ends in becomes a PolicyError with its name."""
     try:
         yield
@@ -155,10 +158,25 @@ def _told_by(name: str) -> Iterator[None]:
         raise
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PolicyError(f"{name}:{line}: {error.problem}") from None
+        raise PolicyError(f"{name}:{line}: {error.problem}{_remedy(error, line, text)}") from None
     except Exception as error:  # what a stranger's text can do to a parser has no list
         said = f"reading it ended in {type(error).__name__}: {shown(str(error))}"
         raise PolicyError(f"{name}: {said}; look at the file, and write it as the examples do") from error
+
+
+def _remedy(error: yaml.MarkedYAMLError, line: int, text: str) -> str:
+    """What to do about a text that is no YAML; the parser names the line at which it noticed, and no cause."""
+    if "another document" in str(error.problem):
+        return "; a file is one document: take out the line ---"
+    if not isinstance(error, ScannerError | ParserError):
+        return ""
+    here = "".join(text.splitlines()[line - 1 : line])
+    if "\t" in here[: len(here) - len(here.lstrip())]:
+        return "; a tab stands at its beginning: indent with spaces"
+    return (
+        "; look at this line and those above it: the keys of a block begin in one column, each colon has a space "
+        "behind it, quotes and brackets are closed, and a text that begins with % @ ` or a bracket stands in quotes"
+    )
 
 
 def _loaded(text: str, name: str) -> Any:

@@ -55,7 +55,12 @@ def losses(name: str) -> Spec:
         "mark": {"type": "bar", **SILENT},
         "encoding": {
             "y": {"field": name, "type": "nominal", "sort": "x", "axis": NAMES},
-            "x": {"field": "Profit %", "type": "quantitative", "axis": _axis("percent of the portfolio")},
+            # With more ticks every other label is left out for room, and with it that of 0.
+            "x": {
+                "field": "Profit %",
+                "type": "quantitative",
+                "axis": _axis("percent of the portfolio") | {"tickCount": 7},
+            },
             "color": {
                 "condition": {"test": "datum['Profit %'] < 0", "value": ACCENT},
                 "value": AFTER,

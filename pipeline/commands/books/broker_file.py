@@ -16,7 +16,7 @@ from pipeline.commands.usage import DAY, day
 
 if TYPE_CHECKING:
     from resources.brokers.holdings import Holdings
-    from resources.brokers.statement import Answers, Statement
+    from resources.brokers.statement import Answers, Question, Statement
 
 AsOfHoldings = Annotated[
     date | None,
@@ -97,7 +97,11 @@ def understood(file: Path, chosen: Choices, *, quiet: bool = False) -> "tuple[Ho
     if chosen.account is None and len(found.accounts) > 1 and asks():
         chosen = replace(chosen, account=_asked_account(found.accounts))
     found = _of_account(found, chosen.account, file.name)
+    before: Question | None = None
     while found.questions and asks():
+        if found.questions[0] == before:
+            err.print("  that does not answer it", highlight=False)
+        before = found.questions[0]
         chosen = replace(chosen, answers=_asked(found, chosen.answers))
         found = _of_account(read_statement(text, file.name, chosen.answers), chosen.account, file.name)
     dated = chosen.as_of or found.as_of or (_asked_day() if asks() else None)
@@ -137,9 +141,9 @@ def _asked(found: "Statement", answers: "Answers") -> "Answers":
     said = typer.prompt("  c = it is cash, s = leave it out, or its symbol", err=True).strip()
     line = str(question.line)
     match said.lower():
-        case "c":
+        case "c" | "cash":
             return replace(answers, cash=answers.cash | {line})
-        case "s":
+        case "s" | "skip":
             return replace(answers, skip=answers.skip | {line})
         case _:
             return replace(answers, symbols={**answers.symbols, line: said.upper()})

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from resources.prices.columns import ALIASES, SYMBOL, TYPES, is_symbol, plain
 from resources.prices.source import FileRejected, Finding
+from resources.prices.vendors.gains import GAINS, with_gains
 from resources.prices.vendors.quotes import quotes_of
 from resources.prices.vendors.rewriting import (
     STATE,
@@ -75,7 +76,7 @@ def _of_vendor(
     if (vendor := quotes_of(heads[0])) is not None:
         return vendor(text, heads[0], name)
     if _is_history(heads):
-        return Rewritten("yfinance's history", changed(text, _dates_alone(heads[0])).encode())
+        return _history(text, heads[0], name, ignored)
     if (place := _field_row(heads)) is not None:
         return _download(text, heads, place, name)
     if symbols := wide_symbols(heads[0], ignored):
@@ -146,6 +147,17 @@ def _is_history(heads: Sequence[Sequence[str]]) -> bool:
     return any(MIDNIGHT.fullmatch(cell) for cell in heads[1])
 
 
+def _history(text: str, header: Sequence[str], name: str, ignored: Sequence[str]) -> Rewritten:
+    """yfinance's `Ticker.history()`; of funds it has a column of capital gains."""
+    names, skipped = [plain(cell) for cell in header], {plain(name) for name in ignored}
+    told = GAINS in names and GAINS not in skipped
+    pairs = {names.index(GAINS): names.index("dividends")} if told else {}
+    return Rewritten(
+        "yfinance's history",
+        changed(text, with_gains(_dates_alone(header), pairs, len(header), name)).encode(),
+    )
+
+
 def _dates_alone(header: Sequence[str]) -> Change:
     """Midnight becomes the date that it begins; any other time stays, and is refused."""
     place = [plain(cell) for cell in header].index("date")
@@ -165,7 +177,7 @@ def _field_row(heads: Sequence[Sequence[str]]) -> int | None:
     if [cell.lower() for cell in heads[2][:1]] not in (["date"], ["datetime"]) or any(heads[2][1:]):
         return None
     for place in (0, 1):
-        if {plain(cell) for cell in heads[place][1:]} <= PRICE_FIELDS | {"dividends", "stock_splits"}:
+        if {plain(cell) for cell in heads[place][1:]} <= PRICE_FIELDS | {"dividends", "stock_splits", GAINS}:
             return place
     return None
 
@@ -179,15 +191,20 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     header = ["date", *(f"column {number}" for number in range(1, len(fields) + 1))]
     lines = list(io.StringIO(text, newline=""))
     body = "".join([",".join(header) + "\n", *lines[3:]])
+    told = [(plain(given), ticker) for given, ticker in zip(fields, tickers, strict=True)]
+    pairs = {
+        1 + told.index((GAINS, ticker)): 1 + told.index(("dividends", ticker))
+        for ticker in set(tickers)
+        if {(GAINS, ticker), ("dividends", ticker)} <= set(told)
+    }
     columns = tuple(
-        (ALIASES.get(plain(given), plain(given)), ticker)
-        for given, ticker in zip(fields, tickers, strict=True)
+        (ALIASES.get(ours, ours), ticker) for at, (ours, ticker) in enumerate(told, 1) if at not in pairs
     )
     adjusted = any(ours == "adj_close" for ours, _ in columns)
     said = (
         "" if adjusted else f"yfinance's layout: auto_adjust may have put dividends into the closes; {STATE}"
     )
-    made = changed(body, _dates_alone(header))
+    made = changed(body, with_gains(_dates_alone(header), pairs, len(header), name, dropped=2))
     return Rewritten("yfinance's download", made.encode(), 2, columns, said)
 
 

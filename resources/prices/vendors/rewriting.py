@@ -68,9 +68,9 @@ def american(cell: str) -> str:
 
 
 def dollars(cell: str) -> str:
-    """$1,234.50 -> 1234.50, and nothing for N/A; anything else as it is."""
+    """$1,234.50 -> 1234.50, and nothing for N/A and --; anything else as it is."""
     bare = cell.removeprefix("$")
-    if bare == "N/A":
+    if bare in ("N/A", "--"):  # the volume of a fund, of an index
         return ""
     return bare.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", bare, re.A) else bare
 

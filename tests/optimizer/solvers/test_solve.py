@@ -179,6 +179,18 @@ def test_transition_goes_on_until_the_limits_hold():
     assert solve(FOUR, policy, BOOK, held).constraints_met
 
 
+def test_cash_that_the_caps_force_is_not_said_to_go_in_transition():
+    """It was `not met yet: 20%, limit 0%; it can hold after 1 rebalance`, which four caps of 20% never allow."""
+    policy = Policy(
+        method="min_volatility", max_weight=0.2, forced_cash="hold", risk_free_rate=0.02, max_turnover=0.2,
+        on_conflict="transition",
+    )  # fmt: skip
+    found = solve(FOUR, policy, BOOK, np.array([0.6, 0.2, 0.2, 0.0]))
+    np.testing.assert_allclose(found.weights, [0.3, 0.2, 0.2, 0.1], atol=1e-5)  # sells 30%, buys 10%
+    assert found.warnings[0].startswith("the limits leave 20.0% in cash")
+    assert [(unmet.limit, unmet.rebalances) for unmet in found.unmet] == [("max_weight A", 2)]
+
+
 def test_a_policy_infeasible_in_itself_fails_in_transition_too():
     policy = Policy(method="min_volatility", max_weight=0.2, max_turnover=0.5, on_conflict="transition")
     with pytest.raises(InfeasibleError, match="max_weight"):

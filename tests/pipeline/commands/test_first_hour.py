@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from brokers_exports import LAYOUTS, PATHS
 from small_desk import price_file, sessions
 from terminal import Terminal, terminal
@@ -170,13 +171,14 @@ def test_on_a_terminal_what_is_unclear_is_asked(
         return value_proc(next(answers))
 
     asked: list[str] = []
-    answers = iter(["Z1", "brk-b", "s", "c", "2022-12-23"])
+    answers = iter(["Z1", "brk-b", "skip", "no symbol", "cash", "2022-12-23"])
     monkeypatch.setattr(broker_file, "asks", lambda: True)
     monkeypatch.setattr(broker_file.typer, "prompt", ask)
     made = at("init", str(at.folder), "--prices", "yahoo", "--holdings", str(odd))
     assert made.status == 0, made
     assert asked[0] == "The file has the accounts Z1, Z2. Which one, or all of them as one (all)?"
-    assert len(asked) == 5 and asked[-1].startswith("The file states no date")
+    assert len(asked) == 6 and made.err.count("that does not answer it") == 1
+    assert asked[-1].startswith("The file states no date")
     (book,) = load_configuration(at.config).portfolios.files
     (held,) = book.holdings
     assert (str(held.as_of), held.cash) == ("2022-12-23", 1491.5)
@@ -186,9 +188,37 @@ def test_on_a_terminal_what_is_unclear_is_asked(
         "KO": 40.5,
     }
     assert [line for line in made.err.splitlines() if line.startswith("? ")] == [
-        "? line 5: BRK B: it is no symbol that a price source has",
+        "? line 5: BRK B: it is no symbol that a price source has; a class of shares? it may be BRK.B, or as "
+        "your prices have it",
         "? line 6: 912796XY1: it is a CUSIP, as bonds have, and no symbol of a price source",
-        "? line 7: MARGIN X: it is no symbol that a price source has",
+        *["? line 7: MARGIN X: it is no symbol that a price source has"] * 2,
+    ]
+
+
+def test_a_folder_of_prices_is_asked_again_and_may_be_in_the_home(
+    at: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a prompt no shell writes the home for `~`: the page's own `~/prices` was no folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    refusals: list[str] = []
+
+    def ask(text: str, *, default: str, value_proc: Any = None) -> str:
+        if value_proc is None:
+            return f"~/{default}"
+        with pytest.raises(typer.BadParameter) as refused:
+            value_proc("~/nowhere")
+        refusals.append(str(refused.value))
+        return str(value_proc("~/prices"))
+
+    for module in (broker_file, init_command):
+        monkeypatch.setattr(module, "asks", lambda: True)
+    monkeypatch.setattr(init_command.typer, "prompt", ask)
+    made = at("init", "--symbols", "KO", "--basis", "total_return")
+    assert made.status == 0, made
+    assert (tmp_path / "desk" / "config" / "sources.yaml").read_text().count(str(tmp_path / "prices")) == 1
+    assert "# first_pack: " in (tmp_path / "desk" / "config" / "pipeline.yaml").read_text()
+    assert refusals == [
+        f"--prices {tmp_path}/nowhere is neither example nor yahoo, nor a folder; create it, or name another"
     ]
 
 

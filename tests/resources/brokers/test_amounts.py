@@ -34,7 +34,7 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 def test_nothing_is_none() -> None:
     assert [amount(text) for text in ("", "--", "N/A", "n/a", " - ")] == [None] * 5
-    assert day("--", american=True) is None
+    assert day("--", month_first=True) is None
 
 
 @given(st.decimals(-(10**9), 10**9, places=2))
@@ -56,15 +56,16 @@ def test_dates_are_read_where_their_form_leaves_no_doubt() -> None:
         "3 Dec 2022",
         "03.12.2022",
     )
-    assert {day(form, american=False) for form in forms} == {wanted}
+    assert {day(form, month_first=None) for form in forms} == {wanted}
     assert (
-        day("12/03/2022", american=True) == wanted and day("2022-12-03, 09:30:01", american=False) == wanted
+        day("12/03/2022", month_first=True) == wanted
+        and day("2022-12-03, 09:30:01", month_first=None) == wanted
     )
-    assert day("23/12/2022", american=False) == day("12/23/22", american=False) == date(2022, 12, 23)
-    assert last_day_in("Stand 31.12.2022", american=False) == date(2022, 12, 31)
-    assert last_day_in("as of 12/03/2022", american=False) is None  # of March or of December
+    assert day("23/12/2022", month_first=None) == day("12/23/22", month_first=None) == date(2022, 12, 23)
+    assert last_day_in("Stand 31.12.2022", month_first=None) == date(2022, 12, 31)
+    assert last_day_in("as of 12/03/2022", month_first=None) is None  # of March or of December
     for text in ("12/03/2022", "2022-13-01"):
         with pytest.raises(ValueError, match="is no date"):
-            day(text, american=False)
+            day(text, month_first=None)
     assert last_day_in("from Dec-01-2022 to Dec-03-2022 at 5 p.m.") == wanted
     assert last_day_in("nothing here, 2022") is None and last_day_in("2022-99-99") is None

@@ -52,7 +52,11 @@ def test_what_is_no_position_is_left_out_with_its_line() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("BRK B;10;;300;3000", "it is no symbol that a price source has"),
+        (
+            "BRK B;10;;300;3000",
+            "it is no symbol that a price source has; a class of shares? it may be BRK.B, or as your prices have it",
+        ),
+        ("/ES;1;;300;300", "it is no symbol that a price source has"),
         ("912796XY1;1000;;0.98;980", "it is a CUSIP, as bonds have, and no symbol of a price source"),
         ("SPY;-1;;400.00;-40000", "-1 shares at 400.00 are -400.00, and the file says -40,000.00"),
         ("MSFT;;;;", "there is no number of shares; is it cash?"),
@@ -109,8 +113,10 @@ def test_interactive_brokers_positions_that_are_no_shares_are_asked() -> None:
         "Stocks,USD,KO,-,40.5,1", "Equity and Index Options,USD,KO 20JAN23 60 C,-,1,100"
     )
     assert [q.said for q in read(odd).questions] == [
-        "it is of the category Equity and Index Options, and only Stocks (shares and funds) are read"
+        "it is of the category Equity and Index Options, and only shares and funds are read"
     ]
+    fund = INTERACTIVE_BROKERS.replace("Stocks,USD,KO", "Mutual Funds,USD,KO")
+    assert holdings(read(fund), DAY) == holdings(read(INTERACTIVE_BROKERS), DAY)
     torn = INTERACTIVE_BROKERS.replace('10:00:00",40,', '10:00:00",39,')
     assert [q.said for q in read(torn).questions] == ["its lots have 99 shares and the position 100"]
     abroad = INTERACTIVE_BROKERS.replace("Base Currency Summary,1484.5,1484.5", "CHF,1,1")
@@ -122,8 +128,21 @@ def test_lots_of_a_plain_table() -> None:
     held = holdings(read(text), DAY)
     assert held.positions[0].lots == ((date(2021, 1, 4), 10, 50), (date(2022, 2, 1), 5, 60))
     assert (held.positions[1].lots, held.positions[1].cost, held.positions[1].quantity) == ((), None, 3)
-    (question,) = read("symbol,quantity,acquired\nKO,10,03/04/2021\n").questions
-    assert question.said == "'03/04/2021' is no date; write dates such as 2024-01-31"
+
+
+@pytest.mark.parametrize(
+    ("other", "wanted"),
+    [("02/13/2021", date(2021, 3, 4)), ("13/02/2021", date(2021, 4, 3)), ("03/04/2020", None)],
+)
+def test_the_order_of_day_and_month_is_that_of_the_dates_that_have_one_reading(
+    other: str, wanted: date | None
+) -> None:
+    found = read(f"symbol,quantity,acquired\nKO,10,03/04/2021\nXOM,1,{other}\n")
+    assert [one.acquired for one in found.held if one.symbol == "KO"] == ([wanted] if wanted else [])
+    said = {question.said for question in found.questions if question.line == 2}
+    assert said == (set() if wanted else {"'03/04/2021' is no date; write dates such as 2024-01-31"})
+    both = read("symbol,quantity,acquired\nKO,10,03/04/2021\nXOM,1,02/13/2021\nPEP,1,13/02/2021\n")
+    assert [question.line for question in both.questions] == [2]
 
 
 def test_a_file_without_positions_names_what_is_read() -> None:

@@ -260,6 +260,15 @@ def test_a_list_of_dealings_is_refused_and_never_added_up(broker: str) -> None:
         read(DEALINGS[broker])
 
 
+@pytest.mark.parametrize("kind", ["BUY - MARKET", "Sell", "DIVIDEND"])
+def test_lines_of_a_kind_that_is_dealt_are_no_holdings(kind: str) -> None:
+    """Revolut's list of dealings has no column that tells; its sales were added to what was bought."""
+    text = f"Date,Ticker,Type,Quantity,Price per share,Total Amount\n2022-12-01,AAPL,{kind},10,120,1200\n"
+    with pytest.raises(DataError, match=f"line 2 is one of a list of dealings .its kind is '{kind}'"):
+        read(text)
+    assert held(read(text.replace(kind, "Stock"))) == [("AAPL", 10, None)]
+
+
 def test_a_lot_below_its_position_is_no_symbol() -> None:
     text = ETRADE.replace("\nCASH", "\n03/05/2021,131.86,,,100,150,,,,13186\nCASH")
     (question,) = read(text).questions

@@ -136,7 +136,7 @@ def test_the_day_of_a_column_counts_where_all_lines_have_it() -> None:
     "text", ["20221223;093001", "2022-12-23, 10:00:00", "2022-12-23T09:30", "2022-12-23 09:30"]
 )
 def test_a_day_may_have_a_time_behind_it(text: str) -> None:
-    assert day(text, american=False) == DAY
+    assert day(text, month_first=None) == DAY
 
 
 def test_accounts_of_one_schwab_file_that_owe_money() -> None:
@@ -188,6 +188,22 @@ def test_a_kind_or_a_value_may_say_that_it_is_no_share_too() -> None:
 
 def test_cash_below_a_table_is_of_its_account() -> None:
     assert read("symbol,quantity\nKO,1\n\nBalances\nCash balance,50\n").accounts == [""]
+
+
+@pytest.mark.parametrize(
+    ("line", "amount"),
+    [("Total cash:,1484.5,,,", 1484.5), ("Cash,1484.5,,,", 1484.5), ("Total cash:,,,,7", 7)],
+)
+def test_cash_below_a_table_is_read_where_a_spreadsheet_made_its_line_longer(
+    line: str, amount: float
+) -> None:
+    """The cash was a total, and nothing was left of it."""
+    table = "Symbol,Name,Quantity,Price,Value\nAAPL,Apple Inc,100,131.86,13186\n"
+    found = read(f"{table}{line}\nBalances,,,,\nTotal,,,,14670.5\n")
+    assert ([float(one.amount) for one in found.cash], found.questions) == ([amount], [])
+    assert found.left_out == [(4, "no position: Balances"), (5, "a total")]
+    twice = read(f"{table}CASH,,,,5\nTotal cash,,,,5\n")
+    assert [one.line for one in twice.questions] == [4]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,50 @@ def test_yfinance_history_has_midnights_of_the_exchange() -> None:
     assert refused(HISTORY.replace("03 00:00", "03 09:30"), "AAPL.csv")[0][:2] == ("TIMESTAMP", 3)
 
 
+def of_a_fund(first: str, second: str) -> str:
+    """The history with a column of capital gains."""
+    header, one, other = HISTORY.splitlines()
+    return f"{header},Capital Gains\n{one},{first}\n{other},{second}\n"
+
+
+def test_capital_gains_of_a_fund_are_dividends_unless_those_may_count_them() -> None:
+    """yfinance writes the column for every ETF, mostly full of zeros; it was refused as unknown."""
+    assert read(of_a_fund("0.0", "0.0"), "SPY.csv").rows.equals(read(HISTORY, "SPY.csv").rows)
+    paid = read(of_a_fund("2.5", "1.5"), "SPY.csv").rows["dividend"].to_pylist()
+    assert paid == pytest.approx([2.74, 1.5], abs=1e-12)
+    ((code, line, said),) = refused(of_a_fund("0.1", "0.0"), "SPY.csv")
+    assert (code, line) == ("AMBIGUOUS_DIVIDEND", 2) and "Capital Gains under ignore_columns" in said
+    assert refused(of_a_fund("none", "0.0"), "SPY.csv")[0][:2] == ("BAD_NUMBER", 2)
+    torn = of_a_fund("0.0", "0.0").replace(",0.0\n", "\n", 1)
+    assert refused(torn, "SPY.csv")[0][:2] == ("COLUMN_COUNT", 2)
+    many = (
+        "Price,Capital Gains,Close,Dividends,Close\nTicker,SPY,SPY,SPY,AAPL\nDate,,,,\n"
+        "2024-01-02,1.5,470.5,0.5,185.64\n2024-01-03,0,471,0,184.25\n"
+    )
+    found = read(many, "prices.csv").rows
+    assert found["dividend"].to_pylist() == [None, 2, None, 0]
+    assert found["close"].to_pylist() == [185.64, 470.5, 184.25, 471]
+    assert refused(many.replace("0.5,185", "1.5,185"), "prices.csv")[0][:2] == ("AMBIGUOUS_DIVIDEND", 4)
+
+
+def test_an_index_of_nasdaq_has_no_volume() -> None:
+    found = read(
+        "Date,Close/Last,Volume,Open,High,Low\n01/02/2024,16543.94,--,16564,16588,16501\n", "NDX.csv"
+    )
+    assert (closes(found), found.rows["volume"].to_pylist()) == ([("NDX", TUESDAY, 16543.94)], [None])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [('{\n "Information": "Our standard rate limit is 25"}\n', "JSON"), ("<!DOCTYPE html>\n", "HTML")],
+)
+def test_what_a_vendor_answers_in_place_of_prices_is_told(text: str, kind: str) -> None:
+    ((code, line, said),) = refused(text, "AAPL.csv")
+    assert (
+        (code, line) == ("UNKNOWN_FORMAT", 1) and said.startswith(f"it is {kind}") and text.split()[0] in said
+    )
+
+
 def test_yfinance_download_has_a_column_a_field_and_ticker() -> None:
     found = read(DOWNLOAD, "prices.csv")
     assert closes(found) == [

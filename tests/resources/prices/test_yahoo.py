@@ -117,6 +117,15 @@ def test_a_frame_is_kept_at_full_precision_with_the_dates_of_the_exchange() -> N
         as_csv("APPL", frame[:0])
 
 
+def test_capital_gains_that_dividends_do_not_count_are_dividends() -> None:
+    """They were dropped: a fund that paid 2.5 of gains and 0.25 of dividends had paid 0.25."""
+    when = pd.DatetimeIndex(["2020-12-17", "2020-12-18", "2020-12-21"], tz="America/New_York")
+    paid = {"Dividends": [0.25, 3.0, 0.5], "Capital Gains": [2.5, 2.5, 0.0]}
+    frame = pd.DataFrame(paid, index=when)
+    assert as_csv("FUND", frame) == b"Date,Dividends\n2020-12-17,2.75\n2020-12-18,3.0\n2020-12-21,0.5\n"
+    assert list(frame.columns) == ["Dividends", "Capital Gains"]
+
+
 @pytest.mark.network
 def test_yahoo_itself() -> None:
     (one,) = source(yfinance_client(1.0, 3)).deliveries(None, None, seen_nothing)

@@ -118,7 +118,7 @@ def test_files_that_are_no_text_or_too_large_are_told_all_at_once(tmp_path: Path
     with pytest.raises(PolicyError) as error:
         load_configuration(tmp_path)
     first, second = str(error.value).splitlines()
-    assert "a.yaml: byte 10 is not UTF-8" in first
+    assert "a.yaml:1: byte 10 is not UTF-8" in first
     assert "b.yaml: it has 9 MB, at most 8 are read" in second
 
 

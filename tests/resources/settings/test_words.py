@@ -31,6 +31,8 @@ class Every(Strict):
     name: str = Field(default="a", pattern="^[a-z]+$", min_length=1, max_length=3)
     live: bool = True
     day: date = date(2024, 1, 1)
+    share: float = Field(default=0.5, ge=0, le=1)
+    cap_pct: float = 60.0
     kind: Literal["one", "two"] = "one"
     many: list[int] = Field(default=[1], min_length=1, max_length=2)
     pair: tuple[float, float] = (0.0, 1.0)
@@ -49,6 +51,13 @@ class Every(Strict):
         ("size: x", "desk.yaml:1: size: must be a number (it is 'x')"),
         ("size: 2", "desk.yaml:1: size: must be less than 2 (it is 2)"),
         ("size: 0.25", "desk.yaml:1: size: must be at least 0.5 (it is 0.25)"),
+        ("size: '1,5'", "desk.yaml:1: size: must be a number (it is '1,5'); write 1.5"),
+        ("size: $1,484.50", "desk.yaml:1: size: must be a number (it is '$1,484.50'); write 1484.5"),
+        ("size: 3%", "desk.yaml:1: size: must be a number (it is '3%'); write 0.03"),
+        ("cap_pct: 60%", "desk.yaml:1: cap_pct: must be a number (it is '60%'); write 60"),
+        ("size: 1.2.3", "desk.yaml:1: size: must be a number (it is '1.2.3')"),
+        ("share: 50", "desk.yaml:1: share: must be at most 1 (it is 50); for 50% write 0.5"),
+        ("share: 500", "desk.yaml:1: share: must be at most 1 (it is 500)"),
         ("name: 'A'", "desk.yaml:1: name: must have the form ^[a-z]+$ (it is 'A')"),
         ("name: ''", "desk.yaml:1: name: must have a length of 1 or more (it is '')"),
         ("live: 'no'", "desk.yaml:1: live: must be true or false (it is 'no')"),

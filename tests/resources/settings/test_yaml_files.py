@@ -10,7 +10,7 @@ from pydantic import Field
 
 from optimizer import PolicyError
 from resources.settings.policies.values import Day, Strict
-from resources.settings.yaml_files import parse_yaml
+from resources.settings.yaml_files import parse_yaml, plain_value
 
 
 class Example(Strict):
@@ -75,3 +75,25 @@ def test_everything_is_said_at_once_and_an_empty_file_has_the_defaults() -> None
     assert (
         parse_yaml("", Example, "desk.yaml") == parse_yaml("# nothing\n", Example, "desk.yaml") == Example()
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a:\n\tb: 1\n", r"x.yaml:2: .*; a tab stands at its beginning: indent with spaces$"),
+        (
+            "a:\n  b: 1\n   c: 2\n",
+            "x.yaml:3: .*; look at this line and those above it: the keys of a block begin in one",
+        ),
+        ("a: 'b\nc: 1\n", "x.yaml:[123]: .*; look at .*quotes and brackets are closed"),
+        ("a: [b\nc: 1\n", "x.yaml:[123]: .*; look at .*quotes and brackets are closed"),
+        ("a: 1\nb:1\n", "x.yaml:[23]: .*each colon has a space behind it"),
+        ("a: @b\n", "x.yaml:1: .*begins with % @ ` or a bracket stands in quotes"),
+        ("a: 1\n---\nb: 1\n", "x.yaml:2: .*; a file is one document: take out the line ---$"),
+        ("? [a]\n: 1\n", "x.yaml:1: a key is a list or a mapping; it must be a word$"),
+    ],
+)
+def test_a_text_that_is_no_yaml_is_told_with_what_to_look_for(text: str, said: str) -> None:
+    """The parser's words name what it missed (`did not find expected key`), and no cause."""
+    with pytest.raises(PolicyError, match=said):
+        plain_value(text, "x.yaml")

@@ -44,6 +44,8 @@ def test_the_page_shows_every_trade_with_its_reason_and_every_number_of_the_tabl
     for trade in book.facts["trades"]:
         assert trade["rationale"] in text
         assert f"{trade['value']:,.2f}" in text
+        now, after = (f"{trade[side]:.1%}" for side in ("current_weight", "achieved_weight"))
+        assert f'<td class="n">{now}</td><td class="n">{after}</td><td>' in text  # as its reason says
     for part in ("Weights", "Risk contributions", "Exposures through funds", "Frontier", "Scenario losses"):
         assert f">{part}" in text, part
     assert report.pack["content_hash"] in text
