@@ -127,7 +127,7 @@ def test_a_line_that_nobody_signed_is_seen_without_its_key_where_the_desk_has_it
     with monkeypatch.context() as patch:
         patch.delenv(KEY)
         accept_break(warehouse, STAMP, "nobody signs this")
-    assert len(verify_home(warehouse).faults) == 2  # that acceptance bears none either
+    assert len(verify_home(warehouse).faults) == 3  # that acceptance and its announcement bear none either
     accept_break(warehouse, STAMP, "a run without the key")
     report = verify_home(warehouse, key=public)
     assert report.status == "accepted" and any("accepted since: line" in note for note in report.notes)
