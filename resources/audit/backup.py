@@ -84,7 +84,8 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
     rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     # A link to a disk that is not mounted is no folder without files.
     if os.path.lexists(warehouse.home / PAYLOADS):
-        shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
+        being_written = shutil.ignore_patterns(f"*{PART}")  # gone before it is read, or left by a kill
+        shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS, ignore=being_written)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
     with damage_told(warehouse.path):

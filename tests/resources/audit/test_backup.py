@@ -201,6 +201,12 @@ def test_two_backups_to_one_folder_are_made_one_after_the_other(
     assert told == ["refused"] and read_manifest(tmp_path / "kept").count == 1
 
 
+def test_a_payload_that_is_being_written_is_in_no_backup(warehouse: Warehouse, tmp_path: Path) -> None:
+    """It has its true name a moment later: the backup ended in a file that was not there."""
+    (warehouse.home / "payloads" / "b.csv.12-34.part").symlink_to("gone")
+    assert list(backup(warehouse, tmp_path / "kept", AT).files) == ["anchors.jsonl", "payloads/a.csv"]
+
+
 class KilledError(BaseException):
     """In the place of SIGKILL."""
 
