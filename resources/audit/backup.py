@@ -18,7 +18,7 @@ from optimizer.errors import how_many
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
-from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
+from resources.ledger.anchors import Anchors, append_line, may_sign, read_anchors, refuse_disputed
 from resources.ledger.atomic_file import PART, copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
@@ -287,7 +287,8 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
             inputs={"reason": reason},
         )
         after, there = ledger.head(con), read_anchors(warehouse.anchor)
-        if there.settled and there.settled.state == before and not there.disputed:
+        sound = there.settled and there.settled.state == before and not there.disputed
+        if sound and may_sign(there, signing_key()):
             append_line(
                 warehouse.anchor, INTENT, *after, stamp.at, after=there
             )  # a kill makes no sound record unsound
