@@ -55,10 +55,12 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
 
     decisions  the service's log of proposals
     What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
-    the folder exists, for a backup is never written over another, for a warehouse with faults, and where there is none;
+    the folder exists, or lies in the home, for a warehouse with faults, and where there is none;
     RecordError for a damaged one.
     """
     warehouse.refuse_none()
+    if target.resolve().is_relative_to(warehouse.home.resolve()):
+        raise DataError(f"{target} lies in the home that it would save; name a folder on other storage")
     with held(warehouse.home / "backup.lock", LOCK_SECONDS, str(target)):
         if target.exists():
             raise DataError(f"{target} exists already; name a folder that does not")

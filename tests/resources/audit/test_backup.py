@@ -59,6 +59,14 @@ def test_a_backup_is_never_written_over(warehouse: Warehouse, tmp_path: Path) ->
         backup(warehouse, tmp_path / "kept", AT)
 
 
+@pytest.mark.parametrize("place", ["", "kept", "payloads/kept"])
+def test_no_backup_lies_in_the_home_that_it_saves(warehouse: Warehouse, place: str) -> None:
+    """Among the payloads it was copied into itself, over and over."""
+    with pytest.raises(DataError, match="lies in the home that it would save"):
+        backup(warehouse, warehouse.home / place, AT)
+    assert not list(warehouse.home.rglob("kept*"))
+
+
 def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
     backup(warehouse, tmp_path / "kept", AT)
     with (tmp_path / "kept" / "warehouse.duckdb").open("r+b") as file:
