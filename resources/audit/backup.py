@@ -191,8 +191,9 @@ def _loses(warehouse: Warehouse, manifest: Manifest, reason: str | None) -> bool
         refuse_disputed(there, warehouse.anchor)
     lost = bool(there.disputed) or _is_lost(there, manifest)
     if lost and not reason:
+        newest = max((line.count for line in there.lines), default=0)
         raise DataError(
-            f"the backup ends at ledger row {manifest.count}, the anchor remembers {_newest(there)}: what came after "
+            f"the backup ends at ledger row {manifest.count}, the anchor remembers {newest}: what came after "
             f"would be lost; give --reason to accept that, and it goes on record"
         )
     return lost
@@ -225,10 +226,6 @@ def _refuse_another(copy: Path, manifest: Manifest) -> None:
 
 def _beside(warehouse: Warehouse) -> dict[str, Path]:
     return {name: warehouse.anchor.with_name(name) for name in BESIDE}
-
-
-def _newest(anchors: Anchors) -> int:
-    return max((line.count for line in anchors.lines), default=0)
 
 
 def _is_lost(anchors: Anchors, manifest: Manifest) -> bool:
