@@ -1,7 +1,9 @@
 """The sensor that tells a desk what went wrong: `notify.yaml` says where to."""
 
 import json
+import lzma
 import shutil
+from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,7 @@ from resources.alerts.settings import load_notify
 from resources.dagster_resources import DeskResource, WarehouseResource
 
 GIB = 1 << 30
+Told = dict[str, dict[str, str]]  # channel -> (key -> kind) of what was sent and still lasts
 LATE = timedelta(hours=4)  # after the close, before a session counts as missed
 
 
@@ -33,12 +36,23 @@ def alerts(
         return dg.SkipReason("notify.yaml names no channel: nothing is sent")
     home = Path(warehouse.home)
     found, looked = wrong_now(desk, warehouse, notify.free_gib, datetime.now(UTC))
-    told = json.loads(context.cursor) if context.cursor else {}
-    cursor, said, failed = send_new(found, looked, channels(notify, home), told)
-    context.update_cursor(json.dumps(cursor, sort_keys=True))
+    told, said, failed = send_new(found, looked, channels(notify, home), opened(context.cursor))
+    context.update_cursor(packed(told))
     for reason in failed:
         context.log.error(reason)
     return dg.SkipReason("; ".join([*failed, *said]) or "nothing new is wrong")
+
+
+def packed(told: Told) -> str:
+    """A cursor: Dagster keeps one with every tick of a week, and ten thousand books may fail at once."""
+    return b64encode(lzma.compress(json.dumps(told, sort_keys=True).encode())).decode()
+
+
+def opened(cursor: str | None) -> Mapping[str, object]:
+    """What a cursor holds; one of an older release is plain JSON."""
+    if not cursor or cursor.startswith("{"):
+        return json.loads(cursor or "{}")  # type: ignore[no-any-return]
+    return json.loads(lzma.decompress(b64decode(cursor)))  # type: ignore[no-any-return]
 
 
 def wrong_now(
@@ -68,15 +82,15 @@ def wrong_now(
 
 def send_new(
     found: Sequence[Alert], looked: Collection[str], ways: Mapping[str, Send], told: Mapping[str, object]
-) -> tuple[dict[str, dict[str, str]], list[str], list[str]]:
+) -> tuple[Told, list[str], list[str]]:
     """Sends each channel what it was not told yet, and of which kinds nothing is wrong any more.
 
     looked  the kinds that were looked at
-    told    channel -> (key -> kind) of what was sent and still lasts
-    Gives the same of after, what was sent, and what was not taken: it is sent again the next time.
+    told    a `Told`, or what an older release kept in its place
+    Gives what is told after, what was sent, and what was not taken: it is sent again the next time.
     """
     keys, kinds = {alert.key for alert in found}, {alert.kind for alert in found}
-    after, said, failed = dict[str, dict[str, str]](), list[str](), list[str]()
+    after, said, failed = Told(), list[str](), list[str]()
     for name, send in ways.items():
         known = told.get(name)
         known = known if isinstance(known, dict) else {}  # an older release kept no kinds

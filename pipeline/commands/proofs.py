@@ -13,6 +13,8 @@ from pipeline.commands.terminal import Json, err, print_json, reader
 from pipeline.environment import Environment
 from resources.ledger.record_error import FAULT
 
+MOST_DIGITS = 19  # of a number of rows
+
 
 class Form(StrEnum):
     """What `prove` prints."""
@@ -61,7 +63,9 @@ def prove(
         raise PolicyError(
             "an in-toto statement is signed: set PACKFOLIO_ANCHOR_KEY to the desk's private key"
         )
-    sizes = [int(one) if one.isdecimal() else _rows_of(Path(one)) for one in since or ()]
+    sizes = [
+        int(one) if one.isdecimal() and len(one) < MOST_DIGITS else _rows_of(Path(one)) for one in since or ()
+    ]
     with reader() as con, store.tree.read(con) as tree:
         lines = rooted_lines(store, now())  # after the copy: a run may publish meanwhile
         on = Witnessed(lines, cosignatures(store.anchor), sizes, witnessed, lines_about_keys(store.anchor))

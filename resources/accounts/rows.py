@@ -95,13 +95,18 @@ def _models(known: Known) -> pa.Table:
 
 
 def _typed(log: str) -> str:
-    """SQL: the rows with their cells typed, beside the cells as they came (`told_*`) and the whole row (`raw`)."""
+    """SQL: the rows with their cells typed, beside the cells as they came (`told_*`) and the row as CSV (`raw`)."""
     names = [name for name in LOGS[log].columns if name != "source"]
     cells = ", ".join(f"nullif(trim({name}), '') as told_{name}" for name in names)
-    raw = " || ',' || ".join(f"coalesce({name}, '')" for name in names)
+    raw = " || ',' || ".join(map(_csv_cell, names))
     typed = ", ".join(f"{_cell(name, log)} as {name}" for name in names)
     told = f"(select line, {raw} as raw, {cells} from told_rows)"
     return f"select line, raw, {typed}, told.* exclude (line, raw) from {told} told"
+
+
+def _csv_cell(name: str) -> str:
+    quoted = f"""'"' || replace({name}, '"', '""') || '"'"""
+    return f"""case when regexp_matches({name}, '[",\\r\\n]') then {quoted} else coalesce({name}, '') end"""
 
 
 def _cell(name: str, log: str) -> str:

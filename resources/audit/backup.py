@@ -18,10 +18,11 @@ from optimizer.errors import how_many
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
-from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
+from resources.ledger.anchors import Anchors, append_line, may_sign, read_anchors, refuse_disputed
 from resources.ledger.atomic_file import PART, copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
+from resources.ledger.signatures import signed, signing_key
 from resources.store.code_version import code_version
 from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held
@@ -54,21 +55,24 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
 
     decisions  the service's log of proposals
     What was copied is verified before it gets its name: half a backup, or a faulty one, is none. Raises DataError when
-    the folder exists, for a backup is never written over another, for a warehouse with faults, and where there is none;
+    the folder exists, or lies in the home, for a warehouse with faults, and where there is none;
     RecordError for a damaged one.
     """
     warehouse.refuse_none()
-    if target.exists():
-        raise DataError(f"{target} exists already; name a folder that does not")
-    half = target.with_name(target.name + PART)
-    shutil.rmtree(half, ignore_errors=True)
-    half.mkdir(parents=True, mode=0o700)
-    try:
-        manifest = _copied(warehouse, half, at, decisions)
-        half.replace(target)
-    except BaseException:  # half a backup would fill the disk that was too small for it
+    if target.resolve().is_relative_to(warehouse.home.resolve()):
+        raise DataError(f"{target} lies in the home that it would save; name a folder on other storage")
+    with held(warehouse.home / "backup.lock", LOCK_SECONDS, str(target)):
+        if target.exists():
+            raise DataError(f"{target} exists already; name a folder that does not")
+        half = target.with_name(target.name + PART)
         shutil.rmtree(half, ignore_errors=True)
-        raise
+        half.mkdir(parents=True, mode=0o700)
+        try:
+            manifest = _copied(warehouse, half, at, decisions)
+            half.replace(target)
+        except BaseException:  # half a backup would fill the disk that was too small for it
+            shutil.rmtree(half, ignore_errors=True)
+            raise
     return manifest
 
 
@@ -82,7 +86,8 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
     rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     # A link to a disk that is not mounted is no folder without files.
     if os.path.lexists(warehouse.home / PAYLOADS):
-        shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS)
+        being_written = shutil.ignore_patterns(f"*{PART}")  # gone before it is read, or left by a kill
+        shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS, ignore=being_written)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
     with damage_told(warehouse.path):
@@ -160,18 +165,10 @@ def restore(
     for place in (warehouse.path, warehouse.published):
         refuse_no_file(place, "move that away, and restore again")
     manifest = read_manifest(source)
-    there = read_anchors(warehouse.anchor)
     at = at.astimezone(UTC).replace(tzinfo=None)
-    if not reason:
-        refuse_disputed(there, warehouse.anchor)
-    lost = bool(there.disputed) or _is_lost(there, manifest)
-    if lost and not reason:
-        raise DataError(
-            f"the backup ends at ledger row {manifest.count}, the anchor remembers {_newest(there)}: what came after "
-            f"would be lost; give --reason to accept that, and it goes on record"
-        )
     warehouse.home.mkdir(parents=True, exist_ok=True)
     with held(warehouse.home / "warehouse.lock", LOCK_SECONDS, str(warehouse.path)):
+        lost = _loses(warehouse, manifest, reason)
         _copy_missing(source, warehouse, decisions)
         with whole(warehouse.path) as fresh:  # all else is in place: from here on no room is needed
             shutil.copyfile(source / DATABASE, fresh)
@@ -185,6 +182,21 @@ def restore(
         accept_break(warehouse, ledger.Stamp("by hand", newest or at, code_version(), "none"), reason)
     warehouse.publish()
     return aside
+
+
+def _loses(warehouse: Warehouse, manifest: Manifest, reason: str | None) -> bool:
+    """Whether a backup lacks what the anchor remembers; raises DataError where it does, without a reason."""
+    there = read_anchors(warehouse.anchor)
+    if not reason:
+        refuse_disputed(there, warehouse.anchor)
+    lost = bool(there.disputed) or _is_lost(there, manifest)
+    if lost and not reason:
+        newest = max((line.count for line in there.lines), default=0)
+        raise DataError(
+            f"the backup ends at ledger row {manifest.count}, the anchor remembers {newest}: what came after "
+            f"would be lost; give --reason to accept that, and it goes on record"
+        )
+    return lost
 
 
 def _copy_missing(source: Path, warehouse: Warehouse, decisions: Path | None) -> None:
@@ -214,10 +226,6 @@ def _refuse_another(copy: Path, manifest: Manifest) -> None:
 
 def _beside(warehouse: Warehouse) -> dict[str, Path]:
     return {name: warehouse.anchor.with_name(name) for name in BESIDE}
-
-
-def _newest(anchors: Anchors) -> int:
-    return max((line.count for line in anchors.lines), default=0)
 
 
 def _is_lost(anchors: Anchors, manifest: Manifest) -> bool:
@@ -262,13 +270,29 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
 
     Gives the id of the ledger row. Changed cells stay faults: only the anchor's memory is at issue.
     """
+    signed({}, signing_key())  # a key that cannot be read must show before anything is written
     with warehouse.disputed() as con:
         con.execute("begin")
-        entry, inputs = ledger.head(con)[0] + 1, {"reason": reason}
-        said = ledger.sha256(reason)
-        ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
-        there = read_anchors(warehouse.anchor)
-        told = {"accepted": reason, **({BEFORE: there.whole} if there.whole else {})}
-        append_line(warehouse.anchor, ACCEPTED, *ledger.head(con), stamp.at, told, after=there)
+        before, said = ledger.head(con), ledger.sha256(reason)
+        ledger.append_entry(
+            con,
+            stamp,
+            before[0] + 1,
+            "accepted_break",
+            said,
+            0,
+            cells={},
+            given={},
+            inputs={"reason": reason},
+        )
+        after, there = ledger.head(con), read_anchors(warehouse.anchor)
+        sound = there.settled and there.settled.state == before and not there.disputed
+        if sound and may_sign(there, signing_key()):
+            append_line(
+                warehouse.anchor, INTENT, *after, stamp.at, after=there
+            )  # a kill makes no sound record unsound
+            there = read_anchors(warehouse.anchor)
         con.execute("commit")
-    return entry
+        told = {"accepted": reason, **({BEFORE: there.whole} if there.whole else {})}
+        append_line(warehouse.anchor, ACCEPTED, *after, stamp.at, told, after=there)
+    return after[0]

@@ -5,7 +5,6 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from optimizer import DataError
 from resources.audit.backup import MANIFEST, Manifest, backup
 from resources.ledger.atomic_file import PART
 from resources.store.warehouse import Warehouse
@@ -23,8 +22,6 @@ def backup_into(
     Only whole backups with a name of ours count, and only these are taken away. Raises what `backup` raises; then none
     is taken away.
     """
-    if folder.resolve().is_relative_to(warehouse.home.resolve()):
-        raise DataError(f"{folder} lies in the home that it would save; name a folder on other storage")
     target = folder / at.astimezone(UTC).strftime(NAME)
     _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)

@@ -11,10 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from optimizer import PolicyError
 from resources.ledger.anchor_lines import (
     ACCEPTED,
     INTENT,
     PUBLISHED,
+    ROTATED,
     Anchor,
     HalfError,
     check_order,
@@ -25,7 +27,7 @@ from resources.ledger.anchor_lines import (
 )
 from resources.ledger.ledger import GENESIS, bytes_sha256
 from resources.ledger.record_error import RecordError, in_a_line, refuse_no_file
-from resources.ledger.signatures import signed, signing_key
+from resources.ledger.signatures import KEY, SIGNATURE, PublicKey, signed, signing_key
 
 NO_LINES = "put the anchor's true file there, or name it in PACKFOLIO_ANCHOR"
 TAIL = 1 << 14  # bytes that are read of the end; a line takes a few hundred, a run writes some thirty
@@ -122,6 +124,19 @@ def refuse_disputed(anchors: Anchors, path: Path) -> None:
         )
 
 
+def may_sign(before: Anchors, key: Path | None) -> bool:
+    """Whether a private key may sign the line after these: it signed the last, or was handed the anchor over by it.
+
+    A line that nobody signed says nothing of keys, and who has no key signs nothing.
+    """
+    if key is None or not before.lines or SIGNATURE not in (last := before.lines[-1]).told:
+        return True
+    own = PublicKey.of_private(key)
+    if last.kind == ROTATED:
+        return bool(own.text == last.told["new_key"])
+    return own.fits(last.fields, last.told[SIGNATURE])
+
+
 def append_line(
     path: Path, kind: str, count: int, head: str, at: datetime, told: Mapping[str, str] | None = None,
     *, new_key: Path | None = None, after: Anchors | None = None,
@@ -131,14 +146,19 @@ def append_line(
     told     what a line of that kind says besides
     new_key  a second private key that signs it too
     after    the lines before, where they have been read; else their end is read
-    Raises PolicyError where a key cannot be read, RecordError where the last line is odd.
+    Raises PolicyError where a key cannot be read or another signs the anchor, RecordError where the last line is odd.
     """
-    before = read_end(path) if after is None else after
+    before, key = read_end(path) if after is None else after, signing_key()
+    if kind != ACCEPTED and not may_sign(before, key):
+        raise PolicyError(
+            f"{KEY}: {key} is not the key that signs the anchor now, by its line {before.lines[-1].place}; nothing was "
+            f"written: set it to that key, or go on with this one by `packfolio doctor db --accept REASON`"
+        )
     line = {
         "number": before.size + 1, "previous": before.end, "kind": kind,
         "count": count, "head": head, "at": at.isoformat(), **(told or {}),
     }  # fmt: skip
-    text = json.dumps(signed(line, signing_key(), new_key)).encode() + b"\n"
+    text = json.dumps(signed(line, key, new_key)).encode() + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         if _torn(file.seek(0, os.SEEK_END), path):  # a killed writer left half a line

@@ -130,7 +130,7 @@ def unseen_folders(folder: Path, log: str = PRICES) -> Iterator[FileRejected]:
     for place, folders, _ in os.walk(folder, onerror=shut.append):
         folders.sort()  # a disk lists them in any order
         for link in (Path(place, name) for name in folders):
-            if link.is_symlink() and not link.resolve().is_relative_to(folder.resolve()):
+            if link.is_symlink() and not _is_within(link, folder):
                 said = f"it leads out of {folder}; put the folder itself there"
                 finding = Finding("OUTSIDE_FOLDER", "FAIL", said)
                 yield FileRejected(link.relative_to(folder).as_posix(), [finding], log=log)
@@ -156,12 +156,19 @@ def is_delivery(file: Path) -> bool:
 
 def refuse_elsewhere(file: Path, folder: Path, name: str) -> None:
     """Raises FileRejected for what is no file of the folder: a link out of it; a pipe, which would be waited for."""
-    if not file.resolve().is_relative_to(folder.resolve()):
+    if not _is_within(file, folder):
         said = f"it leads out of {folder}; put the file itself there"
         raise FileRejected(name, [Finding("OUTSIDE_FOLDER", "FAIL", said)])
     if not file.is_file():
         said = "it is no file, or leads to none; put the file itself there"
         raise FileRejected(name, [Finding("UNREADABLE", "FAIL", said)])
+
+
+def _is_within(file: Path, folder: Path) -> bool:
+    """Whether a file is of the folder, its links followed; a circle of links leads nowhere else."""
+    return Path(os.path.realpath(file)).is_relative_to(
+        folder.resolve()
+    )  # `resolve` of older Pythons raises on a circle
 
 
 @contextmanager

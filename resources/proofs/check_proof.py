@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 FORMAT, LATER = "packfolio-proof-3", {"packfolio-proof-2": ["keys"], "packfolio-proof-1": ["keys", "units"]}
 PARTS = "format result checkpoint keys head ledger units cells leaves logs links witnesses"
+LISTS = "keys ledger units cells leaves logs links witnesses rows others path"  # wherever they stand
 ANCHOR, WITNESS = b"packfolio anchor\n", b"packfolio witness\n"  # what a signature was given for
 # A ledger row is hashed as a JSON list, a row of prices joined by "|"; its `day` counts from 1970-01-01.
 LEDGER = "id asset pack_id portfolio_id run_id at code_version config_hash input_hashes"
@@ -32,7 +33,6 @@ DATE, NOT_OPENED = "log date ledger_row rows others", "previous_"  # another day
 ODD = (AttributeError, IndexError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 HASH, SHORT = "[0-9a-f]{64}", "[0-9A-F]{32}"  # SHA-256, and its first half for rows of the logs
 LEAF, NAME = f"[a-z_]+[|][0-9-]+[|]{HASH}", "[a-z0-9_]+"  # texts that are hashed joined, cut in one way
-Roots = tuple[bytes | None, bytes | None]
 
 
 class Refused(Exception):  # noqa: N818  it is the answer, not a mishap
@@ -48,7 +48,7 @@ def root_by_path(entry: bytes, index: int, size: int, path: Sequence[bytes]) -> 
     return _climb(index, size - 1, leaf, path)[1] if 0 <= index < size else None
 
 
-def consistent_roots(old: int, size: int, root: bytes, path: Sequence[bytes]) -> Roots:
+def consistent_roots(old: int, size: int, root: bytes, path: Sequence[bytes]) -> Sequence[bytes | None]:
     """The roots of the older tree, known as `root`, and of the newer one that a path leads to; None as above."""
     if old == size and not path:
         return root, root
@@ -59,7 +59,7 @@ def consistent_roots(old: int, size: int, root: bytes, path: Sequence[bytes]) ->
     return _climb((old - 1) >> zeros, (size - 1) >> zeros, first, rest)
 
 
-def _climb(at: int, last: int, start: bytes, path: Sequence[bytes]) -> Roots:
+def _climb(at: int, last: int, start: bytes, path: Sequence[bytes]) -> Sequence[bytes | None]:
     """The roots over what is left of a node, and over all, from node `at` of a level that ends with node `last`."""
     before = after = start
     for node in path:
@@ -96,6 +96,8 @@ def _once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
 def _object(value: Any, where: str, names: Sequence[str]) -> list[Any]:
     if odd := sorted(value.keys() ^ {*names}):
         raise Refused(f"{where} {'lacks' if odd[0] in names else 'has an unknown'} {odd[0]!r}")
+    if odd := [name for name in names if name in LISTS.split() and type(value[name]) is not list]:
+        raise Refused(f"{odd[0]} of {where} must be a list")
     return [value[name] for name in names]
 
 
@@ -131,8 +133,8 @@ def parsed(text: str | bytes, where: str) -> Any:
 
 def checkpoint_of(value: Any, where: str) -> dict[str, Any]:
     """A line of the anchor with the root of its tree, and whatever else its signature covers."""
-    if type(value) is not dict or "root" not in value:
-        raise Refused(f"{where} has no root: it is none, or a release wrote it that kept no tree")
+    if type(value) is not dict or not {"root", "at"} <= value.keys():
+        raise Refused(f"{where} has no root or time: it is none, or a release wrote it that kept no tree")
     _number(value.get("count"), f"the number of rows of {where}")
     _texts([str(value.get("head")), str(value["root"])], where)
     return dict(value)
@@ -165,8 +167,6 @@ class Proof:
         names = [name for name in PARTS.split() if name not in LATER.get(document["format"], [])]
         _object(document, "the proof", names)
         parts = {"units": [], "keys": [], **document}
-        if odd := [name for name in PARTS.split()[3:] if type(parts[name]) is not list]:
-            raise Refused(f"{odd[0]} must be a list")
         self.notes: list[str] = []
         self.checkpoint, self.keys = checkpoint_of(parts["checkpoint"], "the checkpoint"), parts["keys"]
         self.size, self.root = self.checkpoint["count"], bytes.fromhex(self.checkpoint["root"])

@@ -10,14 +10,23 @@ from optimizer import PolicyError
 from resources.ledger.atomic_file import write_whole
 from resources.ledger.signatures import private_key
 from resources.proofs.check_proof import WITNESS, check, parsed, read_key
+from resources.store.file_lock import held
+
+LOCK_SECONDS = 30.0
 
 
 def cosign(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict[str, Any]:
     """The witness's line for the checkpoint of a proof, which is remembered in `seen` from now on.
 
     Raises Refused where the proof does not hold, or does not continue the checkpoint that was seen last; PolicyError
-    where a file cannot be read.
+    where a file cannot be read; DataError where another process keeps `seen`.
     """
+    # Of two histories that are shown at once one alone continues what was seen.
+    with held(seen.with_name(f"{seen.name}.lock"), LOCK_SECONDS, str(seen)):
+        return _signed(proof, desk, own, seen, at)
+
+
+def _signed(proof: Path, desk: Path, own: Path, seen: Path, at: datetime) -> dict[str, Any]:
     try:
         key, text = read_key(desk), proof.read_bytes()
         before = [parsed(seen.read_bytes(), str(seen))] if seen.exists() else []

@@ -144,28 +144,36 @@ from newest n where n.until is null or n.until >= day;
 -- without them an account is worth something else, or may do what it may not. Positions of a later day overtake those
 -- before, and the flows up to it. A row whose day cannot be read is of the newest positions that it came upon. Of a
 -- restriction any word counts, and of its file the newest: what is told again unchanged leaves no row.
+-- A key is told whole: `part` is a position's lot (one told without lots stands for each), a flow's reference (without one,
+-- a flow whose day cannot be read has no key), a restriction's kind (where that is the fault, any kind of a later file).
+-- `raw` has it, as CSV.
 create or replace macro rows_set_aside(until, mark) as table
 with deliveries as (
     select log, payload_name, delivery_key, min(ingest_seq) as first_seq, max(ingest_seq) as ingest_seq from ingests
     where source = 'accounts' and status = 'ingested' and ingest_seq <= mark group by log, payload_name, delivery_key
 ), aside as (
-    select q.*, d.payload_name, d.delivery_key, d.first_seq, trim(split_part(q.raw, ',', 3)) as reference
+    select q.*, d.payload_name, d.delivery_key, d.first_seq,
+        regexp_extract_all(q.raw, '("(?:[^"]|"")*"|[^,]*)(?:,|$)', 1) as cells,
+        cells[case q.log when 'account_positions' then 4 else 3 end] as cell,
+        trim(case when cell[1] = '"' then replace(cell[2:-2], '""', '"') else cell end) as part
     from quarantine q join deliveries d on q.ingest_seq = d.ingest_seq and q.log = d.log
     where q.account is not null and q.log <> 'accounts' and q.code <> 'DUPLICATE_SAME'
         and (q.date is null or q.date <= until) and (q.log <> 'account_restrictions' or not exists (
             select 1 from deliveries l
             where l.log = q.log and l.payload_name = d.payload_name and l.ingest_seq > d.ingest_seq))
 ), told as (
-    select 'account_positions' as log, account, date, symbol, null as reference, ingest_seq from account_positions
+    select 'account_positions' as log, account, date, symbol, lot as part, ingest_seq from account_positions
     union all select 'account_flows', account, date, null, reference, ingest_seq from account_flows
-    union all select 'account_restrictions', account, date, symbol, null, ingest_seq from account_restrictions
+    union all select 'account_restrictions', account, date, symbol, kind, ingest_seq from account_restrictions
 ), again as (
     select q.log, q.account, q.line, q.ingest_seq from aside q
         join told t on q.log = t.log and q.account = t.account and t.ingest_seq <= mark
             and (q.date is null or q.date = t.date)
         join ingests i on t.ingest_seq = i.ingest_seq and t.log = i.log and i.delivery_key <> q.delivery_key
     where (t.ingest_seq > q.first_seq or q.log = 'account_restrictions') and (i.payload_name = q.payload_name
-        or upper(q.symbol) = t.symbol or split_part(t.reference, ',', 1) = q.reference)
+        or case q.log when 'account_positions' then upper(q.symbol) = t.symbol and t.part in (q.part, '')
+            when 'account_flows' then t.part = q.part and (q.date is not null or q.part <> '')
+            else upper(q.symbol) = t.symbol and (t.part = q.part or q.code = 'BAD_KIND' and t.ingest_seq > q.first_seq) end)
 ), stood as (
     select account, max(date) as date from known_positions(until, mark) group by account
 ), before as (

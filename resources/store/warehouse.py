@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from optimizer import DataError
+from optimizer import DataError, PolicyError
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import PUBLISHED
 from resources.ledger.anchors import Anchors, append_line, read_anchors, read_end
@@ -68,7 +68,7 @@ class Warehouse(LiveDatabase):
                 keep_evidence(self.published, self.anchor, anchors, head, utc_now())
                 if not known or known[-1].told["sha256"] != digest:
                     append_line(self.anchor, PUBLISHED, *head, utc_now(), {"sha256": digest})
-            except OSError:
+            except (OSError, PolicyError):
                 fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
                 raise
             fresh.replace(self.published)

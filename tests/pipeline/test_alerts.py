@@ -14,7 +14,7 @@ from sensors import look, resources_of
 from typed_desk import Typed
 
 from pipeline import alerts as sensor
-from pipeline.alerts import alerts, send_new, wrong_now
+from pipeline.alerts import alerts, opened, packed, send_new, wrong_now
 from resources.alerts.conditions import Alert, conditions
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.store.warehouse import Warehouse
@@ -111,7 +111,16 @@ def test_the_sensor_sends_and_remembers(
     assert sent == [["no answer tight"]]
     assert str(first.skip_message) == "chat was told of no answer tight"
     assert str(again.skip_message) == "nothing new is wrong"
-    assert json.loads(cursor or "") == {"chat": {"no answer tight": "no_answer"}}
+    assert opened(cursor) == {"chat": {"no answer tight": "no_answer"}}
+
+
+def test_what_ten_thousand_books_were_told_of_fits_in_a_tick() -> None:
+    """A cursor of 350 kB stood in each of the two thousand ticks that Dagster keeps of a week."""
+    told = {f"chat{n}": {f"no answer account-{m:05}": "no_answer" for m in range(10_000)} for n in range(2)}
+    assert opened(packed(told)) == told and 1_000 < len(packed(told)) < 8_000
+    assert (
+        opened(json.dumps(told)) == told and opened(None) == {}
+    )  # as an older release kept it; the first tick
 
 
 def test_what_could_not_be_looked_at_is_told_and_nothing_is_over(typed: Typed, tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def test_a_key_is_rotated_and_revoked_by_lines_of_the_anchor(
         line = at.read("anchor", "rotate", str(tmp_path / "two"))["line"]
         monkeypatch.setenv("PACKFOLIO_ANCHOR_KEY", str(tmp_path / "two"))
         assert at.read(*revoked)["line"] == line + 1
+        assert "one was revoked, and is not believed" in at("anchor", "rotate", str(tmp_path / "one")).err
         for name in ("one", "two"):
             told = at.read("packs", "verify", "--key", str(tmp_path / f"{name}.pub"))
             assert any("its laptop was lost" in note for note in told["notes"])

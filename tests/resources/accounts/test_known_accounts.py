@@ -146,6 +146,7 @@ def test_an_account_is_found_by_key_and_by_a_name_that_only_it_has(
 
 
 HELD = "account,symbol,as_of,quantity\nA1,AAA,2024-02-01,10\n"
+LOTS = "account,symbol,as_of,quantity,cost_basis,acquired,lot\n"
 WAITS: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     "another part of the same positions": (
         {"account_positions.csv": HELD + "A1,ZZZ,2024-02-01,5\n",
@@ -175,10 +176,47 @@ WAITS: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
         {"account_flows-2.csv": "account,date,amount,reference\nA1,2024-02-03,1000000,a\n"},
     ),
     "a flow beside another": (
-        {"account_positions.csv": HELD, "account_flows.csv": "account,date,amount,reference\nA1,2024-02-03,x,a\n",
+        {"account_positions.csv": HELD, "account_flows-1.csv": "account,date,amount,reference\nA1,2024-02-03,x,a\n",
          "account_flows-2.csv": "account,date,amount,reference\nA1,2024-02-03,1,b\n"},
         "a flow of 2024-02-03 is set aside (amount is x",
         {"account_positions-2.csv": HELD.replace("02-01", "02-03")},
+    ),
+    "a flow beside another part of the same invoice": (
+        {"account_positions.csv": HELD, "account_flows-1.csv": "account,date,amount,reference\n"
+         'A1,2024-02-03,x,"say ""7"", part 2"\n',
+         "account_flows-2.csv": 'account,date,amount,reference\nA1,2024-02-03,1,"say ""7"", part 1"\n'},
+        "a flow of 2024-02-03 is set aside (amount is x",
+        {"account_flows-3.csv": 'account,date,amount,reference\nA1,2024-02-03,1,"say ""7"", part 2"\n'},
+    ),
+    "a flow whose day has commas": (
+        {"account_positions.csv": HELD, "account_flows-1.csv": "account,date,amount,reference\n"
+         'A1,"Feb 3, 2024",5,a\n', "account_flows-2.csv": "account,date,amount,reference\nA1,2024-02-03,1,2024\n"},
+        "a flow is set aside (date is Feb 3, 2024",
+        {"account_flows-3.csv": "account,date,amount,reference\nA1,2024-02-03,5,a\n"},
+    ),
+    "a flow without a reference whose day cannot be read": (
+        {"account_positions.csv": HELD, "account_flows-1.csv": "account,date,amount\nA1,2024-02-33,5\n",
+         "account_flows-2.csv": "account,date,amount\nA1,2024-02-04,1\n"},
+        "a flow is set aside (date is 2024-02-33",
+        {"account_positions-2.csv": HELD.replace("02-01", "02-20")},
+    ),
+    "a lot beside another": (
+        {"account_positions-1.csv": LOTS + "A1,AAA,2024-02-01,ten,90,2023-01-05,x\n",
+         "account_positions-2.csv": LOTS + "A1,AAA,2024-02-01,7,90,2023-01-06,y\n"},
+        "a position of 2024-02-01 is set aside (AAA: quantity is ten",
+        {"account_positions-3.csv": LOTS + "A1,AAA,2024-02-01,10,90,2023-01-05,x\n"},
+    ),
+    "a restriction beside another of its share": (
+        {"account_positions.csv": HELD, "account_restrictions-1.csv": "account,symbol,kind,until\n"
+         "A1,BBB,do_not_buy,soon\n", "account_restrictions-2.csv": "account,symbol,kind\nA1,BBB,do_not_sell\n"},
+        "a restriction is set aside (BBB: until is soon",
+        {"account_restrictions-3.csv": "account,symbol,kind,until\nA1,BBB,do_not_buy,2024-12-31\n"},
+    ),
+    "a restriction of no kind after another of its share": (
+        {"account_positions.csv": HELD, "account_restrictions-1.csv": "account,symbol,kind\nA1,BBB,do_not_sell\n",
+         "account_restrictions-2.csv": "account,symbol,kind\nA1,BBB,dont_buy\n"},
+        "a restriction is set aside (BBB: kind is dont_buy",
+        {"account_restrictions-3.csv": "account,symbol,kind,withdrawn\nA1,BBB,dont_buy,true\n"},
     ),
     "a restriction": (
         {"account_positions.csv": HELD, "account_restrictions.csv": "account,symbol,kind\nA1,BBB,dont_buy\n"},
@@ -193,7 +231,7 @@ WAITS: dict[str, tuple[dict[str, str], str, dict[str, str]]] = {
     ),
     "whole and by lots": (
         {"account_positions.csv": HELD, "account_positions-2.csv":
-         "account,symbol,as_of,quantity,cost_basis,acquired,lot\nA1,AAA,2024-02-01,10,90,2023-01-05,x\n"},
+         LOTS + "A1,AAA,2024-02-01,10,90,2023-01-05,x\n"},
         "AAA was told of 2024-02-01 by its tax lots in one file and without lots in another",
         {"account_positions-3.csv": "account,symbol,as_of,quantity,withdrawn\nA1,AAA,2024-02-01,,true\n"},
     ),

@@ -3,23 +3,27 @@
 import json
 import os
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
-from resources.audit.backup import accept_break, backup, restore
+from resources.audit import backup as copying
+from resources.audit.backup import accept_break, backup, read_manifest, restore
 from resources.audit.rotation import backups
 from resources.audit.verification import verify, verify_home
-from resources.ledger.anchors import read_anchors
+from resources.ledger.anchors import append_line, read_anchors
 from resources.ledger.ledger import bytes_sha256, head
 from resources.ledger.record_error import RecordError
 from resources.ledger.timestamps import stamped_text
 from resources.proofs.checkpoints import rooted_lines
 from resources.store.duckdb_engine import HEADERS
+from resources.store.file_lock import held
 from resources.store.warehouse import Warehouse
 
 AT = datetime(2024, 1, 9, 7, 30, tzinfo=UTC)
@@ -53,6 +57,14 @@ def test_a_backup_is_never_written_over(warehouse: Warehouse, tmp_path: Path) ->
     assert not list(tmp_path.rglob("of a killed one"))
     with pytest.raises(DataError, match="exists already"):
         backup(warehouse, tmp_path / "kept", AT)
+
+
+@pytest.mark.parametrize("place", ["", "kept", "payloads/kept"])
+def test_no_backup_lies_in_the_home_that_it_saves(warehouse: Warehouse, place: str) -> None:
+    """Among the payloads it was copied into itself, over and over."""
+    with pytest.raises(DataError, match="lies in the home that it would save"):
+        backup(warehouse, warehouse.home / place, AT)
+    assert not list(warehouse.home.rglob("kept*"))
 
 
 def test_a_damaged_backup_is_refused(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -161,6 +173,74 @@ def test_a_restore_that_loses_rows_needs_a_reason_and_keeps_what_it_replaces(
         pass
     more(warehouse)
     assert sound(warehouse)
+
+
+def test_what_was_written_while_a_backup_was_read_is_lost_by_no_restore(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the restore rests on was asked before it had the lock: a run that ended meanwhile was replaced unasked."""
+    backup(warehouse, tmp_path / "kept", AT)
+
+    def ended_meanwhile(path: Path, *_: object) -> AbstractContextManager[None]:
+        more(warehouse)
+        return held(path, 1.0, str(path))
+
+    monkeypatch.setattr(copying, "held", ended_meanwhile)
+    with pytest.raises(DataError, match="ends at ledger row 1, the anchor remembers 2"):
+        restore(warehouse, tmp_path / "kept", AT)
+    assert sound(warehouse) and not list(warehouse.home.glob("*replaced*"))
+
+
+def test_two_backups_to_one_folder_are_made_one_after_the_other(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second took the half of the first away, and both ended in a missing file."""
+    copied, told = copying._copied, list[str]()
+
+    def second(*args: Any) -> object:
+        monkeypatch.setattr(copying, "LOCK_SECONDS", 0.1)
+        with pytest.raises(DataError, match="kept has been locked by another process"):
+            backup(warehouse, tmp_path / "kept", AT)
+        told.append("refused")
+        return copied(*args)
+
+    monkeypatch.setattr(copying, "_copied", second)
+    backup(warehouse, tmp_path / "kept", AT)
+    assert told == ["refused"] and read_manifest(tmp_path / "kept").count == 1
+
+
+def test_a_payload_that_is_being_written_is_in_no_backup(warehouse: Warehouse, tmp_path: Path) -> None:
+    """It has its true name a moment later: the backup ended in a file that was not there."""
+    (warehouse.home / "payloads" / "b.csv.12-34.part").symlink_to("gone")
+    assert list(backup(warehouse, tmp_path / "kept", AT).files) == ["anchors.jsonl", "payloads/a.csv"]
+
+
+class KilledError(BaseException):
+    """In the place of SIGKILL."""
+
+
+@pytest.mark.parametrize("lines", [1, 2], ids=["announced", "accepted"])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_kill_while_a_break_is_accepted_makes_no_sound_record_unsound(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, lines: int, *, written: bool
+) -> None:
+    """The line that accepts stood before its ledger row did: a ledger that nobody had cut was told as cut off."""
+    left = [lines]
+
+    def dying(*args: Any, **more: Any) -> None:
+        left[0] -= 1
+        if left[0] or written:
+            append_line(*args, **more)
+        if not left[0]:
+            raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(copying, "append_line", dying)
+        accept_break(warehouse, STAMP, "the clock was ahead")
+    assert sound(warehouse)
+    accept_break(warehouse, STAMP, "the clock was ahead")
+    more(warehouse)
+    assert sound(warehouse) and verify_home(warehouse).status == "accepted"
 
 
 def test_an_accepted_break_is_in_the_ledger_and_in_the_anchor(warehouse: Warehouse, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ BYTES: dict[str, Callable[[bytes], bytes]] = {
     "latin": lambda raw: raw[:-2] + b"\xe9" + raw[-2:], "in a list": lambda raw: b"[" + raw + b"]",
     "UTF-16": lambda raw: raw.decode().encode("utf-16"),
 }  # fmt: skip
-LINES = 23
+LINES = 24
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from optimizer import PolicyError
 from optimizer.errors import how_many
 from resources.audit.backup import accept_break
 from resources.audit.verification import verify, verify_home
+from resources.ledger import anchors as anchors_file
 from resources.ledger import signatures
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
@@ -127,7 +128,7 @@ def test_a_line_that_nobody_signed_is_seen_without_its_key_where_the_desk_has_it
     with monkeypatch.context() as patch:
         patch.delenv(KEY)
         accept_break(warehouse, STAMP, "nobody signs this")
-    assert len(verify_home(warehouse).faults) == 2  # that acceptance bears none either
+    assert len(verify_home(warehouse).faults) == 3  # that acceptance and its announcement bear none either
     accept_break(warehouse, STAMP, "a run without the key")
     report = verify_home(warehouse, key=public)
     assert report.status == "accepted" and any("accepted since: line" in note for note in report.notes)
@@ -189,6 +190,44 @@ def test_a_key_that_cannot_be_read_stops_the_write(
         PublicKey.of_file(path)
 
 
+@pytest.fixture
+def past_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are written with whatever key somebody has, as another program would."""
+    monkeypatch.setattr(anchors_file, "may_sign", lambda *_: True)
+
+
+def test_a_key_that_signs_no_more_writes_nothing(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that kept the old key signed on after a rotation: each of its lines was a fault for ever."""
+    warehouse, new, other = new_warehouse(tmp_path / "home"), tmp_path / "new", tmp_path / "other"
+    make_keys(new, warehouse.home)
+    make_keys(other, warehouse.home)
+    write(warehouse, 0.1)
+    told = {"old_key": public.text, "new_key": PublicKey.of_private(new).text}
+    warehouse.tell_anchor(ROTATED, told, new)
+    before = warehouse.anchor.read_bytes()
+    doors = (
+        lambda: write(warehouse, 0.2), warehouse.publish, lambda: warehouse.state_root(STAMP.at),
+        lambda: warehouse.tell_anchor(ROTATED, told | {"new_key": PublicKey.of_private(other).text}, other),
+    )  # fmt: skip
+    for key in (tmp_path / "keys" / "desk", other):
+        monkeypatch.setenv(KEY, str(key))
+        for door in doors:
+            with pytest.raises(
+                PolicyError, match=rf"{key.name} is not the key that signs .* line 3; nothing"
+            ):
+                door()
+    assert warehouse.anchor.read_bytes() == before and not list(warehouse.home.glob("published*"))
+    accept_break(warehouse, STAMP, "both keys were lost")
+    write(warehouse, 0.2)
+    assert verify_home(warehouse).status == "accepted"
+    monkeypatch.setenv(KEY, str(new))
+    with pytest.raises(PolicyError, match="new is not the key that signs"):
+        warehouse.publish()
+
+
+@pytest.mark.usefixtures("past_the_program")
 def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +251,7 @@ def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
     assert len(late) == 2 and all("another key" in one for one in late)
 
 
+@pytest.mark.usefixtures("past_the_program")
 def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +265,7 @@ def test_a_rotation_that_the_old_key_did_not_sign_turns_nothing(
     assert len(faults) == 3 and all("another key" in fault for fault in faults)
 
 
+@pytest.mark.usefixtures("past_the_program")
 def test_a_rotation_to_a_key_that_did_not_sign_is_a_fault_and_turns_nothing(
     tmp_path: Path, public: PublicKey
 ) -> None:

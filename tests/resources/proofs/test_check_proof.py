@@ -167,8 +167,13 @@ def test_a_refusal_has_an_end() -> None:
 
 def test_names_stand_in_any_order_and_joined_texts_are_cut_in_one_way(made: Made) -> None:
     check(json.loads(json.dumps(made.prove("trades", PACK, "BBB"), sort_keys=True)), read_key(made.public))
-    for part in check_proof.PARTS.split()[3:]:
-        assert refused(made.proof | {part: {}}) == f"{part} must be a list"
+    for part in {*check_proof.LISTS.split()} & {*made.proof}:
+        assert refused(made.proof | {part: {}}) == f"{part} of the proof must be a list"
+    for part, at in (("ledger", "path"), ("cells", "rows"), ("logs", "rows"), ("logs", "others")):
+        for empty in ({}, ""):  # an empty object was taken for no rows
+            items = [item | {at: empty} if not item[at] else item for item in made.proof[part]]
+            items = items if items != made.proof[part] else [made.proof[part][0] | {at: empty}]
+            assert f"{at} of " in refused(made.proof | {part: items}, made.public)
     joined = copy.deepcopy(made.proof)
     joined["leaves"][:2] = ["\n".join(joined["leaves"][:2])]
     assert "leaves must hold" in refused(joined)
@@ -205,7 +210,10 @@ def test_other_keys_and_other_histories_are_told(tmp_path: Path, made: Made) -> 
     assert "another history" in refused(made.proof, made.public, early | {"root": "0" * 64})
     assert "older than the checkpoint" in refused(made.proof, made.public, early | {"count": 99})
     assert "no link to 2 rows" in refused(made.proof | {"links": []}, made.public, early)
-    assert "has no root" in refused(made.proof, None, {"count": 2, "head": "0" * 64, "at": "then"})
+    for name in ("root", "at"):  # without a key, a proof without its time ended in a traceback
+        told = {field: value for field, value in made.proof["checkpoint"].items() if field != name}
+        assert "has no root or time" in refused(made.proof | {"checkpoint": told})
+        assert "has no root or time" in refused(made.proof, None, told)
     for odd in ([], None, 1, "root", {"checkpoint": None}, early | {"root": []}, {**early, "count": None}):
         assert "the checkpoint that was kept" in refused(made.proof, None, odd), odd
     rewritten = fill(tmp_path / "rewritten")

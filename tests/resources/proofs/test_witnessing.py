@@ -14,6 +14,7 @@ from proof_desk import PACK, WEIGHTS, Made
 
 from optimizer import DataError, PolicyError
 from resources.ledger.signatures import make_keys
+from resources.proofs import witnessing
 from resources.proofs.check_proof import Refused, check, read_key
 from resources.proofs.checkpoints import cosignatures, linked_sizes
 from resources.proofs.witnessing import cosign
@@ -35,6 +36,31 @@ def written(folder: Path, name: str, made: Made) -> Path:
     path = folder / name
     path.write_text(json.dumps(made.proof))
     return path
+
+
+def test_of_two_histories_shown_at_once_one_is_signed(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both continue what was seen before: whoever asks for both at once had both signed."""
+    own, seen = tmp_path / "witness", tmp_path / "seen.json"
+    make_keys(own, made.store.home)
+    cosign(written(tmp_path, "first", made), made.public, own, seen, STAMP.at)
+    one, other = (
+        another_weight(made, tmp_path / name, first) for name, first in (("one", 0.1), ("other", 0.2))
+    )
+    files = written(tmp_path, "one.json", one), written(tmp_path, "other.json", other)
+
+    def meanwhile(*asked: Any) -> object:
+        monkeypatch.setattr(witnessing, "LOCK_SECONDS", 0.1)
+        with pytest.raises(DataError, match=r"seen.json has been locked by another process"):
+            cosign(files[1], made.public, own, seen, STAMP.at)
+        return check(*asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(witnessing, "check", meanwhile)
+        assert cosign(files[0], made.public, own, seen, STAMP.at)["count"] == 7
+    with pytest.raises(Refused, match="another history"):
+        cosign(files[1], made.public, own, seen, STAMP.at)
 
 
 def test_what_was_seen_to_grow_is_signed_and_asked_for(tmp_path: Path, made: Made) -> None:
