@@ -37,7 +37,7 @@ OF_PRICES = (
          "HIGH_LOW"),
     ),
     DataCheck("told_once", "No symbol and day is told twice.",
-              ("DUPLICATE_CONFLICT", "DUPLICATE_SAME", "DUPLICATE_VOLUME")),
+              ("DUPLICATE_CONFLICT", "DUPLICATE_ROUNDED", "DUPLICATE_SAME", "DUPLICATE_VOLUME")),
     DataCheck(
         "calendar", "Every session of the exchange has its row, and no other day has one.",
         ("FUTURE_DATE", "NOT_A_SESSION", "MISSING_SESSION", "NOT_DELIVERED", "CALENDAR_ENDS"),

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer import Estimates, ExposureType, Fund, FundExposureMap, Policy, Solution, Universe, solve
@@ -57,7 +58,7 @@ def answer(it: Estimates, method: str) -> Solution:
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-@settings(max_examples=4, deadline=None)
+@examples(2)
 @given(seed=st.integers(0, 1000), order=st.permutations(range(5)), twins=st.booleans())
 def test_the_order_of_names_changes_no_answer(method: str, seed: int, order: list[int], twins: bool):
     it = evidence(seed, twins)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from draws import each_once
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
 from optimizer import CompiledPolicy, DataError, Estimates, PackfolioError, PolicyError, Scenario
@@ -111,8 +112,9 @@ def test_an_instrument_at_an_older_price_is_told_with_the_hedges(desk: FleetDesk
     assert notes <= {(False, True), (True, False)} and (False, True) in notes
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("fleet", [{"shard": 1}, {"shard": 7}, {"shard": 7, "engine": "processes"}])
+@pytest.mark.parametrize(
+    ("stage", "fleet"), each_once(STAGES, [{"shard": 1}, {"shard": 7}, {"shard": 7, "engine": "processes"}])
+)
 def test_neither_shard_nor_journey_changes_a_byte(
     desk: FleetDesk, serial: dict[str, Answers], stage: str, fleet: dict[str, Any]
 ) -> None:

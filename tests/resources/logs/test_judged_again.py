@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -67,12 +68,14 @@ def rolled_on(desk: Desk, start: int, jump: int | None) -> None:
     desk.ingest(all=text(rows(35, jump=jump, start=start)))
 
 
-@pytest.mark.parametrize("start", [0, 25, 30], ids=["all again", "the last days again", "new days only"])
-@pytest.mark.parametrize("fate", [gone, rolled_on])
-@pytest.mark.parametrize("kind", ["dividend", "split", "rename"])
+# From the first day on, the last days again, or new days alone.
+@pytest.mark.parametrize(
+    ("told", "start"), each_once(product(["dividend", "split", "rename"], [gone, rolled_on]), [0, 25, 30])
+)
 def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
-    tmp_path: Path, kind: str, fate: Callable[[Desk, int, int | None], None], start: int
+    tmp_path: Path, told: tuple[str, Callable[[Desk, int, int | None], None]], start: int
 ) -> None:
+    kind, fate = told
     jump = JUMP if kind == "split" else None
     action = {
         "dividend": f"{ACTIONS}AAA,{DAYS[JUMP]},dividend,0.5,\n",
@@ -86,8 +89,8 @@ def test_a_late_action_reaches_rows_that_no_file_tells_any_more(
     moved = kind == "rename" and start == 0  # by the file that tells all of them again
     assert ("JUDGED_ON_RECORD" in judged) != moved
     name = "BBB" if kind == "rename" else "AAA"
-    (told,) = in_time(newest, name, actions=action, all=text(rows(35, jump=jump)))
-    assert newest(late, name) == told and len(told) == 35
+    (right,) = in_time(newest, name, actions=action, all=text(rows(35, jump=jump)))
+    assert newest(late, name) == right and len(right) == 35
     assert late.rows(
         "select count(*) from believed_prices(null) where symbol <> ?".replace("?", f"'{name}'")
     ) == [(0,)]
@@ -136,8 +139,8 @@ def test_a_rename_that_is_withdrawn_gives_back_the_rows_of_a_file_that_is_gone(
     assert late.rows(held) == [(late.ingest(), late.rows(held)[0][0])[1:]]  # once is enough
 
 
-@pytest.mark.parametrize("until", [20, 50], ids=["the first name alone", "each name"])
-@pytest.mark.parametrize("wrong", [{0}, {1}, {0, 1}])
+# The file tells the first name alone, or each name.
+@pytest.mark.parametrize(("wrong", "until"), each_once([{0}, {1}, {0, 1}], [20, 50]))
 def test_of_two_renames_in_turn_either_is_withdrawn_where_the_file_is_gone(
     tmp_path: Path, wrong: set[int], until: int
 ) -> None:
