@@ -33,6 +33,8 @@ class Every(Strict):
     day: date = date(2024, 1, 1)
     share: float = Field(default=0.5, ge=0, le=1)
     cap_pct: float = 60.0
+    caps_pct: list[float] = Field(default=[])
+    benchmark: str | dict[str, float] = "equal"
     kind: Literal["one", "two"] = "one"
     many: list[int] = Field(default=[1], min_length=1, max_length=2)
     pair: tuple[float, float] = (0.0, 1.0)
@@ -55,6 +57,8 @@ class Every(Strict):
         ("size: $1,484.50", "desk.yaml:1: size: must be a number (it is '$1,484.50'); write 1484.5"),
         ("size: 3%", "desk.yaml:1: size: must be a number (it is '3%'); write 0.03"),
         ("cap_pct: 60%", "desk.yaml:1: cap_pct: must be a number (it is '60%'); write 60"),
+        ("caps_pct: [5%]", "desk.yaml:1: caps_pct.0: must be a number (it is '5%'); write 5"),
+        ("benchmark: {A: 60%}", "desk.yaml:1: benchmark.A: must be a number (it is '60%'); write 60"),
         ("size: 1.2.3", "desk.yaml:1: size: must be a number (it is '1.2.3')"),
         ("share: 50", "desk.yaml:1: share: must be at most 1 (it is 50); for 50% write 0.5"),
         ("share: 500", "desk.yaml:1: share: must be at most 1 (it is 500)"),
