@@ -1,6 +1,7 @@
 """No mistake of a desk is told in the words of the library that found it."""
 
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ from resources.settings.policies.values import Strict
 from resources.settings.words import WORDS, in_words
 from resources.settings.yaml_files import parse_yaml
 
+CONFIG = Path(__file__).parents[3] / "config"
 LIBRARY = re.compile(
     r"Input should|valid (dictionary|string|integer|number|list)|Field required|instance of|pydantic"
 )
@@ -95,6 +97,16 @@ def test_no_kind_of_mistake_falls_back_on_the_librarys_words(kind: str) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "---\n", "# nothing yet\n", "null\n", "~\n"])
 def test_a_file_without_settings_is_taken_as_empty(text: str) -> None:
     assert parse_yaml(text, PipelineFile, "pipeline.yaml") == PipelineFile()
+
+
+def test_a_mistake_in_overrides_is_told_with_all_others(tmp_path: Path) -> None:
+    """It was told in the middle of an ingest, as a fault of the data; `doctor` called the files right."""
+    shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "overrides.yaml").write_text("releasee: []\n")
+    with pytest.raises(
+        PolicyError, match=r"overrides.yaml:1: releasee: unknown key; did you mean releases\?"
+    ):
+        load_configuration(tmp_path)
 
 
 def test_every_missing_file_is_told_at_once(tmp_path: Path) -> None:
