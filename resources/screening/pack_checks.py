@@ -175,7 +175,7 @@ def _whole(
         return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
     if age == 0 or previous is not None:
         return []
-    message = f"{said}, whose prices are not here yet: ingest them, then `packfolio packs revise {as_of}`"
+    message = f"{said}, whose prices are not here yet: ingest them, then `packfolio packs revise {as_of} --reason TEXT`"
     return [Finding("LATE_PRICES", "WARN", message, date=last, value=float(age))]
 
 
