@@ -26,13 +26,17 @@ def replay(environment: Environment, wanted: str, config: Path | None = None) ->
     """
     store = Warehouse(environment.home, environment.anchor)
     with TemporaryDirectory(dir=environment.home, prefix="replay-") as folder:
-        home, desk = Path(folder) / "home", config or Path(folder) / "config"
+        home, desk, tested = Path(folder) / "home", config or Path(folder) / "config", Path(folder) / "tested"
         with store.read() as then:
             pack = find_pack(then, wanted)
             recorded = recorded_configuration(then, pack, Path(folder) / "config")
-            chain = CHAIN | RESEARCH if config is None and was_backtested(then, pack) else CHAIN
+            backtested = config is None and was_backtested(then, pack)
+            if backtested:
+                recorded_configuration(then, pack, tested, backtests=True)
         prepare_scratch(store.published, pack, home)
-        _run(chain, pack, home, desk)
+        _run(CHAIN, pack, home, desk)
+        if backtested:
+            _run(RESEARCH, pack, home, tested)
         with store.read() as then, Warehouse(home, scratch=True).live() as now:
             return {"configuration": str(config) if config else recorded, **compare(then, now, pack)}
 

@@ -187,6 +187,12 @@ def factor_hedges_answer(
     held = {symbol: value / nav for symbol, value in book.values.items()}
     units = {symbol: market.price / nav for symbol, market in book.markets.items()}
     usable = [one for one in instruments if one.symbol in units]
+    funds = sorted({one.symbol for one in instruments if one.kind == "etf"})
+    if funds and not {one.symbol for one in usable if one.kind == "etf"}:
+        raise PolicyError(
+            f"none of the funds in hedges.yaml ({', '.join(funds)}) has a price in {book.pack.id}: ingest prices of "
+            "one, or add a fund that has them"
+        )
     plan = plan_factor_hedges(model, held, targets, usable, units=units)
     spreads = {one.symbol: one.spread_bps for one in usable}
     hedges = [

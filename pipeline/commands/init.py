@@ -85,7 +85,7 @@ def init(
     """Make a desk: its folder, where prices come from, and a first portfolio; asks for what is left out."""
     from resources.settings.new_desk import EXAMPLE, make_desk
 
-    place = folder or Path(_asked("Folder of the desk", "FOLDER", "desk")).expanduser()
+    place = folder or Path(_expanded(_asked("Folder of the desk", "FOLDER", "desk")))
     source = _expanded(prices or _asked(PRICES, "--prices", "example", _named_prices))
     kind = _kind_of(source)
     if (place / "config").exists():
@@ -106,7 +106,10 @@ def init(
 
 def _expanded(source: str) -> str:
     """A folder as it is written at a prompt, where no shell puts the home for `~`; any other word stays."""
-    return str(Path(source).expanduser())
+    try:
+        return str(Path(source).expanduser())
+    except RuntimeError:  # the home of nobody here: ~nobody is a name like any other
+        return source
 
 
 def _named_prices(said: str) -> str:
@@ -267,7 +270,7 @@ def _asked(
 
 def _file_or_symbols(said: str) -> tuple[Path | None, str | None]:
     """The answer as a broker's file or as symbols."""
-    path = Path(said).expanduser()
+    path = Path(_expanded(said))
     named = path.is_file() or "/" in said or path.suffix.lower() in (".csv", ".txt", ".tsv")
     return (path, None) if named else (None, said)
 

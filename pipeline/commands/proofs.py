@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
 def prove(
     table: Annotated[str, typer.Argument(help="An output table, such as trades or optimal_weights.")],
-    key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, then PORTFOLIO where it has them.")],
+    key: Annotated[list[str], typer.Argument(help="PACK, then SYMBOL, PORTFOLIO or both where it has them.")],
     since: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE|ROWS", help="Also link to this checkpoint; may be repeated."),

@@ -60,15 +60,17 @@ def _copy(con: Connection, table: str, where: str, params: list[object]) -> None
     whole(table, wanted, there)
 
 
-def recorded_configuration(con: Connection, pack: Pack, folder: Path) -> str:
-    """Write the configuration of the pack's newest ledger row to `folder`; gives its hash.
+def recorded_configuration(con: Connection, pack: Pack, folder: Path, *, backtests: bool = False) -> str:
+    """Write the configuration of the newest ledger row of a pack's chain to `folder`; gives its hash.
 
+    backtests  that of its newest backtest instead, which may have come weeks later
     Raises DataError for a pack from which nothing was computed.
     """
     found = con.execute(
         "select m.config_hash, c.text from materializations m join configs c using (config_hash) "
-        "where m.pack_id = ? and m.asset <> 'pricing_packs' order by m.id desc limit 1",
-        [pack.id],
+        "where m.pack_id = ? and m.asset <> 'pricing_packs' and (m.asset = 'backtest_results') = ? "
+        "order by m.id desc limit 1",
+        [pack.id, backtests],
     ).fetchall()
     if not found:
         raise DataError(f"nothing was computed from {pack.id} ({pack.verdict}): there is nothing to replay")
@@ -93,8 +95,13 @@ def was_backtested(con: Connection, pack: Pack) -> bool:
 def compare(then: Connection, now: Connection, pack: Pack) -> Row:
     """Each (asset, portfolio) as recorded and as replayed: the same content hash, or the cells that differ."""
     old, new = (_contents(con, pack) for con in (then, now))
-    # A backtest may have been asked for one portfolio alone.
-    units = sorted(old.keys() | {unit for unit in new if unit[0] != "backtest_results"})
+    # Backtests may have been asked for one portfolio alone, and are not replayed by another configuration.
+    backtested = any(asset == "backtest_results" for asset, _ in new)
+    units = sorted(
+        unit
+        for unit in old.keys() | new.keys()
+        if unit[0] != "backtest_results" or (backtested and unit in old)
+    )
     differing = [unit for unit in units if old.get(unit) != new.get(unit)]
     assets = {asset for asset, _ in differing}
     compared = [
@@ -102,6 +109,8 @@ def compare(then: Connection, now: Connection, pack: Pack) -> Row:
         for table in COMPARED
         if ASSET_OF.get(table, table) in assets
     ]
+    differences = [table for table in compared if table["columns"]]
+    told = {ASSET_OF.get(table["table"], table["table"]) for table in differences}
     content, _ = root_hash(now, list(LOGS), pack.as_of, pack.watermark)
     return {
         "pack_id": pack.id,
@@ -110,7 +119,8 @@ def compare(then: Connection, now: Connection, pack: Pack) -> Row:
         "units": len(units),
         "identical_units": len(units) - len(differing),
         "differing": [{"asset": asset, "portfolio_id": portfolio or None} for asset, portfolio in differing],
-        "differences": [table for table in compared if table["columns"]],
+        "differences": differences,
+        "uncompared": sorted(assets - told),
         "environments": environments(then, now, pack),
     }
 

@@ -50,7 +50,7 @@ WRITTEN = re.compile(
     r"|[A-Z][a-z]{2,8}[- ]\d{1,2},?[- ]\d{4}|\d{1,2}[- ][A-Z][a-z]{2,8}[- ]\d{4}",
     re.A,
 )
-WITH_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})[,;T ].*", re.A)
+WITH_TIME = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8}|\d{1,2}/\d{1,2}/\d{2,4})[,;T ].*", re.A)
 
 
 def amount(text: str) -> Decimal | None:
@@ -121,13 +121,16 @@ def day(text: str, *, month_first: bool | None) -> date | None:
         no other
     Raises ValueError for anything else.
     """
-    bare = WITH_TIME.sub(r"\1", text.strip())
+    bare = _without_time(text)
     if bare.lower() in NOTHING | SEVERAL:
         return None
     slashed = {True: AMERICAN, False: EUROPEAN, None: (*AMERICAN, *EUROPEAN)}[month_first]
     either = {found for form in (*FORMS, *slashed) if (found := _day(bare, form))}
     if len(either) == 1:
         return either.pop()
+    if either:
+        first, second = sorted(either)
+        raise ValueError(f"{bare!r} may be {first} or {second}; write it as one of them")
     raise ValueError(f"{bare!r} is no date; write dates such as 2024-01-31")
 
 
@@ -136,10 +139,14 @@ def is_month_first(texts: Iterable[str]) -> bool | None:
     told = set[bool]()
     for text in texts:
         american, european = (
-            any(_day(text.strip(), form) for form in forms) for forms in (AMERICAN, EUROPEAN)
+            any(_day(_without_time(text), form) for form in forms) for forms in (AMERICAN, EUROPEAN)
         )
         told |= {american} if american != european else set()
     return told.pop() if len(told) == 1 else None
+
+
+def _without_time(text: str) -> str:
+    return WITH_TIME.sub(r"\1", text.strip())
 
 
 def _day(text: str, form: str) -> date | None:

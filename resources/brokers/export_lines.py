@@ -32,7 +32,8 @@ OPTION_HAS = {"strike": "a strike", "expiry": "an expiry", "right": "a right"}
 OF_HELD = NOTHING | {"long", "l", "buy", "b", "bought"}
 FLEX_CASH = ("clientaccountid", "currencyprimary", "endingcash")
 FLEX_ENDS = frozenset({"BOF", "BOA", "BOS", "EOS", "EOA", "EOF"})  # lines around the sections of a Flex query
-DEALT = re.compile(r"\s*(buy|bought|sell|sold|dividend)\b", re.I)  # as a kind of line
+# As a kind of line; a fund may be one of dividends, or write options on what it buys.
+DEALT, PAID = re.compile(r"(buy|bought|sell|sold)(\s+(-|to)\s.*)?", re.I), re.compile(r"dividends?", re.I)
 IN_BASE = "all cash in the account's base currency, which is not named here"
 EMPTY = re.compile(r"[\W0_]*")  # no amount, and no day
 LONGEST = 80  # of a line of prose that is told
@@ -152,8 +153,11 @@ def _table(lines: Lines, layout: Layout, answers: Answers, name: str) -> Stateme
 
 
 def _check_held(rows: Sequence[Row], name: str) -> None:
-    """Raises DataError where lines say by their kind that they were bought or sold, not that they are held."""
-    if dealt := next((row for row in rows if DEALT.match(row.kind)), None):
+    """Raises DataError where a line says by its kind that it was bought or sold, or all that they were paid."""
+    dealt = next((row for row in rows if DEALT.fullmatch(row.kind.strip())), None)
+    if dealt is None and all(PAID.fullmatch(row.kind.strip()) for row in rows):
+        dealt = next(iter(rows), None)
+    if dealt:
         raise DataError(
             f"{name}: line {dealt.line} is one of a list of dealings (its kind is {dealt.kind.strip()!r}); "
             "export what is held"

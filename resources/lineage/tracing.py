@@ -115,13 +115,25 @@ def trace_of(
 def row_key(con: Connection, table: str, key: Sequence[str]) -> tuple[Pack, str | None, str | None]:
     """(pack, symbol, UUID of the portfolio) of PACK, SYMBOL, PORTFOLIO as far as the table has them.
 
+    SYMBOL may be left out: one name that no row has for a symbol, and a portfolio has, is the portfolio.
     Raises PolicyError for an unknown portfolio, DataError for an unknown pack.
     """
     pack = find_pack(con, key[0])
     symbol, portfolio = ([*key[1:], None, None])[:2]
-    if "symbol" not in dict(columns(con, table)) and table != "pricing_packs":
+    known = dict(columns(con, table))
+    alone = symbol and not portfolio and "portfolio_id" in known
+    if table != "pricing_packs" and (
+        "symbol" not in known or (alone and _names_a_book(con, table, pack, symbol))
+    ):
         portfolio, symbol = symbol or portfolio, None
     return pack, symbol, _portfolio_id(con, pack, portfolio) if portfolio else None
+
+
+def _names_a_book(con: Connection, table: str, pack: Pack, name: str | None) -> bool:
+    held = con.execute(
+        f"select 1 from latest_{table} where pack_id = ? and symbol = ? limit 1", [pack.id, name]
+    ).fetchall()
+    return not held and any(name in book for book in _portfolios(con, pack))
 
 
 def _portfolio_id(con: Connection, pack: Pack, wanted: str) -> str:

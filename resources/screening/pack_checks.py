@@ -93,7 +93,7 @@ def check_pack(
     past = [day for day in sessions if day <= as_of]
     ended = _ended(con, as_of, watermark)
     found = [
-        *_whole(newest, as_of, past, limits),
+        *_whole(newest, as_of, previous, past, limits),
         *_coverage(con, newest, previous, past, limits, ended),
         *_stale_symbols({s: day for s, day in newest.items() if day >= ended.get(s, day)}, past, limits),
         *_disagreements(con, as_of, watermark, limits),
@@ -154,8 +154,13 @@ def _age(day: date, sessions: Sequence[date]) -> int:
 
 
 def _whole(
-    newest: dict[str, date], as_of: date, sessions: Sequence[date], limits: CheckLimits
+    newest: dict[str, date],
+    as_of: date,
+    previous: Earlier | None,
+    sessions: Sequence[date],
+    limits: CheckLimits,
 ) -> list[Finding]:
+    """Whether the newest price of all is late; of the first pack by less too, which no coverage would tell."""
     recent = sessions[-60:]
     if not newest:
         message = (
@@ -164,13 +169,14 @@ def _whole(
         return [Finding("NO_PRICES", "FAIL", message)]
     last = max(newest.values())
     age = _age(last, recent)
-    if age <= limits.stale_sessions:
+    said = f"the newest price is of {last}, {how_many(age, 'session')} before {as_of}"
+    if age > limits.stale_sessions:
+        message = f"{said}; at most {limits.stale_sessions} are allowed"
+        return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
+    if age == 0 or previous is not None:
         return []
-    message = (
-        f"the newest price is of {last}, {how_many(age, 'session')} before {as_of}; "
-        f"at most {limits.stale_sessions} are allowed"
-    )
-    return [Finding("STALE_PACK", "FAIL", message, date=last, value=float(age))]
+    message = f"{said}, whose prices are not here yet: ingest them, then `packfolio packs revise {as_of} --reason TEXT`"
+    return [Finding("LATE_PRICES", "WARN", message, date=last, value=float(age))]
 
 
 def _coverage(

@@ -19,7 +19,7 @@ from resources.settings.playbooks import Playbooks, load_playbooks
 from resources.settings.policies.policy_grid import Scalar, grid_faults
 from resources.settings.policies.values import Count, Day, Strict
 from resources.settings.portfolios import Portfolios, load_portfolios
-from resources.settings.sources import SourcesFile, load_sources
+from resources.settings.sources import SourcesFile, load_overrides, load_sources
 from resources.settings.yaml_files import every_mistake, load_yaml, read_text
 from resources.store.code_version import environment_text
 from resources.store.transaction import Transaction
@@ -59,7 +59,7 @@ class BacktestFile(Strict):
 PackCode = Literal[
     "COVERAGE", "STALE_PACK", "STALE_SYMBOL", "SOURCES_DISAGREE", "STALE_RATE", "STALE_5", "REVERSAL", "UNIT_RATE",
     "CURRENCY_MISMATCH", "CURRENCY_CHANGED", "RATE_DOUBTED", "RATE_UNITS", "CAP_DOUBTED", "STALE_CAP", "SET_ASIDE",
-    "FILE_REFUSED", "SOURCE_STOPPED",
+    "FILE_REFUSED", "SOURCE_STOPPED", "LATE_PRICES",
 ]  # fmt: skip
 
 
@@ -183,10 +183,12 @@ def _parsed(folder: Path, text: str) -> Configuration:
     pipeline = partial(load_yaml, folder / "pipeline.yaml", PipelineFile)
     sources, funds = partial(load_sources, folder), partial(load_funds, folder / "funds.yaml")
     portfolios, playbooks = partial(load_portfolios, folder / "portfolios"), partial(load_playbooks, folder)
+    overrides = partial(load_overrides, folder)
     try:
+        overrides()  # whoever judges rows reads it again; a mistake is told with all others, before anything runs
         return _joined(folder, text, pipeline(), sources(), funds(), portfolios(), playbooks())
     except PolicyError as error:
-        raise every_mistake(error, pipeline, sources, funds, portfolios, playbooks) from None
+        raise every_mistake(error, pipeline, sources, funds, portfolios, playbooks, overrides) from None
 
 
 def _joined(

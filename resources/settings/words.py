@@ -13,7 +13,7 @@ from optimizer.model.exchange_rates import CURRENCY
 from resources.prices.source import shown
 
 Place = tuple[str | int, ...]
-MARK = re.compile(r"\[key\]|<\w+>|(list|dict|tuple|literal)\[.*\]")
+MARK = re.compile(r"\[key\]|<\w+>|str|(list|dict|tuple|literal)\[.*\]")
 NUMBERS = frozenset(
     {"float_type", "float_parsing", "decimal_type", "decimal_parsing", "int_type", "int_parsing"}
 )
@@ -21,6 +21,7 @@ NUMBERS = frozenset(
 WRITTEN_NUMBER = re.compile(
     r"[$\u20ac\u00a3]?\s?(-?)[$\u20ac\u00a3]?\s?(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+[.,]?\d*)\s?(%?)", re.A
 )
+IN_PERCENT = ("benchmark", "assets")  # whose names do not say it: weights by symbol
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.A)
 OWN = ("value_error", "assertion_error")  # the words of our own checks
 WORDS: Mapping[str, str] = {
@@ -104,6 +105,15 @@ def told(error: ValidationError) -> list[str]:
     ]
 
 
+def mistakes(error: ValidationError) -> list[ErrorDetails]:
+    """The mistakes in a value, less those of a kind of value that was not meant: another has mistakes inside it."""
+    found = error.errors()
+    deeper = {one["loc"][:size] for one in found for size in range(len(one["loc"]) - 1)}
+    return [
+        one for one in found if not (one["loc"] and _is_kind(one["loc"][-1]) and one["loc"][:-1] in deeper)
+    ]
+
+
 def key_in_words(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:
     """What is wrong with a key of a `model`, as `where: key: what to do`; of one that is unknown, the one meant."""
     place = tuple(error["loc"])
@@ -119,7 +129,8 @@ def key_in_words(where: str, error: ErrorDetails, model: type[BaseModel]) -> str
 def _number_meant(key: str, error: ErrorDetails) -> str:
     """What to write for a percentage where a fraction belongs, and for a number with signs that YAML does not read."""
     value, bounds = error.get("input"), error.get("ctx", {})
-    of_one = bounds.get("lt", bounds.get("le")) == 1 and not key.endswith("_pct")
+    in_percent = any(part.endswith("_pct") or part in IN_PERCENT for part in key.split("."))
+    of_one = bounds.get("lt", bounds.get("le")) == 1
     if of_one and isinstance(value, int | float) and 1 <= value <= 100:
         return f"; for {value:g}% write {value / 100:g}"
     found = WRITTEN_NUMBER.fullmatch(value) if isinstance(value, str) else None
@@ -127,7 +138,7 @@ def _number_meant(key: str, error: ErrorDetails) -> str:
         return ""
     sign, digits, percent = found.groups()
     digits = digits.replace(",", "" if THOUSANDS.fullmatch(digits) else ".")
-    number = Decimal(digits) / (100 if percent and not key.endswith("_pct") else 1)
+    number = Decimal(digits) / (100 if percent and not in_percent else 1)
     return f"; write {sign}{number.normalize():f}"
 
 
@@ -153,6 +164,10 @@ def _fields_at(model: type[BaseModel], place: Place) -> list[str]:
 def _is_mark(part: int | str) -> bool:
     """Whether a part of a place is no key: pydantic's mark of a key's own fault, or the name of a kind of value."""
     return isinstance(part, str) and MARK.fullmatch(part) is not None
+
+
+def _is_kind(part: int | str) -> bool:
+    return _is_mark(part) and part != "[key]"
 
 
 def _kinds(annotation: Any) -> list[Any]:

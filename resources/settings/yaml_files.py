@@ -16,7 +16,7 @@ from yaml.scanner import ScannerError
 from optimizer import PolicyError
 from optimizer.errors import how_many
 from resources.prices.source import shown
-from resources.settings.words import Place, key_in_words
+from resources.settings.words import Place, key_in_words, mistakes
 
 Model = TypeVar("Model", bound=BaseModel)
 LARGEST, DEEPEST, MOST_TOLD = 8 << 20, 32, 50  # bytes, levels, mistakes
@@ -139,8 +139,9 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
             return model.model_validate({} if loaded is None else loaded)
         except ValidationError as error:
             root = yaml.compose(text, Loader=_Safe)
-            mistakes = [_told(name, item, model, root) for item in error.errors()[:MOST_TOLD]]
-            raise PolicyError(_all_of(mistakes, error.error_count(), name)) from None
+            found = mistakes(error)
+            said = [_told(name, item, model, root) for item in found[:MOST_TOLD]]
+            raise PolicyError(_all_of(said, len(found), name)) from None
 
 
 def plain_value(text: str, name: str) -> Any:
@@ -238,8 +239,9 @@ def parse_value(value: object, model: type[Model], name: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        said = [key_in_words(name, item, model) for item in error.errors()[:MOST_TOLD]]
-        raise PolicyError(_all_of(said, error.error_count(), name)) from None
+        found = mistakes(error)
+        said = [key_in_words(name, item, model) for item in found[:MOST_TOLD]]
+        raise PolicyError(_all_of(said, len(found), name)) from None
 
 
 def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
@@ -247,7 +249,7 @@ def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
     try:
         model.model_validate(value)
     except ValidationError as error:
-        return [key_in_words(name, item, model) for item in error.errors() if item["loc"]]
+        return [key_in_words(name, item, model) for item in mistakes(error) if item["loc"]]
     return []
 
 

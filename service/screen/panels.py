@@ -31,8 +31,9 @@ NOTHING = "Nothing is held, and nothing is proposed."
 
 def totals(answer: Row) -> None:
     """The totals, whether every limit holds, what is warned of, and what the proposal was saved as."""
+    traded = sum(trade["action"] != "HOLD" for trade in answer["trades"])  # `trade_count` counts every line
     shown = {
-        "Trade Count": f"{answer['trade_count']}",
+        "Trade Count": f"{traded}",
         "Turnover": f"{answer['turnover_pct']:.2f}%",
         "Costs": f"{answer['cost_bps']:.2f} bps",
         f"Value ({answer['base_currency']})": f"{answer['current_value']:,.0f}",

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 WHOLE, ROW = 25, 35  # rows that a table shows without a bar of its own; pixels of one
 RIGHT: Final = "right"  # a column of amounts that are written already
 MEANT = {
-    "Trade Count": "Lines of the list, those that hold included",
+    "Trade Count": "Buys and sales; lines of the list that hold are none",
     "Turnover": "Buys and sales, of the portfolio's value",
 }
 

@@ -372,6 +372,23 @@ def test_a_small_book_is_hedged_and_an_empty_one_refused(
         stresses.factor_hedges_answer(SimpleNamespace(), book, {}, [])  # type: ignore[arg-type]
 
 
+def test_funds_without_a_price_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the example's prices a fund was to be added, where six stood in the catalogue."""
+    monkeypatch.setattr(stresses, "_covering", lambda desk, book: None)
+    market = SimpleNamespace(price=10.0)
+    book: Any = SimpleNamespace(
+        nav=100.0, values={"A": 100.0}, markets={"SPX": market}, pack=SimpleNamespace(id="PP_2024-01-02")
+    )
+    instruments: Any = [
+        SimpleNamespace(symbol=symbol, kind=kind)
+        for symbol, kind in (("TLT", "etf"), ("SPX", "option"), ("DBC", "etf"))
+    ]
+    with pytest.raises(
+        PolicyError, match=r"funds in hedges.yaml \(DBC, TLT\) has a price in PP_2024-01-02: "
+    ):
+        stresses.factor_hedges_answer(SimpleNamespace(), book, {"market": 0.1}, instruments)  # type: ignore[arg-type]
+
+
 def test_an_older_price_is_told_once_in_every_answer(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

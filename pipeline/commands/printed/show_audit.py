@@ -97,6 +97,9 @@ def show_replay(out: Console, found: Row) -> None:
         out.print(f"[yellow]differs[/yellow]  {same}", highlight=False)
     for table in found["differences"]:
         show_table_changes(out, table)
+    if found["uncompared"]:
+        said = ", ".join(found["uncompared"])
+        out.print(f"  {said}: only in columns that are not compared cell by cell", highlight=False)
     out.print(f"[dim]code {environment['code_then']} -> {environment['code_now']}[/dim]", highlight=False)
     for name, (then, now) in environment["libraries_changed"].items():
         out.print(f"[dim]  {name} {then} -> {now}[/dim]", highlight=False)

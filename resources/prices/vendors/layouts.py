@@ -78,7 +78,7 @@ def _of_vendor(
     if _is_history(heads):
         return _history(text, heads[0], name, ignored)
     if (place := _field_row(heads)) is not None:
-        return _download(text, heads, place, name)
+        return _download(text, heads, place, name, ignored)
     if symbols := wide_symbols(heads[0], ignored):
         header = ["date", *(f"column {place}" for place in range(1, len(heads[0])))]
         plain_text = changed(text, lambda line, cells: header if line == 1 else cells)
@@ -182,8 +182,11 @@ def _field_row(heads: Sequence[Sequence[str]]) -> int | None:
     return None
 
 
-def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) -> Rewritten:
+def _download(
+    text: str, heads: Sequence[Sequence[str]], place: int, name: str, ignored: Sequence[str]
+) -> Rewritten:
     """yfinance's `download()`: a row of fields and a row of tickers above a row that says Date."""
+    skipped = {plain(name) for name in ignored}
     fields, tickers = heads[place][1:], heads[1 - place][1:]
     if strange := sorted({cell for cell in tickers if not re.fullmatch(SYMBOL, cell)}):
         said = f"yfinance's layout: {strange} are no symbols; name the tickers in the second header row"
@@ -195,12 +198,14 @@ def _download(text: str, heads: Sequence[Sequence[str]], place: int, name: str) 
     pairs = {
         1 + told.index((GAINS, ticker)): 1 + told.index(("dividends", ticker))
         for ticker in set(tickers)
-        if {(GAINS, ticker), ("dividends", ticker)} <= set(told)
+        if GAINS not in skipped and {(GAINS, ticker), ("dividends", ticker)} <= set(told)
     }
     columns = tuple(
-        (ALIASES.get(ours, ours), ticker) for at, (ours, ticker) in enumerate(told, 1) if at not in pairs
+        None if ours in skipped else (ALIASES.get(ours, ours), ticker)
+        for at, (ours, ticker) in enumerate(told, 1)
+        if at not in pairs
     )
-    adjusted = any(ours == "adj_close" for ours, _ in columns)
+    adjusted = any(column and column[0] == "adj_close" for column in columns)
     said = (
         "" if adjusted else f"yfinance's layout: auto_adjust may have put dividends into the closes; {STATE}"
     )

@@ -208,6 +208,8 @@ def test_a_folder_of_prices_is_asked_again_and_may_be_in_the_home(
         with pytest.raises(typer.BadParameter) as refused:
             value_proc("~/nowhere")
         refusals.append(str(refused.value))
+        with pytest.raises(typer.BadParameter, match=r"^--prices ~nobody-here is neither"):
+            value_proc("~nobody-here")
         return str(value_proc("~/prices"))
 
     for module in (broker_file, init_command):

@@ -64,8 +64,10 @@ def test_dates_are_read_where_their_form_leaves_no_doubt() -> None:
     assert day("23/12/2022", month_first=None) == day("12/23/22", month_first=None) == date(2022, 12, 23)
     assert last_day_in("Stand 31.12.2022", month_first=None) == date(2022, 12, 31)
     assert last_day_in("as of 12/03/2022", month_first=None) is None  # of March or of December
-    for text in ("12/03/2022", "2022-13-01"):
-        with pytest.raises(ValueError, match="is no date"):
-            day(text, month_first=None)
+    with pytest.raises(ValueError, match="may be 2022-03-12 or 2022-12-03; write it as one of them"):
+        day("12/03/2022", month_first=None)
+    with pytest.raises(ValueError, match="is no date"):
+        day("2022-13-01", month_first=None)
+    assert day("12/03/2022 0:00", month_first=True) == wanted  # as a spreadsheet writes it
     assert last_day_in("from Dec-01-2022 to Dec-03-2022 at 5 p.m.") == wanted
     assert last_day_in("nothing here, 2022") is None and last_day_in("2022-99-99") is None

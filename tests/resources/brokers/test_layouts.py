@@ -132,7 +132,12 @@ def test_lots_of_a_plain_table() -> None:
 
 @pytest.mark.parametrize(
     ("other", "wanted"),
-    [("02/13/2021", date(2021, 3, 4)), ("13/02/2021", date(2021, 4, 3)), ("03/04/2020", None)],
+    [
+        ("02/13/2021", date(2021, 3, 4)),
+        ("02/13/2021 0:00", date(2021, 3, 4)),
+        ("13/02/2021", date(2021, 4, 3)),
+        ("03/04/2020", None),
+    ],
 )
 def test_the_order_of_day_and_month_is_that_of_the_dates_that_have_one_reading(
     other: str, wanted: date | None
@@ -140,7 +145,9 @@ def test_the_order_of_day_and_month_is_that_of_the_dates_that_have_one_reading(
     found = read(f"symbol,quantity,acquired\nKO,10,03/04/2021\nXOM,1,{other}\n")
     assert [one.acquired for one in found.held if one.symbol == "KO"] == ([wanted] if wanted else [])
     said = {question.said for question in found.questions if question.line == 2}
-    assert said == (set() if wanted else {"'03/04/2021' is no date; write dates such as 2024-01-31"})
+    assert said == (
+        set() if wanted else {"'03/04/2021' may be 2021-03-04 or 2021-04-03; write it as one of them"}
+    )
     both = read("symbol,quantity,acquired\nKO,10,03/04/2021\nXOM,1,02/13/2021\nPEP,1,13/02/2021\n")
     assert [question.line for question in both.questions] == [2]
 

@@ -269,6 +269,13 @@ def test_lines_of_a_kind_that_is_dealt_are_no_holdings(kind: str) -> None:
     assert held(read(text.replace(kind, "Stock"))) == [("AAPL", 10, None)]
 
 
+@pytest.mark.parametrize("kind", ["Dividend", "Dividend ETF", "Buy-Write Fund"])
+def test_a_kind_of_fund_is_no_dealing(kind: str) -> None:
+    """The whole file was refused for the word that its kind begins with."""
+    text = f"symbol,type,quantity,price,value\nSCHD,{kind},10,30,300\nKO,Growth,1,50,50\n"
+    assert held(read(text)) == [("SCHD", 10, None), ("KO", 1, None)]
+
+
 def test_a_lot_below_its_position_is_no_symbol() -> None:
     text = ETRADE.replace("\nCASH", "\n03/05/2021,131.86,,,100,150,,,,13186\nCASH")
     (question,) = read(text).questions

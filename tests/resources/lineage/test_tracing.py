@@ -10,7 +10,7 @@ from bench import BOOK, DAYS, STAMP, copied, cut, ingest, price_rows, staying_op
 
 from optimizer import DataError, PolicyError
 from resources.lineage.open_lineage import emit, lineage_events
-from resources.lineage.tracing import trace_row
+from resources.lineage.tracing import row_key, trace_row
 from resources.store.warehouse import Warehouse
 
 TRADE = {
@@ -84,6 +84,19 @@ def test_a_target_that_cannot_be_written_is_an_error(warehouse: Warehouse, tmp_p
         events = lineage_events(con, trace_row(con, "trades", ["PP_2024-01-05", "AAA"]))
     with pytest.raises(DataError, match="did not take the events"):
         emit(events, str(tmp_path / "no" / "such" / "folder.jsonl"))
+
+
+def test_a_symbol_may_be_left_out_before_its_portfolio(warehouse: Warehouse) -> None:
+    """A how-to said so; `packfolio prove trades PACK main` looked for a share that is called main."""
+    with warehouse.write(STAMP) as tx:
+        tx.record(
+            "portfolio_snapshots", {"portfolio_snapshots": MAIN}, pack_id="PP_2024-01-05", portfolio_id=BOOK
+        )
+    with warehouse.live() as con:
+        pack, symbol, portfolio = row_key(con, "trades", ["PP_2024-01-05", "main"])
+        assert (pack.id, symbol, portfolio) == ("PP_2024-01-05", None, BOOK)
+        assert row_key(con, "trades", ["PP_2024-01-05", "AAA"])[1:] == ("AAA", None)
+        assert row_key(con, "trades", ["PP_2024-01-05", "nobody"])[1:] == ("nobody", None)
 
 
 def test_what_a_book_earned_is_traced_by_portfolio_and_by_part(warehouse: Warehouse) -> None:

@@ -211,7 +211,11 @@ def test_a_pack_whose_newest_price_is_old_is_stale(warehouse: Warehouse) -> None
     with warehouse.live() as con:
         later = [DAYS[-1] + timedelta(days=ahead) for ahead in (3, 4, 5, 6)]
         found = check_pack(con, later[-1], watermark(con), None, [*DAYS, *later], CheckLimits())
+        late = check_pack(con, later[0], watermark(con), None, [*DAYS, later[0]], CheckLimits())
     assert [(item.code, item.severity, item.value) for item in found] == [("STALE_PACK", "FAIL", 4.0)]
+    ((code, severity, value),) = [(item.code, item.severity, item.value) for item in late]
+    assert (code, severity, value) == ("LATE_PRICES", "WARN", 1.0)  # a first pack, which has none before it
+    assert late[0].message.endswith(f"then `packfolio packs revise {later[0]} --reason TEXT`")
 
 
 def test_a_desk_may_reject_packs_whose_sources_disagree(warehouse: Warehouse) -> None:

@@ -155,7 +155,11 @@ def test_capital_gains_of_a_fund_are_dividends_unless_those_may_count_them() -> 
     found = read(many, "prices.csv").rows
     assert found["dividend"].to_pylist() == [None, 2, None, 0]
     assert found["close"].to_pylist() == [185.64, 470.5, 184.25, 471]
-    assert refused(many.replace("0.5,185", "1.5,185"), "prices.csv")[0][:2] == ("AMBIGUOUS_DIVIDEND", 4)
+    in_both = many.replace("0.5,185", "1.5,185")
+    assert refused(in_both, "prices.csv")[0][:2] == ("AMBIGUOUS_DIVIDEND", 4)
+    data, how = in_both.encode(), Reading("s", "USD", "split_adjusted", ["Capital Gains"])
+    told = read_delivery(data, "prices.csv", "0" * 64, "key", how).rows  # the remedy that is named
+    assert told["dividend"].to_pylist() == [None, 1.5, None, 0]
 
 
 def test_an_index_of_nasdaq_has_no_volume() -> None:

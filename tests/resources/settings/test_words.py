@@ -1,6 +1,7 @@
 """No mistake of a desk is told in the words of the library that found it."""
 
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,6 +17,7 @@ from resources.settings.policies.values import Strict
 from resources.settings.words import WORDS, in_words
 from resources.settings.yaml_files import parse_yaml
 
+CONFIG = Path(__file__).parents[3] / "config"
 LIBRARY = re.compile(
     r"Input should|valid (dictionary|string|integer|number|list)|Field required|instance of|pydantic"
 )
@@ -33,6 +35,8 @@ class Every(Strict):
     day: date = date(2024, 1, 1)
     share: float = Field(default=0.5, ge=0, le=1)
     cap_pct: float = 60.0
+    caps_pct: list[float] = Field(default=[])
+    benchmark: str | dict[str, float] = "equal"
     kind: Literal["one", "two"] = "one"
     many: list[int] = Field(default=[1], min_length=1, max_length=2)
     pair: tuple[float, float] = (0.0, 1.0)
@@ -55,6 +59,8 @@ class Every(Strict):
         ("size: $1,484.50", "desk.yaml:1: size: must be a number (it is '$1,484.50'); write 1484.5"),
         ("size: 3%", "desk.yaml:1: size: must be a number (it is '3%'); write 0.03"),
         ("cap_pct: 60%", "desk.yaml:1: cap_pct: must be a number (it is '60%'); write 60"),
+        ("caps_pct: [5%]", "desk.yaml:1: caps_pct.0: must be a number (it is '5%'); write 5"),
+        ("benchmark: {A: 60%}", "desk.yaml:1: benchmark.A: must be a number (it is '60%'); write 60"),
         ("size: 1.2.3", "desk.yaml:1: size: must be a number (it is '1.2.3')"),
         ("share: 50", "desk.yaml:1: share: must be at most 1 (it is 50); for 50% write 0.5"),
         ("share: 500", "desk.yaml:1: share: must be at most 1 (it is 500)"),
@@ -91,6 +97,16 @@ def test_no_kind_of_mistake_falls_back_on_the_librarys_words(kind: str) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "---\n", "# nothing yet\n", "null\n", "~\n"])
 def test_a_file_without_settings_is_taken_as_empty(text: str) -> None:
     assert parse_yaml(text, PipelineFile, "pipeline.yaml") == PipelineFile()
+
+
+def test_a_mistake_in_overrides_is_told_with_all_others(tmp_path: Path) -> None:
+    """It was told in the middle of an ingest, as a fault of the data; `doctor` called the files right."""
+    shutil.copytree(CONFIG, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "overrides.yaml").write_text("releasee: []\n")
+    with pytest.raises(
+        PolicyError, match=r"overrides.yaml:1: releasee: unknown key; did you mean releases\?"
+    ):
+        load_configuration(tmp_path)
 
 
 def test_every_missing_file_is_told_at_once(tmp_path: Path) -> None:
