@@ -193,6 +193,18 @@ def bound_of(limits: Limits, group: str) -> float:
     return float(max(lows)) if lows else float(min(highs))
 
 
+def most_of(limits: Limits, group: str) -> float:
+    """By how much a policy item can give way before it is no limit: without short positions to that of no weights."""
+    lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
+    for limit in limits.linear:
+        low, high = limit.groups or limit.names
+        if low == group and limit.low > -INF:
+            lows.append(limit.low - limit.offset if (limit.row >= 0).all() else INF)
+        if high == group and limit.high < INF:
+            lows.append(INF)
+    return max(lows, default=INF) if limits.floor == 0 else INF
+
+
 def widened(limits: Limits, given: dict[str, float]) -> Limits:
     """The limits with policy items relaxed by so much, in their own units; no short positions come of it."""
     gave = [
