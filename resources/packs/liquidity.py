@@ -75,7 +75,7 @@ def liquidity_of(
     if missing := [symbol for symbol in wanted if symbol not in found]:
         raise DataError(
             f"no volume of {some_of(missing, MOST_NAMED)} is known in the last {LIQUIDITY_DAYS} sessions of {pack.id}, "
-            f"by which policy.root_impact and max_participation_pct are measured: deliver volumes, take them out of the "
+            f"by which policy.root_impact and max_participation_pct are measured: deliver it, take them out of the "
             f"universe, or drop both keys"
         )
     return {**dict.fromkeys(set(benchmark) - set(wanted), NEVER_TRADED), **found}
