@@ -17,6 +17,7 @@ from optimizer.typing import Array
 
 SLACK_TOLERANCE, CUTS = 1e-8, 300
 UNPROVEN = 1e-6  # between a least violation and its bound, in shares of bounds
+HARD = ("max_turnover", "cash_min", "cash_max", LONG_ONLY)  # what holds before what is on the way
 LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are compared
 
 
@@ -226,6 +227,12 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
         largest=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.largest),
         norms=tuple(replace(norm, bound=norm.bound + given.get(norm.name, 0.0)) for norm in limits.norms),
     )
+
+
+def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
+    """The affine and absolute limits of these policy items alone."""
+    others = (group for group in groups_of(limits) if group not in groups)
+    return replace(limits.without(*others), norms=())
 
 
 def individual(limits: Limits) -> Limits:
