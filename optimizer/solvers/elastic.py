@@ -196,6 +196,8 @@ def bound_of(limits: Limits, group: str) -> float:
 
 def most_of(limits: Limits, group: str) -> float:
     """By how much a policy item can give way before it is no limit: without short positions to that of no weights."""
+    if limits.floor < 0 or group in limits.trades or group in limits.upper_groups:
+        return INF
     lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
     for limit in limits.linear:
         low, high = limit.groups or limit.names
@@ -203,7 +205,7 @@ def most_of(limits: Limits, group: str) -> float:
             lows.append(limit.low - limit.offset if (limit.row >= 0).all() else INF)
         if high == group and limit.high < INF:
             lows.append(INF)
-    return max(lows, default=INF) if limits.floor == 0 else INF
+    return max(lows, default=INF)
 
 
 def widened(limits: Limits, given: dict[str, float]) -> Limits:
