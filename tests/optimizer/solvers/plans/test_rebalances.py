@@ -14,7 +14,7 @@ SMALL_BUYS = {"A": 0.1, "B": 0.02, "C": 0.02, "D": 0.02}
 
 
 @pytest.mark.parametrize(
-    ("policy", "count"),
+    ("limits", "count"),
     [
         (CAP | {"max_turnover": 0.05}, 2),
         (CAP | {"max_trade": 0.02}, 5),  # 0.1 of A, 0.02 at a time: it was never
@@ -30,8 +30,10 @@ SMALL_BUYS = {"A": 0.1, "B": 0.02, "C": 0.02, "D": 0.02}
     ],
     ids=str,
 )
-def test_a_limit_can_hold_after_as_many_rebalances_as_all_trades_need(policy: dict[str, Any], count: float):
-    policy = Policy(method="min_volatility", risk_free_rate=0.0, on_conflict="transition", **policy)
+def test_a_limit_can_hold_after_as_many_rebalances_as_all_trades_need(
+    limits: dict[str, Any], count: float
+) -> None:
+    policy = Policy(method="min_volatility", risk_free_rate=0.0, on_conflict="transition", **limits)
     (unmet,) = solve(FOUR, policy, Universe(FOUR.symbols), HELD).unmet
     assert unmet.rebalances == count
     told = "it cannot hold under the limits on trades" if np.isinf(count) else f"after {count:.0f} rebalances"
