@@ -22,7 +22,8 @@ from optimizer.factors.panel import FactorPanel as FactorPanel
 from optimizer.factors.premia import split_returns as split_returns
 from optimizer.beliefs.black_litterman import Posterior as Posterior, implied_risk_aversion as implied_risk_aversion, posterior as posterior
 from optimizer.beliefs.market_views import JointViews as JointViews, MarketView as MarketView, ViewMatrix as ViewMatrix
-from optimizer.beliefs.entropy_pooling import ScenarioView as ScenarioView, pool as pool, pooled_estimates as pooled_estimates
+from optimizer.beliefs.entropy_pooling import pool as pool, pooled_estimates as pooled_estimates
+from optimizer.beliefs.scenario_view import ScenarioView as ScenarioView
 from optimizer.beliefs.estimators.covariances import ewma_covariance as ewma_covariance, regime_ewma as regime_ewma, sample_covariance as sample_covariance, semi_covariance as semi_covariance
 from optimizer.beliefs.estimators.exposure_model import look_through as look_through, look_through_return as look_through_return
 from optimizer.beliefs.estimators.garch import garch as garch

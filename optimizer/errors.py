@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 
 MOST_NAMED = 20
 MOST_NEAR, LEAST_LIKE = 3, 0.6
@@ -154,6 +154,7 @@ class Conflict:
     enough      whether all limits of the policy can hold then; False where others conflict or give way as well
     room        what more leaves a choice and not one portfolio alone, where limits are curved; else 0
     unit        printed after the numbers
+    most        after which it is no limit: of a sum that no short position can take below 0, all of its bound
 
     >>> Conflict('max_weight', 0.2, 0.14).limit
     'max_weight'
@@ -165,14 +166,18 @@ class Conflict:
     enough: bool = True
     room: float = 0.0
     unit: str = ""
+    most: float = inf
 
     @property
     def stated(self) -> float:
         """What a message says: relaxation and room, rounded up so that with the bound as printed it is enough."""
-        return rounded_up(self.relaxation + self.room + abs(float(f"{self.bound:g}") - self.bound))
+        enough = rounded_up(self.relaxation + self.room + abs(float(f"{self.bound:g}") - self.bound))
+        return min(enough, self.most)
 
     def __str__(self) -> str:
         bound, amount = f"{self.bound:g}{self.unit}", f"{self.stated:.4g}{self.unit}"
+        if self.stated == self.most:  # to as many digits as the bound, of which it is all
+            amount = f"{self.most:g}{self.unit}"
         return f"{self.limit} is {bound} and must give way by {amount}"
 
 

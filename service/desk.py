@@ -24,6 +24,7 @@ from resources.results.estimates.pack_estimates import (
     evidence_with_scenarios,
     impact_liquidity,
     load_case,
+    notes_of,
 )
 from resources.results.factor_models import asks_for_factors, factors_of
 from resources.results.pack_inputs import by_factors, under_policy
@@ -200,6 +201,7 @@ def _under(reading: Reading, loaded: "Loaded", policy: PolicyFile, views: Sequen
         lots=policy.shares_in_a_lot,
         taxes=plan,
         liquidity=impact_liquidity(reading.con, loaded.pack, inputs.snapshot),
+        notes=notes_of(inputs),
     )
     told = replace(case, snapshot=inputs.snapshot, inputs=inputs, evidence=found, mandate=mandate)
     return replace(loaded, case=told, notes=(*loaded.notes, *_strangers(reading, loaded.pack, policy)))

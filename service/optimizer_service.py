@@ -16,8 +16,9 @@ from resources.settings.view_files import View
 from resources.settings.yaml_files import parse_value
 from service.answers.answer import Answer, as_dict
 from service.desk import Desk
+from service.impacts import analyzed, traded
 from service.policies import PolicyConstraints, parse_policy, parse_views
-from service.proposals import analyzed, proposed, traded
+from service.proposals import proposed
 from service.settings import Settings
 from service.stresses import (
     chosen_scenarios,

@@ -6,70 +6,23 @@ means (and volatilities) they refer to are held where the earlier stage left the
 Entropy Pooling).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from math import isfinite
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.beliefs.entropy_dual import Rows, conflict, tilt
-from optimizer.beliefs.exposure_views import exposures_in
+from optimizer.beliefs.scenario_view import STAGES, ScenarioView
 from optimizer.beliefs.tail_views import CVAR_TOLERANCE, TailView
-from optimizer.errors import DataError, PolicyError, check_one_of, meant
+from optimizer.errors import DataError, PolicyError, meant, some_of
 from optimizer.model.alignment import named_columns
 from optimizer.model.estimates import ABSURD_RETURN, Estimates, check_periods, check_symbols, finite
-from optimizer.model.ranges import checked_mapping, checked_number
 from optimizer.typing import Array
 
-STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
-SENSES = ("=", ">=", "<=")
 FEW = 0.1
+FAR = 0.5  # of a name's volatility: its Sharpe ratio moves by that much
 CVAR_ROUNDS = 200
-
-
-@typed
-@dataclass(frozen=True)
-class ScenarioView:
-    """One opinion on the distribution of a portfolio's return.
-
-    kind        "mean": expected total return per year; "volatility": per year; "cvar": expected loss of one
-                period in the worst 1 - level of cases, positive for a loss; "correlation": of two symbols
-    assets      symbol -> weight of the portfolio it is about, {"A": 1, "B": -1} for A's lead over B; the two
-                symbols of a correlation, with weight 1 each; a list of symbols is weight 1 each
-    value       what the number is, in the unit of `kind`
-    sense       "=", ">=" or "<="
-    confidence  0 = no effect, 1 = holds exactly; between: the share of the mixture in which it holds
-    Raises PolicyError for anything else.
-
-    >>> print(ScenarioView('volatility', {'EQUITY': 1.0}, 0.25, sense='>='))
-    volatility(EQUITY) >= 0.25
-    """
-
-    kind: str
-    assets: Mapping[str, float]
-    value: float
-    _: KW_ONLY
-    sense: str = "="
-    confidence: float = 1.0
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        given: object = self.assets
-        if isinstance(given, list | tuple):
-            if not all(isinstance(name, str) for name in given) or len(set(given)) < len(given):
-                raise PolicyError(f"view: assets is {given!r}; name symbols, each once")
-            given = dict.fromkeys(given, 1.0)
-        object.__setattr__(self, "assets", checked_mapping("view: assets", given))
-        for name, number in self.assets.items():
-            checked_number(f"view: the weight of {name}", number)
-        for name in ("value", "confidence", "level"):
-            checked_number(f"view on {self.kind}: {name}", getattr(self, name))
-        _check_view(self)
-
-    def __str__(self) -> str:
-        sides = " ".join(f"{weight:+g} {symbol}" for symbol, weight in self.assets.items())
-        return f"{self.kind}({sides.removeprefix('+1 ')}) {self.sense} {self.value:g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,13 +72,8 @@ def pool(
     check_periods(periods_per_year)
     start = _prior(prior, len(returns))
     case = _Case(tuple(symbols), returns, start, periods_per_year)
-    mixed = np.zeros(len(returns))
-    heard = 0.0
-    for level in sorted({view.confidence for view in views} - {0.0}):
-        mixed += (level - heard) * case.under([view for view in views if view.confidence >= level])
-        heard = level
-    mixed += (1.0 - heard) * start
-    return _described(mixed, start, returns, periods_per_year)
+    mixed = case.mixed(views)
+    return _described(mixed, start, returns, periods_per_year, case.unspoken(views, mixed))
 
 
 @typed
@@ -183,6 +131,33 @@ class _Case:
     returns: Array
     prior: Array
     periods: float
+
+    def mixed(self, views: Sequence[ScenarioView]) -> Array:
+        """(T,) probabilities when each view holds in the share of the mixture that its confidence says."""
+        found, heard = np.zeros(len(self.prior)), 0.0
+        for level in sorted({view.confidence for view in views} - {0.0}):
+            found += (level - heard) * self.under([view for view in views if view.confidence >= level])
+            heard = level
+        return found + (1.0 - heard) * self.prior
+
+    def unspoken(self, views: Sequence[ScenarioView], p: Array) -> tuple[str, ...]:
+        """What is said where views on anything but means move means far; p (T,) the probabilities under all views."""
+        others = {view.kind: None for view in views if view.confidence and view.kind != "mean"}
+        if not others:
+            return ()
+        without = self.mixed([view for view in views if view.kind == "mean"])
+        before, after = (self.periods * (weights @ self.returns) for weights in (without, p))
+        spread = np.sqrt(self.periods * (without @ (self.returns - without @ self.returns) ** 2))
+        far = np.flatnonzero(np.abs(after - before) > FAR * spread)
+        said = [f"{self.symbols[i]} from {before[i]:.1%} to {after[i]:.1%}" for i in far]
+        return (
+            (
+                f"the views on {' and '.join(others)} move expected returns that no view speaks of: {some_of(said)} a "
+                f"year; add a view of kind mean to hold one",
+            )
+            if said
+            else ()
+        )
 
     def under(self, views: Sequence[ScenarioView]) -> Array:
         """(T,) probabilities when all these views hold, stage by stage."""
@@ -277,17 +252,15 @@ def _check_reach(view: ScenarioView, losses: Array) -> None:
         )
 
 
-def _described(p: Array, prior: Array, returns: Array, periods: float) -> Pooled:
+def _described(p: Array, prior: Array, returns: Array, periods: float, warnings: tuple[str, ...]) -> Pooled:
     some = p > 0
     mean = p @ returns
     deviation = returns - mean
     effective = float(np.exp(-(p[some] @ np.log(p[some]))))
     entropy = max(float(p[some] @ np.log(p[some] / prior[some])), 0.0)
-    warnings: tuple[str, ...] = ()
     if effective < FEW * len(p):
-        warnings = (
-            f"the views rest on {effective:.0f} of {len(p)} scenarios in effect; they are far from history",
-        )
+        few = f"the views rest on {effective:.0f} of {len(p)} scenarios in effect; they are far from history"
+        warnings = (few, *warnings)
     covariance = (deviation * p[:, None]).T @ deviation * periods
     return Pooled(p, mean * periods, (covariance + covariance.T) / 2, entropy, effective, warnings)
 
@@ -301,35 +274,3 @@ def _prior(prior: Array | None, count: int) -> Array:
             f"prior: probabilities must be positive and add up to 1; they add up to {given.sum():g}"
         )
     return given
-
-
-def _check_view(view: ScenarioView) -> None:
-    kinds = [kind for stage in STAGES for kind in stage]
-    check_one_of("view kind", view.kind, kinds)
-    check_one_of(f"view {view}: sense", view.sense, SENSES)
-    if not view.assets or not all(isfinite(weight) for weight in view.assets.values()):
-        raise PolicyError(
-            f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights"
-        )
-    if exposures_in(view.assets):
-        raise PolicyError(
-            f"view {view} is on an exposure, and views of a kind are on symbols; name the symbols, or say it as a view "
-            f"on returns with view_model black_litterman"
-        )
-    for name, number, low, high in (
-        ("confidence", view.confidence, 0.0, 1.0),
-        ("level", view.level, 0.5, 1.0 - 1e-6),
-        ("value", view.value, *_range(view.kind)),
-    ):
-        if not (isfinite(number) and low <= number <= high):
-            raise PolicyError(
-                f"view {view}: {name} is {number:g}; it must be a fraction from {low:g} to {high:g}"
-            )
-    if view.kind == "correlation" and (len(view.assets) != 2 or set(view.assets.values()) != {1}):
-        raise PolicyError(f"view {view}: a correlation is of two symbols, each with weight 1")
-
-
-def _range(kind: str) -> tuple[float, float]:
-    if kind == "correlation":
-        return -1.0, 1.0
-    return (0.0, ABSURD_RETURN) if kind == "volatility" else (-ABSURD_RETURN, ABSURD_RETURN)

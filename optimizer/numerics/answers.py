@@ -40,9 +40,14 @@ def verdict_needed(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **named)
         except NoAnswerError as stop:
-            raise SolverError(
-                f"what the limits allow could not be found out, as a solver ended without a verdict ({stop}); report "
-                f"the policy and the estimates"
-            ) from stop
+            raise without_verdict(stop) from stop
 
     return guarded
+
+
+def without_verdict(stop: NoAnswerError) -> SolverError:
+    """What a public function says of a solver that found neither an answer nor that there is none."""
+    return SolverError(
+        f"what the limits allow could not be found out, as a solver ended without a verdict ({stop}); report the "
+        f"policy and the estimates"
+    )

@@ -8,9 +8,10 @@ import numpy as np
 
 from optimizer.arguments import typed
 from optimizer.beliefs.black_litterman import delta_of, posterior
-from optimizer.beliefs.entropy_pooling import ScenarioView, moved, pool
+from optimizer.beliefs.entropy_pooling import moved, pool
 from optimizer.beliefs.estimators.means import equilibrium
 from optimizer.beliefs.market_views import JointViews, MarketView
+from optimizer.beliefs.scenario_view import ScenarioView
 from optimizer.errors import DataError, PolicyError
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.premia import split_returns

@@ -10,17 +10,19 @@ from optimizer.problem.tails.tail_goals import TailBudget
 from optimizer.problem.trade_bounds import strangers
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.solvers.audit import GAP_TOLERANCE, told_as
+from optimizer.solvers.names.cardinality import wanted
 from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
+OPEN = 1e-3  # of the objective; nobody trades for less
 
 
 def answer_warnings(goal: Goal, w: Array, setting: Setting, bound: float | None) -> tuple[str, ...]:
-    """All of it, for (n,) weights; bound: of the objective, where limits on shares of risk leave a gap."""
+    """All of it, for (n,) weights; bound: of the objective, where limits on shares of risk or names leave a gap."""
     return (
         *shortfall(goal, w, setting.symbols), *unbudgeted(goal, w, setting), *unseen_fees(goal, w, setting),
-        *target_missed(w, setting), *unproven(goal, w, bound),
+        *target_missed(w, setting), *unproven(goal, w, bound, names=wanted(setting.policy)),
         *strangers(setting.policy, {*setting.symbols, *setting.universe.symbols}),
     )  # fmt: skip
 
@@ -73,16 +75,17 @@ def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]
     return ()
 
 
-def unproven(goal: Goal, w: Array, bound: float | None) -> tuple[str, ...]:
-    """What is not known where limits on shares of risk leave a gap between the answer and what none can better."""
+def unproven(goal: Goal, w: Array, bound: float | None, *, names: bool) -> tuple[str, ...]:
+    """What is not known where a search left a gap between the answer and what none can better; names: one for names."""
     if bound is None:
         return ()
     value = goal.value(w)
-    if abs(value - bound) <= GAP_TOLERANCE * max(abs(value), 1e-9):
+    if abs(value - bound) <= (OPEN if names else GAP_TOLERANCE) * max(abs(value), 1e-9):
         return ()
+    what = "the search for names ended early and leaves" if names else "limits on shares of risk leave"
     return (
-        f"limits on shares of risk leave open whether a better portfolio exists: the {told_as(goal)} is {value:.6g}, "
-        f"and no allowed portfolio has better than {bound:.6g}",
+        f"{what} open whether a better portfolio exists: the {told_as(goal)} is {value:.6g}, and no allowed portfolio "
+        f"has better than {bound:.6g}",
     )
 
 

@@ -19,6 +19,7 @@ from optimizer.solvers.elastic import (
     elastic,
     groups_of,
     least_slack,
+    most_of,
     unit_of,
     widened,
 )
@@ -167,10 +168,14 @@ def _together(limits: Limits, written: Limits, groups: tuple[str, ...]) -> tuple
     """What these limits give together, with room where limits are curved; () where no room makes it enough."""
     given = least_relaxations(tightened(limits, 2 * ROOMY), groups)
     return tuple(
-        Conflict(group, bound_of(written, group), amount, False, ROOMY * amount if limits.norms else 0.0)
+        _gives(written, group, amount, ROOMY * amount if limits.norms else 0.0, enough=False)
         for group, amount in given.items()
         if amount > SLACK_TOLERANCE
     )
+
+
+def _gives(written: Limits, group: str, amount: float, room: float = 0.0, *, enough: bool) -> Conflict:
+    return Conflict(group, bound_of(written, group), amount, enough, room, most=most_of(written, group))
 
 
 def _all_together(limits: Limits, written: Limits) -> tuple[Conflict, ...]:
@@ -185,7 +190,6 @@ def _conflict(limits: Limits, written: Limits, kept: Limits, group: str) -> Conf
     """What one item of the conflict `kept` must give: so that all limits hold, else so that this conflict ends."""
     everywhere = least_relaxation(limits, group)
     room = least_relaxation(tightened(limits, 2 * ROOMY), group) - everywhere if limits.norms else 0.0
-    bound = bound_of(written, group)
     if np.isfinite(everywhere) and np.isfinite(room):
-        return Conflict(group, bound, everywhere, True, max(room, 0.0))
-    return Conflict(group, bound, least_relaxation(kept, group), enough=False)
+        return _gives(written, group, everywhere, max(room, 0.0), enough=True)
+    return _gives(written, group, least_relaxation(kept, group), enough=False)

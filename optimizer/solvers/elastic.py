@@ -17,6 +17,7 @@ from optimizer.typing import Array
 
 SLACK_TOLERANCE, CUTS = 1e-8, 300
 UNPROVEN = 1e-6  # between a least violation and its bound, in shares of bounds
+HARD = ("max_turnover", "cash_min", "cash_max", LONG_ONLY)  # what holds before what is on the way
 LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are compared
 
 
@@ -193,6 +194,20 @@ def bound_of(limits: Limits, group: str) -> float:
     return float(max(lows)) if lows else float(min(highs))
 
 
+def most_of(limits: Limits, group: str) -> float:
+    """By how much a policy item can give way before it is no limit: without short positions to that of no weights."""
+    if limits.floor < 0 or group in limits.trades or group in limits.upper_groups:
+        return INF
+    lows = [b for g, b in zip(limits.lower_groups, limits.lower, strict=True) if g == group]
+    for limit in limits.linear:
+        low, high = limit.groups or limit.names
+        if low == group and limit.low > -INF:
+            lows.append(limit.low - limit.offset if (limit.row >= 0).all() else INF)
+        if high == group and limit.high < INF:
+            lows.append(INF)
+    return max(lows, default=INF)
+
+
 def widened(limits: Limits, given: dict[str, float]) -> Limits:
     """The limits with policy items relaxed by so much, in their own units; no short positions come of it."""
     gave = [
@@ -214,6 +229,12 @@ def widened(limits: Limits, given: dict[str, float]) -> Limits:
         largest=tuple(replace(a, bound=a.bound + given.get(a.name, 0.0)) for a in limits.largest),
         norms=tuple(replace(norm, bound=norm.bound + given.get(norm.name, 0.0)) for norm in limits.norms),
     )
+
+
+def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
+    """The affine and absolute limits of these policy items alone."""
+    others = (group for group in groups_of(limits) if group not in groups)
+    return replace(limits.without(*others), norms=())
 
 
 def individual(limits: Limits) -> Limits:

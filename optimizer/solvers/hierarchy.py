@@ -4,25 +4,24 @@ The way from a held portfolio towards its limits within the turnover limit is on
 """
 
 from dataclasses import dataclass, field, replace
-from math import ceil, inf, isfinite
+from math import inf, isfinite
 
 import numpy as np
 
 from optimizer.errors import how_many
-from optimizer.numerics.convex_limits import INF, LONG_ONLY, Limits, Norm
+from optimizer.numerics.convex_limits import INF, Limits, Norm
 from optimizer.numerics.polyhedra import Polyhedron
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.goals import Goal
 from optimizer.problem.priorities import levels_of
 from optimizer.problem.setting import Setting
 from optimizer.problem.trade_bounds import of_a_trade
-from optimizer.solvers.conflicts import allowed, calmest, explain, least_relaxation
-from optimizer.solvers.elastic import elastic, groups_of, individual, least_slack, unit_of
-from optimizer.solvers.fast.least_distance import least_distance
+from optimizer.solvers.conflicts import allowed, calmest, explain
+from optimizer.solvers.elastic import HARD, elastic, groups_of, individual, least_slack, only, unit_of
+from optimizer.solvers.plans.rebalances import rebalances_until
 from optimizer.solvers.solver_choice import optimum
 from optimizer.typing import Array
 
-HARD = ("max_turnover", "cash_min", "cash_max", LONG_ONLY)
 MARGIN = 1e-7
 NORM_MARGIN = 1e-5  # relative; less leaves a set without an inside, which no solver can search
 TRANSITION = 0  # the priority of what gives way for the sake of turnover alone
@@ -34,7 +33,7 @@ Levels = tuple[tuple[int, tuple[str, ...]], ...]
 class Unmet:
     """A limit that does not hold.
 
-    rebalances  how many of this turnover it takes until it can hold, this one included; infinite if never
+    rebalances  how many it takes until it can hold, this one included; infinite if never
     priority    by which it gave way; 0 where the held positions alone keep it from being met
     unit        printed after the numbers
     """
@@ -236,12 +235,6 @@ def tied(limits: Limits) -> bool:
     return any(group == "max_turnover" or of_a_trade(group) for group in groups_of(limits))
 
 
-def only(limits: Limits, groups: tuple[str, ...]) -> Limits:
-    """The affine and absolute limits of these policy items alone."""
-    others = (group for group in groups_of(limits) if group not in groups)
-    return replace(limits.without(*others), norms=())
-
-
 def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...]:
     """The limits that w breaks, the worst first; wanted: the policy's limits."""
     single = individual(wanted)
@@ -252,7 +245,7 @@ def unmet_limits(wanted: Limits, w: Array, setting: Setting) -> tuple[Unmet, ...
         value, bound, excess = _standing(single, group, w)
         if excess > 10 * MARGIN:
             level = priority.get(group, TRANSITION)
-            when = inf if level else _rebalances(single, hard, group)
+            when = inf if level else rebalances_until(group, single, hard, setting.held)
             found.append(Unmet(group, value, bound, when, level))
     found += [
         Unmet(norm.name, norm.value(w), norm.bound, inf, priority.get(norm.name, TRANSITION))
@@ -282,19 +275,3 @@ def _standing(limits: Limits, group: str, w: Array) -> tuple[float, float, float
         if raised.name == group:
             return raised.value(w), raised.bound, raised.violation(w)
     raise KeyError(group)
-
-
-def _rebalances(limits: Limits, hard: Limits, group: str) -> float:
-    """How many rebalances it takes until one policy item can hold; hard: those that hold always, alone."""
-    turnover = next((limit for limit in hard.absolute if limit.bound > 0), None)
-    if turnover is None:
-        return inf
-    below, above = (
-        np.array([one == group for one in side]) for side in (limits.lower_groups, limits.upper_groups)
-    )
-    if below.any() or above.any():
-        lower, upper = np.where(below, limits.lower, hard.lower), np.where(above, limits.upper, hard.upper)
-        needed = least_distance(replace(hard, lower=lower, upper=upper), turnover)
-    else:
-        needed = turnover.bound + least_relaxation(only(limits, (*HARD, group)), turnover.name)
-    return ceil(max(needed, turnover.bound) / turnover.bound - 1e-6) if isfinite(needed) else inf

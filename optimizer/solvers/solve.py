@@ -112,15 +112,16 @@ def solved(
     feasible, best = rescaled(goal, feasible, best, setting)
     unmet = unmet_limits(with_cash(wanted, way), best.weights, setting) if feasible.elastic else ()
     unmet = (*unmet, *way.unmet, *unmet_holdings(best.weights, setting))
+    bound = choice.bound if choice else way.bound
     warnings = (
         *way.warnings,
         *(limit.text for limit in unmet),
         *best.notes,
-        *answer_warnings(goal, best.weights, setting, way.bound),
+        *answer_warnings(goal, best.weights, setting, bound),
     )
     solution = Solution(
         setting.symbols, best.weights, goal.value(best.weights), policy.method, goal, feasible, best, unmet,
-        warnings, apart, bound=choice.bound if choice else way.bound, hierarchy=way.levels,
+        warnings, apart, bound=bound, hierarchy=way.levels,
         given_way=given_way(wanted, feasible.limits, unmet),
     )  # fmt: skip
     return solution if feasible.elastic else with_turnover(solution, setting)

@@ -12,7 +12,7 @@ from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.costs import CostModel
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, money
-from optimizer.numerics.convex_limits import Limits
+from optimizer.numerics.convex_limits import Limits, Linear
 from optimizer.numerics.counted import uncounted
 from optimizer.numerics.response import TOUCHES, response
 from optimizer.numerics.tracking_risk import TrackingRisk
@@ -147,12 +147,21 @@ def _moved_by(own: Mapping[str, float], asked: Asked, reasons: Reasons) -> dict[
     rate = asked.policy.risk_free_rate or 0.0
     change = np.array([own.get(symbol, 0.0) for symbol in symbols])
     excess = np.array([reasons.returns.get(symbol, rate) - rate for symbol in symbols])
-    # A choice of names, which no first order sees, keeps these where they are.
-    chosen, w, limits = _by_choice(asked), asked.wanted, asked.limits
-    lower, upper = np.where(chosen, w, limits.lower), np.where(chosen, w, limits.upper)
-    moved = response(change, excess, asked.risk.covariance, w, replace(limits, lower=lower, upper=upper))
+    chosen = _by_choice(asked)
+    moved = response(change, excess, asked.risk.covariance, asked.wanted, _as_chosen(asked, chosen))
     moved = np.where(chosen, 0.0, moved)
     return dict(zip(symbols, moved.tolist(), strict=True))
+
+
+def _as_chosen(asked: Asked, chosen: NDArray[np.bool_]) -> Limits:
+    """The limits with what a choice of names keeps, which no first order sees: targets (n,), and what is large."""
+    limits, w, rule = asked.limits, asked.wanted, asked.policy.large_holdings
+    lower, upper = np.where(chosen, w, limits.lower), np.where(chosen, w, limits.upper)
+    if rule is None:
+        return replace(limits, lower=lower, upper=upper)
+    threshold, most = rule
+    large = Linear(("-", "large_holdings"), (w > threshold + TOUCHES).astype(float), high=most)
+    return replace(limits, lower=lower, upper=upper, linear=(*limits.linear, large))
 
 
 def _by_choice(asked: Asked) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from optimizer import DataError, Liquidity, LiquidityPanel, rolling_liquidity
+from optimizer.errors import MOST_NAMED, some_of
 from optimizer.model.liquidity import LIQUIDITY_DAYS
 from optimizer.model.returns import growth_index
 from resources.ledger.ledger import Connection
@@ -73,8 +74,8 @@ def liquidity_of(
     found = newest_liquidity(con, pack, wanted, currency)
     if missing := [symbol for symbol in wanted if symbol not in found]:
         raise DataError(
-            f"{', '.join(missing)} has no volume in the last {LIQUIDITY_DAYS} sessions of {pack.id}, by which "
-            f"policy.root_impact and max_participation_pct are measured: deliver volumes, take it out of the universe, "
-            f"or drop these"
+            f"no volume of {some_of(missing, MOST_NAMED)} is known in the last {LIQUIDITY_DAYS} sessions of {pack.id}, "
+            f"by which policy.root_impact and max_participation_pct are measured: deliver it, take them out of the "
+            f"universe, or drop both keys"
         )
     return {**dict.fromkeys(set(benchmark) - set(wanted), NEVER_TRADED), **found}

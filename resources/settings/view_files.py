@@ -17,6 +17,7 @@ from pydantic import (
 from optimizer import JointViews, MarketView, PolicyError, ScenarioView
 from resources.settings.policies.values import Percent, Strict, fraction
 
+SMALL = 0.5  # percent a year, which of a name is hardly ever expected
 Symbol = Annotated[str, Field(min_length=1, max_length=32)]
 Named = Annotated[str, Field(min_length=1, max_length=48)]  # a symbol, or exposure:us_equity
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -159,6 +160,25 @@ class ScenarioViewFile(Strict):
 
 
 View = ViewFile | JointViewFile | ScenarioViewFile
+
+
+def like_a_fraction(view: View) -> str | None:
+    """What is said of a view of less than half a percent a year, of which 0.1 is more often 10%; None of others."""
+    match view:
+        case ViewFile(type="absolute", expected_return_pct=said):
+            key = "expected_return_pct"
+        case ScenarioViewFile(kind="mean", value_pct=said) if (
+            sum(view.assets.values()) > 0 and said is not None
+        ):
+            key = "value_pct"
+        case _:
+            return None
+    if not 0 < abs(said) < SMALL:
+        return None
+    return (
+        f"The view on {', '.join(view.assets)} expects {said:g}% a year; if {100 * said:g}% is meant, write {key}: "
+        f"{100 * said:g}"
+    )
 
 
 def view_tag(view: Any) -> str:

@@ -32,7 +32,7 @@ def test_the_impact_of_a_trade_follows_from_the_volumes_of_the_pack(tmp_path: Pa
     if replayed:
         status, said = zygote.packfolio("run", "--as-of", str(days[-1]))
         assert status == 1
-        assert "EEE has no volume in the last 21 sessions" in said
+        assert "no volume of EEE is known in the last 21 sessions" in said
 
     told["universe"].remove("EEE")
     book.write_text(yaml.safe_dump(told))

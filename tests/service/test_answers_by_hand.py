@@ -17,7 +17,8 @@ from service import OptimizerService, proposals, stresses
 from service import frontier as frontiers
 from service.answers.answer import plain
 from service.desk import Desk
-from service.proposals import shares, traded
+from service.impacts import traded
+from service.proposals import shares
 from service.settings import Settings
 from service.stresses import _after, chosen_scenarios
 

@@ -139,10 +139,12 @@ def within_shares(
         found.append(one)
         if work or _proven(goal, one) or (len(found) == UNPROVEN and not isinstance(goal, PROVABLE)):
             break
-    if not found and (cash := _all_in_cash(goal, feasible, shares, best)) is not None:
-        return cash
     if not found:
-        raise _told(failure, sides, left=left)
+        # Where a search failed it is not known that nothing but cash keeps the shares.
+        cash = None if isinstance(failure, SolverError) else _all_in_cash(goal, feasible, shares, best)
+        if cash is None:
+            raise _told(failure, sides, left=left)
+        return cash
     bound = max((one.bound for one in found), key=lambda value: sign(goal) * value)
     first = min(found, key=lambda one: sign(goal) * goal.value(one.best.weights))
     return replace(first, bound=bound)

@@ -4,6 +4,7 @@ from math import log2
 from typing import TypeGuard
 
 from optimizer.errors import how_many
+from optimizer.numerics.answers import NoAnswerError, without_verdict
 from optimizer.problem.feasible_set import FeasibleSet
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.goals import Goal
@@ -53,9 +54,14 @@ class Solver:
         self.work = work
 
     def best(self, goal: Goal, feasible: FeasibleSet) -> Optimum:
-        """The certified answer; raises as `optimum` does, and WorkEndedError."""
+        """The certified answer; raises as `optimum` does, SolverError where it has no verdict, and WorkEndedError."""
         self.spent += 1
-        found = (self.work.best if self.work else optimum)(goal, feasible)
+        try:
+            found = (self.work.best if self.work else optimum)(goal, feasible)
+        except NoAnswerError as stop:
+            if stop.infeasible:
+                raise
+            raise without_verdict(stop) from stop
         if found.lane == "general":
             self.spent += general_of(goal) - 1
             self.slow += general_of(goal) if _of_pairs(goal) else 0

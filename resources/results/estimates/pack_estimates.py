@@ -39,6 +39,7 @@ from resources.results.estimates.estimate_rows import covariance_digest, no_esti
 from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.settings.policies.policy_schema import PolicyFile
+from resources.settings.view_files import like_a_fraction
 
 
 def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
@@ -242,13 +243,19 @@ def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     """A portfolio whose prices, facts and estimates were read before."""
     snapshot, portfolio = inputs.snapshot, portfolio_of(inputs)
     frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
-    notes = (*map(snapshot.left_out, snapshot.excluded), *inputs.old_prices())
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
-        own.liquidity, notes, frozen,
+        own.liquidity, notes_of(inputs), frozen,
         {symbol: f"it {why}" for symbol, why in snapshot.excluded.items()},
     )  # fmt: skip
     return Case(snapshot, inputs, portfolio, found, mandate)
+
+
+def notes_of(inputs: Inputs) -> tuple[str, ...]:
+    """What must be said of a portfolio before anything is computed: names left out, old prices, doubtful views."""
+    snapshot = inputs.snapshot
+    doubted = filter(None, map(like_a_fraction, snapshot.views))
+    return (*map(snapshot.left_out, snapshot.excluded), *inputs.old_prices(), *doubted)
 
 
 def portfolio_of(inputs: Inputs) -> Portfolio:

@@ -33,6 +33,7 @@ def desk_conflict(conflict: Conflict) -> Conflict:
         relaxation=factor * conflict.stated,
         room=0.0,
         unit=unit,
+        most=factor * conflict.most,
     )
 
 

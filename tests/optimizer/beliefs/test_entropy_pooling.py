@@ -234,3 +234,33 @@ def test_a_tail_beyond_every_loss_is_refused_by_itself(value: float, sense: str)
         pool(SYMBOLS, x, views)
     said = f"view cvar(+0.5 A +0.5 B) {sense} {value:g}: the losses of these 60 scenarios are {losses.min():.4g} to"
     assert str(refused.value).startswith(said)
+
+
+def test_a_view_that_moves_means_of_which_none_speaks_says_so() -> None:
+    """Four days that A and B share, 1% up or down; C earns 0.8% where both rise and loses 0.2133% else.
+
+    Correlated 0 at first; at 0.5 the two days on which they agree weigh 3/8 each, so that C's mean of 0.04% a day (a
+    quarter x 0.8% - three quarters x 0.2133%) becomes 3/8 x 0.8% - 5/8 x 0.2133%.
+    """
+    up, down = 0.01, -0.01
+    x = np.array(
+        [[up, up, 0.008], [up, down, -0.064 / 30], [down, up, -0.064 / 30], [down, down, -0.064 / 30]]
+    )
+    view = ScenarioView("correlation", {"A": 1, "B": 1}, 0.5)
+    found = pool(SYMBOLS, x, [view])
+    np.testing.assert_allclose(found.probabilities, [3 / 8, 1 / 8, 1 / 8, 3 / 8], atol=1e-9)
+    before, after = 252 * (0.002 - 0.048 / 30), 252 * (0.003 - 0.04 / 30)
+    spread = np.sqrt(252 * 3 / 16) * (0.008 + 0.064 / 30)
+    assert (after - before) / spread == pytest.approx(4.58, abs=0.01)
+    assert found.warnings == (
+        f"the views on correlation move expected returns that no view speaks of: C from {before:.1%} to {after:.1%} a "
+        f"year; add a view of kind mean to hold one",
+    )
+    held = pool(SYMBOLS, x, [view, ScenarioView("mean", {"A": 1}, 0.01)])
+    assert len(held.warnings) == 1  # the mean of C itself is still of no view
+    assert (
+        pool(SYMBOLS, x, [ScenarioView("mean", {"A": 1}, 0.5)]).warnings == ()
+    )  # moves means, and says which
+    assert (
+        pool(SYMBOLS, x, [ScenarioView("correlation", {"A": 1, "B": 1}, 0.03)]).warnings == ()
+    )  # 0.27 of it

@@ -64,6 +64,7 @@ def test_no_choice_of_names_is_better(method: str, seed: int):
     best = every_choice(it, universe, held, policy)
     assert sign(found.goal) * found.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert found.optimality_gap <= 1e-5 * max(abs(found.objective), 1.0)
+    assert not any("leaves open" in said for said in found.warnings)
 
 
 def test_a_large_book_reports_a_bound_that_holds():
@@ -73,6 +74,11 @@ def test_a_large_book_reports_a_bound_that_holds():
     assert found.certificate.ok and kept(found, 0.05, 8)
     free = solve(it, Policy(method="min_volatility", max_weight=0.3), universe)
     assert free.objective - 1e-9 <= found.bound <= found.objective + 1e-12
+    assert found.optimality_gap > 1e-3 * found.objective
+    assert found.warnings == (
+        f"the search for names ended early and leaves open whether a better portfolio exists: the volatility is "
+        f"{found.objective:.6g}, and no allowed portfolio has better than {found.bound:.6g}",
+    )
     again = solve(it, policy, universe, held)
     assert np.array_equal(again.weights, found.weights)
 

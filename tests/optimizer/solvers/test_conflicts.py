@@ -14,6 +14,7 @@ from optimizer import Estimates, InfeasibleError, Policy, PolicyError, Universe,
 from optimizer.errors import Conflict, rounded_up
 from optimizer.numerics.lp import Mixed, solve_mixed
 from optimizer.solvers.names import name_program, program_work
+from resources.settings.policies.limit_words import desk_conflict
 
 NAMES = tuple("ABCDEFGH")
 SECTORS = dict(zip(NAMES, "xxxyyyzz", strict=True))
@@ -227,6 +228,22 @@ def test_each_way_out_of_any_policy_leads_to_an_answer(made: Callable[[int], Cas
 def test_amounts_are_rounded_up(amount: float, stated: float):
     assert rounded_up(amount) == stated
     assert Conflict("max_weight", 1 / 3, 1 / 3).stated >= 1 / 3
+
+
+@pytest.mark.parametrize("said", ["55%", "12.3456%"])
+def test_no_sum_is_told_to_give_way_below_nothing(said: str):
+    """Room for a curved limit, and the rounding of what is told, went beyond it: `55% - 0.5502` is refused as short."""
+    it, line = estimates(np.random.default_rng(0)), f"A + B >= {said}"
+    policy = Policy(
+        method="min_volatility", asset_limits={"A": (0, 0), "B": (0, 0)}, limits=(line,), max_volatility=0.2
+    )
+    with pytest.raises(InfeasibleError) as stop:
+        solve(it, policy, Universe(NAMES))
+    told = next(way[0] for way in stop.value.ways if way[0].limit == line)
+    assert told.enough and told.stated == told.bound == pytest.approx(float(said[:-1]) / 100, rel=1e-15)
+    assert f"must give way by {told.bound:g}" in str(stop.value)
+    assert solve(it, taken(policy, told, NAMES), Universe(NAMES)).certificate.ok
+    assert desk_conflict(told).stated == pytest.approx(float(said[:-1]), rel=1e-12)
 
 
 def test_relaxing_a_least_weight_does_not_allow_short_positions():

@@ -23,12 +23,14 @@ from optimizer import (
     Policy,
     PolicyError,
     Portfolio,
+    SolverError,
     Universe,
     propose,
     solve,
 )
 from optimizer.factors.attribution import predicted_risk
 from optimizer.measures.portfolio_measures import risk_contributions
+from optimizer.numerics.answers import NoAnswerError
 from optimizer.problem.gini import GiniMeanDifference
 from optimizer.problem.methods import METHODS, ON_SCENARIOS
 from optimizer.problem.scenario_goals import Scenario
@@ -343,6 +345,21 @@ def test_shares_that_only_cash_keeps_are_kept_by_cash_where_it_is_allowed(method
     assert not found.weights.any() and found.certificate.ok
     with pytest.raises(InfeasibleError, match=r"max_risk_share is 0.2 and must give way by 0.1335"):
         solve(it, replace(policy, cash_max=0.9), Universe(it.symbols))
+
+
+@pytest.mark.parametrize("method", ["mean_variance", "max_sharpe"])
+def test_a_solver_without_a_verdict_is_not_told_as_cash_alone(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything was to be sold, or no portfolio was said to earn more than cash, where nothing had been found out."""
+
+    def no_verdict(*_: Any) -> Any:
+        raise NoAnswerError("HiGHS", "iteration limit", infeasible=False)
+
+    monkeypatch.setattr(share_work, "optimum", no_verdict)
+    policy = Policy(method=method, risk_free_rate=0.02, cash_max=1.0, max_risk_share=0.2)
+    with pytest.raises(SolverError, match=r"without a verdict \(HiGHS: iteration limit\)"):
+        solve(EIGHT, policy, BOOK)
 
 
 def test_a_search_that_ends_where_nothing_is_risked_says_so() -> None:

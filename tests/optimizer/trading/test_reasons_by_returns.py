@@ -60,16 +60,31 @@ def with_and_without_views(
     return after[places], ways * (after - before)[places]
 
 
-@pytest.mark.parametrize("limits", [{"min_position": 0.15}, {"no_trade_band": 0.05}], ids=["least", "band"])
-def test_what_a_limit_on_names_draws_is_not_told_by_the_views(limits: dict[str, float]):
-    """A third of what was said beside min_position was not so: the names stood at nothing or at the least size."""
+@pytest.mark.parametrize(
+    ("names", "limits", "drawn", "one_in"),
+    [
+        (8, {"min_position": 0.15}, (0.0, 0.15), 12),
+        (8, {"no_trade_band": 0.05}, (0.0,), 12),
+        (14, {"large_holdings": (0.1, 0.4)}, (0.1,), 40),
+    ],
+    ids=["least", "band", "large"],
+)
+def test_what_a_limit_on_names_draws_is_not_told_by_the_views(
+    names: int, limits: dict[str, Any], drawn: tuple[float, ...], one_in: int
+):
+    """A third of what was said beside min_position was not so: the names stood at nothing or at the least size.
+
+    And one of twelve beside large holdings, which take from each other what they may be together.
+    """
     told = against = 0
     for seed in range(12):
         rng = np.random.default_rng([8, seed])
-        targets, there = with_and_without_views(rng, seed, rng.integers(1, 1000, 8), limits, neutral=False)
+        targets, there = with_and_without_views(
+            rng, seed, rng.integers(1, 1000, names), limits, neutral=False
+        )
         told, against = told + len(targets), against + int((there < 1e-7).sum())
-        assert (targets > limits.get("min_position", 0.0) + 1e-6).all()
-    assert told >= 10 and against * 12 <= told
+        assert all((np.abs(targets - at) > 1e-6).all() for at in drawn)
+    assert told >= 10 and against * one_in <= told
 
 
 @pytest.mark.parametrize(

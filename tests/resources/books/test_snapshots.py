@@ -1,6 +1,7 @@
 """A portfolio under a pack: what is wrong with it today is its problem, and whatever it was is read back the same."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from resources.results.pack_inputs import look_through, read_inputs, under_polic
 from resources.results.rebalancing import quiet_result
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
+from resources.settings.view_files import ViewFile, like_a_fraction
 from resources.settings.yaml_files import parse_yaml
 from resources.store.warehouse import Warehouse
 
@@ -206,6 +208,10 @@ def test_a_price_of_an_older_day_is_told_with_its_day_whether_the_book_trades_or
     assert (late.problem, inputs.prices["LATE"], without.old_prices()) == (None, 137.0, [])
     case = case_of(inputs, Estimates(late.symbols, None, np.diag([0.04, 0.09])), Own())
     assert case.mandate.notes == (said,)
+    slip = ViewFile(assets=["BBB"], type="absolute", expected_return_pct=0.1, confidence=0.5)
+    doubted = replace(inputs, snapshot=replace(late, views=(slip,)))
+    told = case_of(doubted, Estimates(late.symbols, None, np.diag([0.04, 0.09])), Own()).mandate.notes
+    assert told == (said, like_a_fraction(slip))
     decision = Decision("no_trade", "no trade: drift 0% of 2%")
     [warnings] = quiet_result(case, decision)["optimization_results"]["warnings"]
     assert json.loads(warnings) == [said]

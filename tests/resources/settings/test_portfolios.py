@@ -2,13 +2,14 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from optimizer import PolicyError, ScenarioView
 from resources.settings.models import ModelFile
 from resources.settings.portfolios import PortfolioFile, load_portfolios
-from resources.settings.view_files import VIEW, ViewFile
+from resources.settings.view_files import VIEW, ViewFile, like_a_fraction
 from resources.settings.yaml_files import parse_yaml
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -217,3 +218,27 @@ def test_a_mistake_in_views_is_named(views: str, said: str) -> None:
 def test_a_mistake_in_a_view_is_told_by_its_own_key(view: str, said: str) -> None:
     with pytest.raises(PolicyError, match=said):
         parse_yaml(f"name: m\nuniverse: [AAPL, MSFT]\nviews: [{view}]\n", ModelFile, "m.yaml")
+
+
+@pytest.mark.parametrize(
+    ("view", "key"),
+    [
+        ({"type": "absolute", "expected_return_pct": 0.1}, "expected_return_pct"),
+        ({"type": "absolute", "expected_return_pct": -0.25}, "expected_return_pct"),
+        ({"kind": "mean", "value_pct": 0.1}, "value_pct"),
+        ({"type": "absolute", "expected_return_pct": 0.5}, None),
+        ({"type": "absolute", "expected_return_pct": 0.0}, None),
+        ({"type": "relative", "expected_return_pct": 0.1, "against": ["BBB"]}, None),
+        ({"kind": "mean", "value_pct": 0.1, "assets": {"AAA": 1, "BBB": -1}}, None),  # a lead may be small
+        ({"kind": "correlation", "value": 0.1, "assets": ["AAA", "BBB"]}, None),
+    ],
+    ids=str,
+)
+def test_a_view_that_is_more_likely_a_fraction_is_told(view: dict[str, Any], key: str | None) -> None:
+    made = VIEW.validate_python({"assets": ["AAA"], "confidence": 0.5, **view})
+    said = like_a_fraction(made)
+    if key is None:
+        assert said is None
+    else:
+        stated, meant = view[key], f"{100 * view[key]:g}"
+        assert said == f"The view on AAA expects {stated}% a year; if {meant}% is meant, write {key}: {meant}"
