@@ -38,6 +38,10 @@ class Order:
         """The order that makes so many shares of those held."""
         return cls(symbol, exact(held), exact(wanted) - exact(held), closing=bool(held and not wanted))
 
+    def traded(self, held: Decimal) -> Decimal:
+        """The shares that it buys (sells, or sells short, below 0) of a symbol of which so many are held."""
+        return -held if self.closing else self.change
+
     def times(self, ratio: Fraction) -> "Order":
         """The order where a share has become so many."""
         return replace(self, change=scaled(self.change, ratio), shares=self.shares * ratio)

@@ -89,7 +89,7 @@ class Step:
         last = self.panel.last_close(column)
         if last is None or last[0] <= self.since.get(symbol, date.min):
             return None
-        return exact(last[1]) * exact(self.rates.get(self.panel.currency[column], 1.0))
+        return exact(last[1]) * exact(self.rates[self.panel.currency[column]])
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Between:
 
 def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account) -> Holdings:
     """The holdings after the trades of `previous`, under which this portfolio was held."""
-    cash, orders = _recorded(con, previous, account.id)
+    cash, least, orders = _recorded(con, previous, account.id)
     lots = read_lot_book(con, pack, previous, account)
     between = Between.of(con, pack, previous, [order.symbol for order in orders], account.base_currency)
     step, units = between.step(), between.units
@@ -185,7 +185,8 @@ def paper_holdings(con: Connection, pack: Pack, previous: Pack, account: Account
     known = (
         newest_liquidity(con, pack, traded, account.base_currency) if policy.root_impact and traded else {}
     )
-    return fill(book, orders, between.stated, between.market, step, CostModel.of(policy, known), lots)
+    costs = CostModel.of(policy, known)
+    return fill(book, orders, between.stated, between.market, step, costs, lots, least)
 
 
 def pending_news(
@@ -199,29 +200,32 @@ def pending_news(
     return between.known_late(Carried(items), portfolio_id).adjustments
 
 
-def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, list[Order]]:
-    """Cash and orders of a day; without orders what was held is still held."""
+def _recorded(con: Connection, previous: Pack, portfolio_id: str) -> tuple[Decimal, Decimal, list[Order]]:
+    """Cash of a day, what its list borrows (0 or less), and its orders; without them what was held is still held."""
     key: list[object] = [previous.id, portfolio_id]
     where = "where pack_id = ? and portfolio_id = ? order by symbol"
-    cash = con.execute(
-        "select cash from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
-    ).fetchall()[0][0]
+    cash, left = con.execute(
+        "select s.cash, least(t.cash_after, 0) from latest_portfolio_snapshots s left join latest_trade_lists t "
+        "using (pack_id, portfolio_id) where pack_id = ? and portfolio_id = ?",
+        key,
+    ).fetchall()[0]
     trades = con.execute(
         f"select symbol, current_quantity, target_quantity from latest_trades {where}", key
     ).fetchall()
     if not trades:
         held = con.execute(f"select symbol, quantity from latest_holdings {where}", key).fetchall()
-        return Decimal(str(cash)), [Order(symbol, exact(quantity), ZERO) for symbol, quantity in held]
-    return Decimal(str(cash)), [Order.to(*row) for row in trades]
+        return cash, ZERO, [Order(symbol, exact(quantity), ZERO) for symbol, quantity in held]
+    return cash, left or ZERO, [Order.to(*row) for row in trades]
 
 
 def fill(
     book: Carried, orders: Iterable[Order], stated: Sequence[CorporateAction], market: Market, step: Step,
-    costs: CostModel, lots: LotBook,
+    costs: CostModel, lots: LotBook, least: Decimal = ZERO,
 ) -> Holdings:  # fmt: skip
     """Holdings after the actions of the step, and after the orders were filled at the newest close.
 
     stated  the corporate actions on record; those of the price rows are added
+    least   the cash that purchases must leave where a sale did not bring its money; below 0 it is borrowed
     A name without a price since stays as it was: nobody could have traded it. Where that, the end of a share or a
     spin-off kept a sale from bringing its money, what the cash does not pay is not bought.
     """
@@ -229,26 +233,15 @@ def fill(
     book = carry(book, happened, market, lambda action: action.day <= step.before)
     held = book.quantities()
     today = [(made, made.after([*step.late, *happened])) for made in orders]
-    spun_off = {action.symbol for action in happened if action.kind == "spin_off"}
-    missed = sorted(
-        made.symbol
-        for made, one in today
-        if made.change < 0
-        and (
-            not one.change < 0 < held.get(one.symbol, ZERO)
-            or not step.close(one.symbol)
-            or one.symbol in spun_off
-        )
-    )
+    missed = sorted({made.symbol for made, order in today if _brings_less(made, order, held, step, happened)})
     # What is sold pays for what is bought.
     for made, order in sorted(today, key=lambda pair: pair[1].change > 0) if missed else today:
-        change = -held.get(order.symbol, ZERO) if order.closing else order.change
-        price = step.close(order.symbol)
+        change, price = order.traded(held.get(order.symbol, ZERO)), step.close(order.symbol)
         if price is None or not change:
             continue
         cost = costs.cost(order.symbol, change, price)
         spent = money(change * price) + cost
-        if missed and change > 0 and spent > book.cash:
+        if missed and change > 0 and book.cash - spent < least:
             book = book.then(book.items, ZERO, [not_bought(order.symbol, change, missed, step.as_of)])
             continue
         # As the list told them, under the name and in the shares of its day.
@@ -258,3 +251,14 @@ def fill(
         book = book.then(filled.items, -spent, filled.adjustments)
     kept = book.lots()
     return Holdings(step.as_of, book.cash, book.quantities(), average_costs(kept), kept, book.adjustments)
+
+
+def _brings_less(
+    made: Order, order: Order, held: Mapping[str, Decimal], step: Step, happened: Iterable[CorporateAction]
+) -> bool:
+    """Whether an order that was a sale when it was made brings no money today, or less for what was spun off."""
+    if made.change >= 0:
+        return False
+    spun_off = {action.symbol for action in happened if action.kind == "spin_off"}
+    sold = order.traded(held.get(order.symbol, ZERO)) < 0 and step.close(order.symbol) is not None
+    return not sold or not spun_off.isdisjoint((made.symbol, order.symbol))

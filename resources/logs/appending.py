@@ -15,7 +15,7 @@ from resources.logs.log_leaves import BLOCK, layered_rows, plain_rows, read_leav
 from resources.prices.rows import days_of
 from resources.screening.row_checks import PRICES, ROUNDING
 
-ANEW, STANDS = "judged_anew", "told_otherwise"
+ANEW = "judged_anew"
 # NULL in these columns of a delivery means "this payload cannot know it": what is on record stays.
 UNKNOWABLE = {"dividend": "0", "split": "1"}
 
@@ -69,15 +69,14 @@ def _general_text(con: Connection, log: str) -> str:
 
 
 def append_log(
-    con: Connection, log: str, rows: pa.Table, ingest_seq: int, read_before: int | None = None
+    con: Connection, log: str, rows: pa.Table, ingest_seq: int, later: Sequence[int] = ()
 ) -> Appended:
     """Append what `rows` brings that is not on record, and a leaf for each date touched, in the open transaction.
 
     rows        columns of the log, of one source; keys unique; a value column that is left out is empty; where some
-                were judged anew by all that is on record, a column `ANEW` tells which; and `STANDS` of which others
-                have told another value since
+                were judged anew by all that is on record, a column `ANEW` tells which
     ingest_seq  id of the ledger row that this transaction will get
-    read_before of a payload that is read again: its ledger row then; what others said since stands
+    later       of a payload that is read again, as in `told_since`: what these tell stands
     Raises DataError where a row was lost on the way.
     """
     if rows.num_rows == 0:
@@ -89,7 +88,7 @@ def append_log(
     known = con.execute(f"select 1 from {log} where date between ? and ? limit 1", [low, high]).fetchall()
     rows = _completed(rows, LOGS[log])
     if known:
-        appended = _append_compared(con, log, rows, ingest_seq, low, high, read_before)
+        appended = _append_compared(con, log, rows, ingest_seq, low, high, later)
     else:
         con.register("incoming", in_date_order(rows))
         _insert(con, log, ingest_seq, _all_new(LOGS[log]))
@@ -124,13 +123,13 @@ def in_date_order(rows: pa.Table) -> pa.RecordBatchReader:
 
 
 def _append_compared(
-    con: Connection, log: str, rows: pa.Table, ingest_seq: int, low: date, high: date, read_before: int | None
+    con: Connection, log: str, rows: pa.Table, ingest_seq: int, low: date, high: date, later: Sequence[int]
 ) -> Appended:
     """Append what differs from the record of the same dates."""
     con.register("incoming", rows)
     con.execute(
         "create or replace temp table compared as "
-        f"{_against_record(LOGS[log], log, low, high, _said_since(rows, read_before))}"
+        f"{_against_record(LOGS[log], log, low, high, later, _said_since(rows, later))}"
     )
     con.unregister("incoming")
     _insert(
@@ -162,16 +161,16 @@ def _all_new(shape: Log) -> str:
     return f"select * {replaced} from incoming"
 
 
-def _said_since(rows: pa.Table, read_before: int | None) -> str:
-    """SQL: whether somebody else told the row on record since its payload was read; what is judged anew counts that."""
-    if read_before is None:
+def _said_since(rows: pa.Table, later: Sequence[int]) -> str:
+    """SQL: whether a later payload tells the row on record; what is judged anew counts that."""
+    if not later:
         return "false"
-    anew = f"not coalesce(i.{ANEW}, false) and " if ANEW in rows.column_names else ""
-    stands = f"coalesce(i.{STANDS}, false) or " if STANDS in rows.column_names else ""
-    return f"{anew}({stands}c.ingest_seq > {read_before})"
+    return f"not coalesce(i.{ANEW}, false) and c.later" if ANEW in rows.column_names else "c.later"
 
 
-def _against_record(shape: Log, log: str, low: date, high: date, said_since: str) -> str:
+def _against_record(
+    shape: Log, log: str, low: date, high: date, later: Sequence[int], said_since: str
+) -> str:
     """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
 
     What was known earlier than the row on record corrects nothing: an old file is being read again. What it takes back
@@ -192,9 +191,12 @@ def _against_record(shape: Log, log: str, low: date, high: date, said_since: str
         else "false"
     )
     rounded = _only_rounded(compared) if log == "prices" else "false"
+    # Another that only judged a row again leaves its close, and did not tell it.
+    told = f"{keys}, close" if log == "prices" else keys
+    tells = f", bool_or(ingest_seq in {(*later, 0)}) over (partition by {told}) as later" if later else ""
     return f"""
         with c as (
-            select * from {log} where date between date '{low}' and date '{high}'
+            select *{tells} from {log} where date between date '{low}' and date '{high}'
             qualify row_number() over (partition by {keys} order by ingest_seq desc) = 1
         ), i as (
             select {completed}, c.ingest_seq as on_record from incoming i left join c using ({keys})
@@ -222,9 +224,10 @@ def _same(name: str) -> str:
 
 
 def _only_rounded(compared: Sequence[str]) -> str:
-    """SQL: whether as-traded prices are those on record with fewer decimals, and all else is the same."""
+    """SQL: whether as-traded prices are those on record, some with fewer decimals; all but volume is the same."""
     told = [_rounded(name) if name in PRICES else _same(name) for name in compared if name != "volume"]
-    return " and ".join(["i.basis = 'as_traded'", *told])
+    other = f"not ({' and '.join(map(_same, PRICES))})"
+    return " and ".join(["i.basis = 'as_traded'", other, *told])
 
 
 def _rounded(name: str) -> str:

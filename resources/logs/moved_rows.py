@@ -11,7 +11,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import Key, Row, parsed_row
-from resources.logs.storing import ON_RECORD
+from resources.logs.storing import ON_RECORD, told_since
 from resources.prices.source import PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
 from resources.screening.renames import Rename
@@ -21,7 +21,7 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
     """The rows, `PRICE_ROWS`, under names that a screened delivery gives them no more: to be withdrawn.
 
     They are believed, or set aside. The delivery tells them under another name now, whoever told the same close under
-    this one too; or an earlier reading of its payload told them so.
+    this one too; or an earlier reading of its payload told them so. What a later payload tells is left to that.
 
     before   its rows by the names that it states; what it takes back already is so unless it tells it
     renamed  symbols that any rename names, whether it stands or not
@@ -37,7 +37,8 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
         own.filter(pa.array([key not in told for key in zip(*_columns(own), strict=True)], pa.bool_())),
     )
     readings = READ_BEFORE if not delivery.key.endswith(ON_RECORD) else f"{READ_BEFORE} and false"
-    rows = _told(con, [*payload, sorted(renamed), ends["min"].as_py(), ends["max"].as_py()], readings)
+    days = ends["min"].as_py(), ends["max"].as_py()
+    rows = _told(con, [*payload, sorted(renamed), *days], readings, told_since(con, delivery))
     rows += delivery.withdrawn.to_pylist()
     con.unregister("stated")
     return pa.Table.from_pylist(
@@ -111,7 +112,7 @@ READ_BEFORE = """select ingest_seq from ingests where source = $1 and log = 'pri
     and payload_sha256 = $3 and status = 'ingested'"""
 
 
-def _told(con: Connection, asked: list[object], readings: str) -> list[Row]:
+def _told(con: Connection, asked: list[object], readings: str, later: Sequence[int] = ()) -> list[Row]:
     """Rows that are believed, or wait: those of `stated`, and whose close this payload said first.
 
     Another that only judged a row again did not tell it.
@@ -143,8 +144,8 @@ def _told(con: Connection, asked: list[object], readings: str) -> list[Row]:
         from newest n join first f using (symbol, date) left join prices p on n.raw is null
             and p.source = $1 and p.symbol = n.symbol and p.date = n.date and p.ingest_seq = n.ingest_seq
             and p.withdrawn is null
-        where f.seq in ({readings})
-            or exists (from stated t where t.symbol = n.symbol and t.date = n.date and {SAME})
+        where n.ingest_seq not in {(*later, 0)} and (f.seq in ({readings})
+            or exists (from stated t where t.symbol = n.symbol and t.date = n.date and {SAME}))
         order by n.symbol, n.date
         """,
         [*asked, list(WAITING)],

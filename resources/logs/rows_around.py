@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_aside
-from resources.logs.storing import own_readings
+from resources.logs.storing import told_since
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
@@ -23,8 +23,10 @@ from resources.screening.merged import NEVER, Recorded, with_column
 from resources.screening.settling import KEEPING, agreed, lost
 from resources.settings.sources import days_since_1970
 
-# Whether others wrote a row since the delivery's payload was read first.
-SINCE = "coalesce(p.ingest_seq > ($read::bigint[])[1] and not list_contains($read::bigint[], p.ingest_seq), false)"
+# Whether a later payload tells a row; another that only judged it again leaves its close.
+SINCE = (
+    "bool_or(p.ingest_seq in (select unnest($later::bigint[]))) over (partition by p.symbol, p.date, p.close)"
+)
 
 
 def rows_around(
@@ -42,7 +44,7 @@ def rows_around(
     given   (symbol, days since 1970) of rows whose split or dividend is that of an action, and not their own
     Of a symbol with rows set aside, from a month before the first of them to a month after the last; the same of rows
     that an earlier reading of the delivery released or judged again. Rows on record that the delivery tells again in
-    full are left out, unless they were written since it was read: its own word counts.
+    full are left out, unless a later payload tells them: its own word counts.
     """
     days = delivery.rows["date"].to_numpy()
     if not len(days):
@@ -56,7 +58,7 @@ def rows_around(
         starts[symbol] = min(starts[symbol], oldest)
         last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
         judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
-    on_record = _on_record(con, delivery, units, starts, last, own_readings(con, delivery))
+    on_record = _on_record(con, delivery, units, starts, last, told_since(con, delivery))
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
@@ -88,7 +90,7 @@ def _on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    read: list[int],
+    later: list[int],
 ) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
@@ -100,7 +102,7 @@ def _on_record(
     usual = max(starts.values())
     groups = [[s for s in starts if (starts[s] == usual) == at_end] for at_end in (True, False)]
     found = [
-        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last, read)
+        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last, later)
         for its in groups
         if its
     ]
@@ -185,7 +187,7 @@ def _group_on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    read: list[int],
+    later: list[int],
 ) -> pa.Table:
     wanted = {
         "symbol": list(starts),
@@ -193,16 +195,17 @@ def _group_on_record(
         "unit": [units.get(symbol, delivery.currency) for symbol in starts],
     }
     con.register("wanted", pa.table(wanted))
+    since, told = (SINCE, {"later": later}) if later else ("false", {})
     rows = con.sql(
         f"""
-        select {COLUMNS}, p.known_at - date '1970-01-01' as known, {SINCE} as since, p.ingest_seq
-        from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
-        where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
-        and p.date >= w.start - {MONTH}
-        and ({SINCE}
-            or not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date))
+        from (
+            select {COLUMNS}, p.known_at - date '1970-01-01' as known, {since} as since, p.ingest_seq
+            from believed_prices(null) p join wanted w on p.symbol = w.symbol and p.currency = w.unit
+            where p.source = $source and p.date between $low::date - {MONTH} and $high::date + {MONTH}
+            and p.date >= w.start - {MONTH}
+        ) p where since or not exists (select 1 from told_again t where t.symbol = p.symbol and t.date = p.date)
         """,
-        params={"read": read, "source": delivery.source, "low": min(starts.values()), "high": last},
+        params={"source": delivery.source, "low": min(starts.values()), "high": last, **told},
     ).to_arrow_table()
     con.unregister("wanted")
     return rows

@@ -13,7 +13,7 @@ import pyarrow as pa
 from optimizer.errors import how_many
 from resources.ledger.atomic_file import write_whole
 from resources.ledger.ledger import Connection, Stamp, append_entry, file_sha256, sha256, written_cells
-from resources.logs.appending import ANEW, STANDS, Appended, append_log
+from resources.logs.appending import ANEW, Appended, append_log
 from resources.logs.refused_files import REJECTED, WITHDRAWN, gone_files, refused_files
 from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding, shown
@@ -56,9 +56,6 @@ class Ingested:
 def log_rows(delivery: Delivery) -> pa.Table:
     """The delivery's rows with the constant columns of their log filled in, and whether they were judged anew."""
     rows = delivery.rows
-    if delivery.stands:
-        keys = zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True)
-        rows = rows.append_column(STANDS, pa.array([key in delivery.stands for key in keys]))
     if anew := len(delivery.anew):
         rows = rows.append_column(ANEW, pa.array(np.arange(rows.num_rows) >= rows.num_rows - anew))
     if delivery.withdrawn.num_rows:
@@ -150,14 +147,27 @@ def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     return bool(found.fetchall())
 
 
-def own_readings(con: Connection, delivery: Delivery) -> list[int]:
-    """The ledger rows under which a delivery's payload was read, ascending; none where its name told else since."""
-    found = con.execute(
-        "select ingest_seq from ingests i where source = ? and log = ? and payload_name = ? "
-        f"and payload_sha256 = ? and status = 'ingested' and {STILL_SO} order by ingest_seq",
+def told_since(con: Connection, delivery: Delivery) -> list[int]:
+    """The ledger rows of payloads that came after one that is read again; none where it is read first.
+
+    A payload has come when its name told it first, and anew where it told another in between.
+    """
+    rows = con.execute(
+        "select ingest_seq, payload_name, payload_sha256 from ingests where source = $1 and log = $2 "
+        "and status = 'ingested' and exists (from ingests where source = $1 and log = $2 and payload_name = $3 "
+        "and payload_sha256 = $4 and status = 'ingested') order by ingest_seq",
         [delivery.source, delivery.log, delivery.payload_name, delivery.payload_sha256],
     ).fetchall()
-    return [int(seq) for (seq,) in found]
+    tells, came = dict[str, tuple[str, int]](), dict[int, int]()
+    own: int | None = None
+    for seq, name, sha in rows:
+        if tells.get(name, ("", 0))[0] != sha:
+            tells[name] = sha, seq
+        came[seq] = tells[name][1]
+        if name == delivery.payload_name:
+            told = sha == delivery.payload_sha256
+            own = came[seq] if told else own if delivery.key.endswith(ON_RECORD) else None
+    return [seq for seq, first in came.items() if first > own] if own else []
 
 
 def kept_payload(home: Path, delivery: Delivery) -> str:
@@ -175,8 +185,8 @@ def kept_payload(home: Path, delivery: Delivery) -> str:
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
-    read = own_readings(tx.con, delivery)
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, read[-1] if read else None)
+    later = told_since(tx.con, delivery)
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, later)
     if appended.rounded:
         said = f"{how_many(appended.rounded, 'row')} on record with more decimals; those are kept"
         warning = Finding(ROUNDED, "WARN", said, appended.rounded)

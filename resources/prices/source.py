@@ -192,7 +192,6 @@ class Delivery:
                     split: this payload cannot know it, what is on record stays, else 0 and 1
     until           the last day that the payload told, where that is not among `rows` any more
     anew            (k,) `known_at` of the last k of `rows`: those on record or set aside that it lets judge anew
-    stands          (symbol, day) of `rows` of which others have told another value since it was read before
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
@@ -212,7 +211,6 @@ class Delivery:
     known_at: date | None = None
     until: date | None = None
     anew: pa.Array = field(default_factory=no_days)
-    stands: frozenset[tuple[str, date]] = frozenset()
     log: str = PRICES
     first_line: int = 1
     lines: npt.NDArray[np.int64] | None = None

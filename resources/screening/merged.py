@@ -48,7 +48,7 @@ class Recorded:
     known_at         (n,) days since 1970; NEVER without one
     said_at          (n,) the same of the file that told the row last before another released it: a correction that
                      was sent between the two corrects it
-    since            (n,) whether it was written since the delivery's payload was read before
+    since            (n,) whether a payload tells it that came after the delivery's, which is read again
     lost             symbol -> rows without a usable price, by day
     given            (symbol, day) of rows whose split or dividend is that of an action
     """
@@ -69,7 +69,6 @@ class Merged:
     """A delivery's rows, then those recorded; `order` has the places of those that make up the series.
 
     delivered  how many of the rows are the delivery's
-    stands     places of the delivery's rows of which others have told another value since it was read before
     between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
     """
 
@@ -78,7 +77,6 @@ class Merged:
     delivered: int
     recorded: Recorded
     between: Mapping[int, int] = field(default_factory=dict)
-    stands: Places = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def series(self, before: Mapping[str, Record]) -> Series:
         """The rows in their order; `before` gives the close that stands before them."""
@@ -108,18 +106,17 @@ def merge(rows: pa.Table, order: Ints, recorded: Recorded, known_at: date | None
     since, released = (known[stood - rows.num_rows] for known in (recorded.said_at, recorded.known_at))
     waits = recorded.aside[stood - rows.num_rows]
     now = NEVER if known_at is None else int(np.datetime64(known_at, "D").astype(int))
-    otherwise = _told_otherwise(both, told, stood, recorded)
-    outdated = (since > now) & (now != NEVER) & ~waits | otherwise
+    outdated = (since > now) & (now != NEVER) & ~waits | _told_otherwise(both, told, stood, recorded)
     use[told[outdated]] = False
     use[stood[~outdated]] = False
     both = _completed(both, told[~outdated], stood[~outdated])
     late = ~outdated & ~waits & (released > now) & (now != NEVER)
     between = dict(zip(told[late].tolist(), released[late].tolist(), strict=True))
-    return Merged(both, order[use[order]], rows.num_rows, recorded, between, told[otherwise])
+    return Merged(both, order[use[order]], rows.num_rows, recorded, between)
 
 
 def _told_otherwise(rows: pa.Table, told: Places, stood: Places, recorded: Recorded) -> Mask:
-    """Which recorded rows were written since by others who tell another close, or another split or dividend."""
+    """Which recorded rows came `since`, with another close, or another split or dividend than the delivery tells."""
     if not recorded.since.any():
         return np.zeros(len(told), bool)
     found = recorded.since[stood - (len(rows) - len(recorded.since))]

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -52,17 +51,12 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         delivery,
         rows=pa.concat_tables([believed, again.drop_columns("known_at")]) if again.num_rows else believed,
         anew=again["known_at"].combine_chunks(),
-        stands=_keys(rows.take(pa.array(settled.stands))),
         lines=None
         if delivery.lines is None or again.num_rows
         else delivery.lines[slice(None) if kept is None else kept],
         quarantined=pa.concat_tables([aside, kept_beside(*settled.aside)]),
         warnings=(*delivery.warnings, *warnings, *summaries(aside)),
     )
-
-
-def _keys(rows: pa.Table) -> frozenset[tuple[str, date]]:
-    return frozenset(zip(rows["symbol"].to_pylist(), rows["date"].to_pylist(), strict=True))
 
 
 def not_delivered(series: Series, record: Mapping[str, Record]) -> Iterator[Finding]:

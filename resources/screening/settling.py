@@ -33,7 +33,6 @@ class Settled:
     again    rows set aside before and believed now, rows on record whose split or dividend is another now, and the
              delivery's `between`, with the `known_at` of each
     between  places of the delivery's rows that are among them: corrections of what a later file released
-    stands   as in `Merged`
     aside    rows for `quarantine` besides those held: rows that carry the actions of others, as they state themselves,
              and rows on record that are no longer believed; with code and reason of each
     """
@@ -42,7 +41,6 @@ class Settled:
     held: list[Fault]
     again: pa.Table
     between: list[int]
-    stands: Ints
     aside: tuple[pa.Table, list[str], list[str]]
     warnings: list[Finding]
 
@@ -161,7 +159,6 @@ def _settled(
         [Fault(place, item.code, item.reason) for place, item in held.items() if place < count],
         again,
         [place for place in merged.between if place not in held],
-        merged.stands,
         (own, codes, reasons),
         [*warnings, *_told(own, codes, reasons), *_released(merged, again)],
     )

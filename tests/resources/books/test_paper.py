@@ -108,34 +108,6 @@ def test_a_name_without_a_price_since_stays_as_it_was() -> None:
     assert filled([("AAA", 3, 10)], panel([50, nan, nan])) == (Decimal("1000.00"), {"AAA": Decimal(3)})
 
 
-SPUN = CorporateAction("AAA", DAYS[1], "spin_off", 0.5, new_symbol="DDD", basis_share=0.6)
-
-
-@pytest.mark.parametrize(
-    ("sold_at", "ended", "held", "cash"),
-    [(None, [], {"AAA": 30, "CCC": 40}, 200), (None, delisted(DAYS[1], 5), {"CCC": 40}, 350),
-     (20.0, [SPUN], {"BBB": 10, "DDD": 15}, 400), (50.0, [], {"BBB": 10, "CCC": 40}, 500)],
-    ids=["no price", "delisted", "spun off", "sold"],
-)  # fmt: skip
-def test_what_a_sale_does_not_bring_is_not_spent(
-    sold_at: float | None, ended: list[CorporateAction], held: dict[str, float], cash: float
-) -> None:
-    """1,000 in cash, 1,500 of AAA to be sold: BBB for 1,200 and CCC for 800 are to be bought."""
-    close = np.array([[50.0, 120.0, 20.0], [sold_at or np.nan, 120.0, 20.0]])
-    prices = Panel(
-        ("AAA", "BBB", "CCC"), DAYS[:2], close, np.zeros((2, 3)), np.ones((2, 3)), ("USD",) * 3, (False,) * 3,
-        ("as_traded",) * 3,
-    )  # fmt: skip
-    since = dict.fromkeys(prices.symbols, DAYS[0])
-    step = Step(prices, since, since, {"USD": 1.0}, DAYS[0], DAYS[1])
-    book = Carried(LotBook().items({"AAA": Decimal(30)}), Decimal(1000))
-    orders = [Order.to("AAA", 30, 0), Order.to("BBB", 0, 10), Order.to("CCC", 0, 40)]
-    found = fill(book, orders, ended, lambda _: (1.0, {}), step, FREE, LotBook())
-    assert (found.quantities, found.cash) == (held, cash)
-    left = [(one.symbol, "sale of AAA" in one.note) for one in found.adjustments if one.kind == "not_bought"]
-    assert left == [(symbol, True) for symbol in ("BBB", "CCC") if symbol not in held]
-
-
 @pytest.mark.parametrize("rate", [1.25, 0.8])
 def test_a_foreign_price_is_paid_in_base_currency(rate: float) -> None:
     cash, _ = filled([("AAA", 0, 10)], panel([50, 51, 52]), rate=rate)
@@ -245,7 +217,7 @@ def test_lots_always_add_up_to_what_is_held_long(
             panel([50, 51, 52], split=[1, split, 1]),
             {"AAA": DAYS[0]},
             {"AAA": DAYS[0]},
-            {},
+            {"USD": 1.0},
             DAYS[0],
             DAYS[-1] + timedelta(days=day),
         )

@@ -47,6 +47,19 @@ def test_a_close_that_another_file_rounds_is_no_correction(desk: Desk) -> None:
         assert newest(desk, "BBB")[-1] == (date(2024, 1, 3), right, 0, 1)
 
 
+def test_a_volume_that_is_corrected_alone_is_a_correction(desk: Desk) -> None:
+    told = "symbol,date,close,volume\nAAA,2024-01-02,51.1249,1000\n"
+    desk.ingest(a=told)
+    (done,) = desk.ingest(b=told.replace("1000", "2000"))
+    assert (done.corrected, [one.code for one in done.findings if one.code == "DUPLICATE_ROUNDED"]) == (1, [])
+    (done,) = desk.ingest(c=told.replace("51.1249,1000", "51.12,3000"))  # another vendor's
+    assert (done.corrected, done.same) == (0, 1)
+    assert desk.rows("select close, volume from prices order by ingest_seq") == [
+        (51.1249, 1000),
+        (51.1249, 2000),
+    ]
+
+
 def test_a_file_that_is_changed_back_tells_again_what_it_told_first(desk: Desk) -> None:
     changed = FIRST.replace("BBB,2024-01-03,51,", "BBB,2024-01-03,52,")
     for text, close in ((FIRST, 51.0), (changed, 52.0), (FIRST, 51.0), (changed, 52.0)):

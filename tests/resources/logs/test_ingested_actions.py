@@ -168,6 +168,36 @@ def test_a_correction_stands_when_the_file_that_it_corrects_is_read_again(
     assert newest(desk, "BBB")[3:] == [(date(2024, 1, 5), 25.1, 0, 1)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "gone"),
+    [("a", "b", ""), ("b", "a", ""), ("p20240104", "p20240105", ""), ("a", "b", "b"), ("a", "b", "a")],
+)
+def test_a_correction_under_the_old_name_stands_when_the_rename_is_told_late(
+    desk: Desk, first: str, second: str, gone: str
+) -> None:
+    """Of a close with its dividend, and of a dividend alone; one file may be gone by then."""
+    desk.ingest(**{first: FIRST})
+    desk.ingest(**{second: f"{HEADER}AAA,2024-01-02,100,0.25,1\nAAA,2024-01-03,101.5,0.7,1\n"})
+    if gone:
+        (desk.folder / f"inbox/{gone}.csv").unlink()
+    desk.ingest(actions=f"{ACTIONS}AAA,2024-01-04,rename,,NEW\n")
+    assert newest(desk, "NEW") == [(date(2024, 1, 2), 100, 0.25, 1), (date(2024, 1, 3), 101.5, 0.7, 1)]
+    assert believed(desk, "AAA") == [] and desk.ingest() == []
+
+
+def test_a_correction_of_a_high_alone_stands_however_often_the_file_is_read_again(desk: Desk) -> None:
+    header = "symbol,date,high,close,dividend,split\n"
+    rows = "AAA,2024-01-02,101,100,0,1\nAAA,2024-01-03,130,101,0,1\n"
+    desk.ingest(a=f"{header}{rows}BBB,2024-01-02,51,50,0,1\nBBB,2024-01-03,52,51,0,1\n")
+    desk.ingest(b=f"{header}AAA,2024-01-03,103,101,0,1\n")
+    for cash in (0.2, 0.3, 0.4):
+        desk.ingest(actions=f"{ACTIONS}BBB,2024-01-03,dividend,{cash},\n")
+        assert newest(desk, "BBB")[-1][2] == cash
+        assert desk.rows("select arg_max(high, (date, ingest_seq)) from prices where symbol = 'AAA'") == [
+            (103,)
+        ]
+
+
 SESSIONS = [day for day in range(2, 20) if date(2024, 1, day).weekday() < 5 and day != 15]
 
 
