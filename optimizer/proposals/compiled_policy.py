@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.arguments import typed
-from optimizer.beliefs.entropy_pooling import ScenarioView
 from optimizer.beliefs.market_views import JointViews, MarketView
+from optimizer.beliefs.scenario_view import ScenarioView
 from optimizer.errors import DataError, InfeasibleError, PackfolioError, PolicyError
 from optimizer.model.costs import CostCurve, CostModel, Liquidity
 from optimizer.model.estimates import Estimates
