@@ -58,7 +58,7 @@ OF_PRICES = (
 )  # fmt: skip
 OF_PACK = (
     DataCheck("coverage", "The symbols of the pack before are priced again.", ("NO_PRICES", "COVERAGE"), ("coverage",)),
-    DataCheck("freshness", "Prices are of the last sessions.", ("STALE_PACK", "STALE_SYMBOL"),
+    DataCheck("freshness", "Prices are of the last sessions.", ("STALE_PACK", "LATE_PRICES", "STALE_SYMBOL"),
               ("stale_sessions", "symbol_stale_sessions")),
     DataCheck("delivered", "All that was delivered is read and believed.", ("SET_ASIDE", "FILE_REFUSED")),
     DataCheck("newest_closes", "No newest close is repeated for days, or undoes a bad print.", ("STALE_5", "REVERSAL")),

@@ -61,8 +61,9 @@ def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]
     match goal:
         case RiskBudget() | TailBudget():
             shares = goal.shares(w)
-            if np.abs(shares - goal.budgets).max() > BUDGET_TOLERANCE:
-                worst = int(np.argmax(np.abs(shares - goal.budgets)))
+            missed = np.abs(shares - goal.budgets).round(9)  # of two that miss by as much the first is told
+            if missed.max() > BUDGET_TOLERANCE:
+                worst = int(np.argmax(missed))
                 named = (goal.exposures if isinstance(goal, RiskBudget) else ()) or symbols
                 return (
                     f"risk budgets cannot be met under the limits: {named[worst]}'s share of the {goal.shared} is "

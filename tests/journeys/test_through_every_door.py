@@ -338,7 +338,7 @@ def test_what_trades_do_not_allow_yet_is_told_in_percent_before_and_after_whole_
     answer = asked(desk, {**FEED, "trade_limits_pct": {"AAA": 1}, "max_single_position_pct": 20})
     [first, second] = answer["warnings"]
     assert first.startswith(
-        "max_weight AAA is not met yet: 43.15%, limit 20%; it cannot hold under the limits on trades"
+        "max_weight AAA is not met yet: 43.15%, limit 20%; it can hold after 25 rebalances"
     )
     assert second.startswith("max_single_position_pct is 43.") and second.endswith(
         "whole lots, its limit is 20%"

@@ -116,17 +116,23 @@ def test_a_replay_says_whether_all_is_identical_and_what_changed_in_the_machine(
     environments = {"code_then": "0.1.0", "code_now": "0.2.0", "libraries_changed": {"numpy": ("2.3", "2.4")}}
     found = {
         "identical": True, "units": 14, "identical_units": 14, "pack_id": "PP_A", "environments": environments,
-        "differences": [],
+        "differences": [], "uncompared": [],
     }  # fmt: skip
     assert printed(show_replay, found) == block("""
         |identical  all 14 results of PP_A, cell by cell
         |code 0.1.0 -> 0.2.0
         |  numpy 2.3 -> 2.4
     """)
-    other = found | {"identical": False, "identical_units": 12, "differences": EFFECTS[:1]}
+    other = found | {
+        "identical": False,
+        "identical_units": 12,
+        "differences": EFFECTS[:1],
+        "uncompared": ["trades"],
+    }
     assert printed(show_replay, other) == block("""
         |differs  12 of 14 results of PP_A are identical
         |  return_estimates: the same
+        |  trades: only in columns that are not compared cell by cell
         |code 0.1.0 -> 0.2.0
         |  numpy 2.3 -> 2.4
     """)
