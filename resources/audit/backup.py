@@ -270,29 +270,20 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
 
     Gives the id of the ledger row. Changed cells stay faults: only the anchor's memory is at issue.
     """
-    signed({}, signing_key())  # a key that cannot be read must show before anything is written
+    key = signing_key()
+    signed({}, key)  # a key that cannot be read must show before anything is written
     with warehouse.disputed() as con:
         con.execute("begin")
-        before, said = ledger.head(con), ledger.sha256(reason)
-        ledger.append_entry(
-            con,
-            stamp,
-            before[0] + 1,
-            "accepted_break",
-            said,
-            0,
-            cells={},
-            given={},
-            inputs={"reason": reason},
-        )
+        before = ledger.head(con)
+        entry, said, inputs = before[0] + 1, ledger.sha256(reason), {"reason": reason}
+        ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
         after, there = ledger.head(con), read_anchors(warehouse.anchor)
         sound = there.settled and there.settled.state == before and not there.disputed
-        if sound and may_sign(there, signing_key()):
-            append_line(
-                warehouse.anchor, INTENT, *after, stamp.at, after=there
-            )  # a kill makes no sound record unsound
+        if sound and may_sign(there, key):
+            # Announced, for a kill to make no sound record unsound.
+            append_line(warehouse.anchor, INTENT, *after, stamp.at, after=there)
             there = read_anchors(warehouse.anchor)
         con.execute("commit")
         told = {"accepted": reason, **({BEFORE: there.whole} if there.whole else {})}
         append_line(warehouse.anchor, ACCEPTED, *after, stamp.at, told, after=there)
-    return after[0]
+    return entry

@@ -32,13 +32,8 @@ def read_aj_bell(lines: Lines, answers: Answers) -> Statement:
     told = [(line, dict(zip(header, cells, strict=False))) for line, cells in lines[start + 1 :]]
     rows = [_row(line, cells) for line, cells in told]
     days = [day for _, cells in told if (day := _day(cells.get("date", "")))]
-    return statement(
-        "AJ Bell",
-        max(days, default=None),
-        rows,
-        counted_in("GBP", answers, "AJ Bell's file"),
-        month_first=None,
-    )
+    own = counted_in("GBP", answers, "AJ Bell's file")
+    return statement("AJ Bell", max(days, default=None), rows, own, month_first=None)
 
 
 def _row(line: int, cells: Mapping[str, str]) -> Row:

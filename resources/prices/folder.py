@@ -166,9 +166,8 @@ def refuse_elsewhere(file: Path, folder: Path, name: str) -> None:
 
 def _is_within(file: Path, folder: Path) -> bool:
     """Whether a file is of the folder, its links followed; a circle of links leads nowhere else."""
-    return Path(os.path.realpath(file)).is_relative_to(
-        folder.resolve()
-    )  # `resolve` of older Pythons raises on a circle
+    # `resolve` of older Pythons raises on a circle.
+    return Path(os.path.realpath(file)).is_relative_to(folder.resolve())
 
 
 @contextmanager

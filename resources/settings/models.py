@@ -13,9 +13,8 @@ from resources.settings.policies.values import Percent, Strict
 from resources.settings.view_files import AnyViewFile, Symbol, check_views
 from resources.settings.yaml_files import PlacedError, load_yaml
 
-Listed = Annotated[
-    str, Field(pattern=f"^{SYMBOL}$")
-]  # as prices have it: of aapl there is none, and AAPL was sold
+# As prices have it: of aapl there is none, and AAPL was sold.
+Listed = Annotated[str, Field(pattern=f"^{SYMBOL}$")]
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
