@@ -35,6 +35,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+    gc.callbacks.clear()  # hypothesis's keeps all modules past the look of DuckDB for what is left, which it prints
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

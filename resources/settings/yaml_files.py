@@ -135,13 +135,12 @@ def parse_yaml(text: str, model: type[Model], name: str) -> Model:
     """`text` as a `model`; `name` stands for it in messages."""
     with _told_by(name, text):
         loaded = _loaded(text, name)
-        try:
-            return model.model_validate({} if loaded is None else loaded)
-        except ValidationError as error:
-            root = yaml.compose(text, Loader=_Safe)
-            found = mistakes(error)
-            said = [_told(name, item, model, root) for item in found[:MOST_TOLD]]
-            raise PolicyError(_all_of(said, len(found), name)) from None
+        checked = _checked({} if loaded is None else loaded, model)
+        if not isinstance(checked, list):
+            return checked
+        root = yaml.compose(text, Loader=_Safe)
+        said = [_told(name, item, model, root) for item in checked[:MOST_TOLD]]
+        raise PolicyError(_all_of(said, len(checked), name))
 
 
 def plain_value(text: str, name: str) -> Any:
@@ -236,21 +235,30 @@ def parse_value(value: object, model: type[Model], name: str) -> Model:
 
     Raises PolicyError with every mistake as `name: key: what to do`.
     """
+    checked = _checked(value, model)
+    if not isinstance(checked, list):
+        return checked
+    said = [key_in_words(name, item, model) for item in checked[:MOST_TOLD]]
+    raise PolicyError(_all_of(said, len(checked), name))
+
+
+def _checked(value: object, model: type[Model]) -> Model | list[ErrorDetails]:
+    """The value as a `model`, or its mistakes.
+
+    Not as pydantic's error, which no refusal may be raised from: it keeps from the garbage collector what it holds,
+    the frames of a check among them, and a server keeps all that a refused request held.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = mistakes(error)
-        said = [key_in_words(name, item, model) for item in found[:MOST_TOLD]]
-        raise PolicyError(_all_of(said, len(found), name)) from None
+        return mistakes(error)
 
 
 def field_faults(value: object, model: type[BaseModel], name: str) -> list[str]:
     """What is wrong with each key by itself, as `name: key: what to do`; not what keys say together."""
-    try:
-        model.model_validate(value)
-    except ValidationError as error:
-        return [key_in_words(name, item, model) for item in mistakes(error) if item["loc"]]
-    return []
+    checked = _checked(value, model)
+    wrong = checked if isinstance(checked, list) else []
+    return [key_in_words(name, item, model) for item in wrong if item["loc"]]
 
 
 def _told(name: str, error: ErrorDetails, model: type[BaseModel], root: yaml.Node | None) -> str:

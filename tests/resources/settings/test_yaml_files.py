@@ -1,16 +1,20 @@
 """What YAML would read as something else than was meant is refused, by line, with the remedy."""
 
+import gc
+import weakref
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from optimizer import PolicyError
 from resources.settings.policies.values import Day, Strict
-from resources.settings.yaml_files import parse_yaml, plain_value
+from resources.settings.yaml_files import parse_value, parse_yaml, plain_value
 
 
 class Example(Strict):
@@ -97,3 +101,32 @@ def test_a_text_that_is_no_yaml_is_told_with_what_to_look_for(text: str, said: s
     """The parser's words name what it missed (`did not find expected key`), and no cause."""
     with pytest.raises(PolicyError, match=said):
         plain_value(text, "x.yaml")
+
+
+class Even(Strict):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def is_even(cls, number: int) -> int:
+        if number % 2:
+            raise ValueError("must be even")
+        return number
+
+
+@pytest.mark.parametrize(("ask", "given"), [(parse_yaml, "number: 3"), (parse_value, {"number": 3})])
+def test_a_refusal_that_is_kept_can_be_let_go_with_all_that_it_holds(
+    ask: Callable[..., Even], given: Any
+) -> None:
+    """pydantic's own error, in the chain of a refusal, kept the frames of its checks and of all who called them."""
+
+    def refused() -> weakref.ref[Even]:
+        held = Even(number=2)
+        with pytest.raises(PolicyError, match="must be even") as kept:
+            ask(given, Even, "even")
+        assert kept.value.__cause__ is kept.value.__context__ is None
+        return weakref.ref(held)
+
+    gone = refused()
+    gc.collect()
+    assert gone() is None
