@@ -73,7 +73,7 @@ def build_trades(
     gap        a list proven this near to the best is taken, fraction of NAV; 0 searches to the end
     risk       that of the estimates, where it is made once for many lists: TrackingRisk.of(estimates.risk)
     Cash >= cash_min, of the NAV after costs, and turnover are hard; each other limit holds where lots allow, else its
-    check says not.
+    check says not. Under min_position what the target holds is to be held: no list is sought that leaves it out.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
 
     >>> found = build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe)
