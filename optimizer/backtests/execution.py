@@ -90,10 +90,11 @@ class Pricing:
         return prices if self.closes is None else self.closes[day]
 
     def _in_lots(self, traded: Array, prices: Array, held: Array) -> Array:
-        """The values in whole lots: less is bought, more is sold, and nothing more than all of a holding."""
+        """The values in whole lots: less is bought, more is sold, and no holding that is to be cut turns short."""
         one = np.where(np.isnan(prices), 1.0, prices) * self.lot
         whole = np.floor(traded / one + WHOLE) * one
-        whole = np.where((held > 0) & (traded < 0), np.maximum(whole, -held), whole)
+        cut = (traded < 0) & (traded >= -held)
+        whole = np.where(cut, np.maximum(whole, -held), whole)
         whole[(whole > 0) & (whole < self.min_trade)] = 0.0
         return np.where(traded == -held, traded, whole)
 

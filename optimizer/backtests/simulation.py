@@ -91,14 +91,9 @@ class Account:
         return self.day + 1 + int(rows[0]) if len(rows) else day
 
     def _hold(self, day: int) -> None:
-        span = slice(self.day + 1, day + 1)
-        growth = self.market.earned[span] if self.cash >= 0 else self.market.paid[span]
-        cash = self.cash * growth.cumprod()
-        if len(short := np.flatnonzero((self.shares < 0) & (self.fees > 0))):
-            paid = self.market.marks[self.day : day].take(short, axis=1) * (-self.shares * self.fees)[short]
-            # a fee is paid at the close that it is due at, and what is left of cash goes on earning
-            cash -= growth.cumprod() * np.cumsum(paid.sum(axis=1) / growth.cumprod())
-            self.borrowed += float(paid.sum())
+        """Holds until the close of `day`, or of the first day on which fees made a debt of the cash."""
+        cash, fees = self._cash_until(day)
+        span = slice(self.day + 1, self.day + 1 + len(cash))
         self.cash_path[span] = cash
         # summed row by row, not by BLAS: a row's last bits must not depend on how many rows follow it
         if np.count_nonzero(self.shares) == len(self.shares):
@@ -108,9 +103,25 @@ class Account:
             worth = self.market.marks[span].take(held, axis=1) * self.shares[held]
         nav = worth.sum(axis=1) + cash
         self.nav[span] = nav
-        self.day, self.cash = day, float(cash[-1])
-        if nav.min() <= 0:
-            self._ruin(self.day - len(nav) + 1 + int(np.argmax(nav <= 0)))
+        lasted = int(np.argmax(nav <= 0)) + 1 if nav.min() <= 0 else len(nav)
+        self.borrowed += float(fees[:lasted].sum())
+        self.day, self.cash = self.day + lasted, float(cash[-1])
+        if nav[lasted - 1] <= 0:
+            self._ruin(self.day)
+
+    def _cash_until(self, day: int) -> tuple[Array, Array]:
+        """(t,) cash and fees at the closes until that of `day`, or the first at which cash is a debt and was none."""
+        span = slice(self.day + 1, day + 1)
+        growth = (self.market.earned if self.cash >= 0 else self.market.paid)[span].cumprod()
+        cash, fees = self.cash * growth, np.zeros(len(growth))
+        if len(short := np.flatnonzero((self.shares < 0) & (self.fees > 0))):
+            lent = self.market.marks[self.day : day].take(short, axis=1) * (-self.shares * self.fees)[short]
+            fees = lent.sum(axis=1)
+            # a fee is paid at the close that it is due at, and what is left of cash goes on earning
+            cash -= growth * np.cumsum(fees / growth)
+            if self.cash >= 0 > cash.min():
+                cash = cash[: int(np.argmax(cash < 0)) + 1]
+        return cash, fees
 
     def _ruin(self, day: int) -> None:
         """Closes everything at the close of `day`; a loss beyond the last of the NAV is the lender's."""

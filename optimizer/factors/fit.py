@@ -196,13 +196,13 @@ def fit_factors(
     watch  is told of each session: the fit before it, with the exposures at the close before, and its regression
 
     Each session's returns are regressed on the exposures at the close before, by the root of capitalisation, with
-    the sectors' returns adding up to 0 by capitalisation.
+    the sectors' returns adding up to 0 by capitalisation. Styles join as far as there are two names a factor.
     Raises DataError where not even a market factor can be estimated.
     Source: Menchero, Orr & Wang (2011), The Barra US Equity Model (USE4), Methodology Notes, MSCI; Grinold & Kahn
     (2000), Active Portfolio Management; Paleologo (2021), Advanced Portfolio Management.
 
     >>> fit_factors(FactorPanel(symbols, tuple(range(300)), moves)).model.factors
-    ('market', 'short_term_reversal', 'beta', 'residual_volatility')
+    ('market',)
     """
     plan = plan_of(panel)
     usable = trimmed(panel, plan)

@@ -29,6 +29,11 @@ NEEDS = {  # style -> sessions of returns before the first regression that its d
     "residual_volatility": YEAR // 2,
     "liquidity": QUARTER,
 }
+NAMES_A_FACTOR = 2  # with fewer, variances come out many times too high
+# The styles, those first that stay where names are few.
+RANKED = (
+    "beta", "size", "momentum", "residual_volatility", "liquidity", "short_term_reversal", "nonlinear_size",
+)  # fmt: skip
 LOGS = {"caps": "market_caps", "sectors": "securities", "traded": "prices (volume)"}
 
 
@@ -181,8 +186,26 @@ def plan_of(panel: FactorPanel) -> Plan:
     styles = tuple(style for style in NEEDS if style not in missing)
     scores = tuple(name for name in sorted(panel.scores) if name not in missing)
     sectors = () if "sectors" in missing else panel.sector_names
+    few = _unborne(panel, max(len(sectors), 1) + len(scores), styles)
+    styles, missing = tuple(style for style in styles if style not in few), missing | few
     warm_up = max([warm_up, *(NEEDS[style] for style in styles)])
     return Plan(styles + scores, sectors, warm_up, missing)
+
+
+def _unborne(panel: FactorPanel, taken: int, styles: tuple[str, ...]) -> dict[str, str]:
+    """Style -> why it is left out, where the names do not bear it beside `taken` factors that stand still.
+
+    Sectors and the panel's own scores hardly change from day to day, so that what a session's regression makes of few
+    names cancels in the risk of these names. Styles of the returns change, and it does not.
+    """
+    estimating = panel.present if panel.estimation is None else panel.present & panel.estimation
+    names = int(np.median(estimating.sum(axis=1)))
+    ranked = [style for style in RANKED if style in styles]
+    borne = max(names // NAMES_A_FACTOR - taken, 0)
+    return {
+        style: f"{names} names are too few for {count} factors; {NAMES_A_FACTOR * count} are needed"
+        for count, style in enumerate(ranked[borne:], taken + borne + 1)
+    }
 
 
 def check_plan(plan: Plan, panel: FactorPanel) -> None:

@@ -43,11 +43,16 @@ def _within(values: Array, low: Array, high: Array) -> Array:
 
 
 def orthogonal(exposure: Array, to: Array, weights: Array, universe: Mask) -> Array:
-    """(n,) what of an exposure another, of weighted mean 0, does not explain within the universe."""
+    """(n,) what of an exposure another, of weighted mean 0, does not explain within the universe.
+
+    It is 0 where the other explains all: what rounding leaves would be made exposures of 1.
+    """
     scaled = (weights * to)[universe]
     size = float(scaled @ to[universe])
     slope = float(scaled @ exposure[universe]) / size if size > 0 else 0.0
-    return np.asarray(exposure - slope * to)
+    left = exposure - slope * to
+    largest = np.abs(exposure[universe]).max(initial=0.0)
+    return np.where(np.abs(left[universe]).max(initial=0.0) <= FLAT * largest, 0.0, left)
 
 
 def _bounds(ordered: Array, counts: Array) -> tuple[Array, Array]:

@@ -257,6 +257,18 @@ class RiskBudget:
 Goal = Quadratic | Traded | Ratio | RiskBudget | Tail | Scenario | TailRatio | TailBudget | RobustTail
 
 
+def sign(goal: Goal) -> float:
+    """1 where a lower value of the goal is better, else -1."""
+    match goal:
+        case Ratio() | Traded() | TailRatio():
+            return -1.0
+        case Quadratic():
+            return 1.0 if goal.report == "root" else -1.0
+        case Scenario():
+            return 1.0 if goal.report > 0 else -1.0
+    return 1.0
+
+
 def doubt_size(doubt: Array | None, w: Array) -> float:
     """sqrt(w'Dw): the most by which a mean in the ellipsoid around the estimate lowers the return."""
     return 0.0 if doubt is None else volatility(w, doubt)

@@ -10,10 +10,9 @@ from optimizer.errors import PackfolioError
 from optimizer.model.alignment import as_series
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Ratio, RiskBudget
+from optimizer.problem.goals import Goal, Ratio, RiskBudget, sign
 from optimizer.solvers.audit import Binding, Certificate, bindings, dearest_first, told_as
 from optimizer.solvers.hierarchy import Hierarchy, Least, PriorityLevel, Unmet
-from optimizer.solvers.names.name_search import sign
 from optimizer.solvers.solver_choice import Optimum
 from optimizer.typing import Array
 

@@ -17,7 +17,6 @@ from optimizer.typing import Array
 BROKEN = 1e-9
 NEAR = 0.1  # of the variance: a share further inside its bound than that is not reached by rounding
 LARGE = "large_holdings"
-KEPT = 1e-6  # a target this near to what is held asks for no trade
 
 
 def lot_box(
@@ -28,13 +27,12 @@ def lot_box(
     min_trade: float,
     shrink: float,
     least: float = 0.0,
-    band: float = 0.0,
 ) -> tuple[Array, Array]:
     """Bounds (n,) of the holdings as fractions of the NAV before the trades.
 
     wanted, held, step  (n,) target, current and one lot's weight;  min_trade  least trade, fraction of NAV
     shrink              NAV after costs / NAV before: caps hold on what is left
-    least               least position where one is held;  band  least change of one that is traded and not closed
+    least               least position where one is held
     A bound that the target itself breaks moves to the target and one lot more; a name with target 0 is
     closed, or stays where its holding is smaller than the least trade.
     """
@@ -54,7 +52,6 @@ def lot_box(
         upper = np.where(wanted <= BROKEN - least, np.minimum(upper, -least), upper)
     else:
         upper = np.where(wanted < 0, np.minimum(upper, np.maximum(held, 0.0)), upper)
-    lower, upper = _outside_band(wanted, held, band, lower, upper)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
     lower, upper = np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
     return _within_trades(limits, held, lower, upper)
@@ -70,17 +67,6 @@ def _within_trades(limits: Limits, held: Array, lower: Array, upper: Array) -> t
     lower = np.where(firm_low, np.maximum(lower, limits.lower), lower)
     upper = np.where(firm_high, np.minimum(upper, limits.upper), upper)
     return np.where(below, np.minimum(held, upper), lower), np.where(above, np.maximum(held, lower), upper)
-
-
-def _outside_band(wanted: Array, held: Array, band: float, lower: Array, upper: Array) -> tuple[Array, Array]:
-    """The bounds with what keeps its weight fixed, and what is traded by the band or more still so in lots."""
-    if not band:
-        return lower, upper
-    kept = np.abs(wanted - held) <= KEPT
-    bought, sold = wanted >= held + band - KEPT, wanted <= held - band + KEPT
-    lower = np.where(kept, held, np.where(bought, np.maximum(lower, held + band), lower))
-    upper = np.where(kept, held, np.where(sold, np.minimum(upper, held - band), upper))
-    return lower, np.maximum(lower, upper)
 
 
 def large_kept(limits: Limits, rule: tuple[float, float] | None, wanted: Array) -> Limits:

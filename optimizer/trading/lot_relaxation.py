@@ -33,7 +33,7 @@ class RoundingProblem:
     absolute, norms  convex limits that the descent keeps and the relaxation leaves out
     cash, cash_min  before the trades, and the least after them, of the NAV that the costs leave
     max_traded    limit of sum |x - held|, two-way
-    min_trade     a trade is nothing or at least this
+    min_trade     a trade is nothing or at least this;  band  likewise; any holding may still be closed
     """
 
     held: Array
@@ -52,6 +52,7 @@ class RoundingProblem:
     min_trade: float = 0.0
     absolute: tuple[Absolute | Largest, ...] = ()
     norms: tuple[Norm, ...] = ()
+    band: float = 0.0
 
     @property
     def cost_in_cash(self) -> float:
@@ -70,7 +71,7 @@ class RoundingProblem:
     @cached_property
     def min_lots(self) -> Array:
         """(n,) least size of a trade in lots."""
-        return np.maximum(np.ceil(self.min_trade / self.step - 1e-9), 1.0)
+        return np.asarray(np.maximum(np.ceil(max(self.min_trade, self.band) / self.step - 1e-9), 1.0))
 
     @cached_property
     def close(self) -> Array:
@@ -130,7 +131,7 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
     close, least = problem.close, problem.min_lots
     up = np.floor(lots + 1e-9) + 1
     down = np.ceil(lots - 1e-9) - 1
-    if problem.min_trade:
+    if (least > 1).any():
         up = np.where((up > 0) & (up < least), least, up)
         up = np.where((up < 0) & (up > -least), 0.0, up)
         down = np.where((down > 0) & (down < least), 0.0, down)

@@ -73,7 +73,7 @@ def build_trades(
     gap        a list proven this near to the best is taken, fraction of NAV; 0 searches to the end
     risk       that of the estimates, where it is made once for many lists: TrackingRisk.of(estimates.risk)
     Cash >= cash_min, of the NAV after costs, and turnover are hard; each other limit holds where lots allow, else its
-    check says not.
+    check says not. Under min_position what the target holds is to be held: no list is sought that leaves it out.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
 
     >>> found = build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe)
@@ -184,9 +184,8 @@ def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> 
         coarse = any(size > COARSE for size, line in zip(step.tolist(), lines, strict=True) if line)
         shrink = 1.0 if coarse else _left_of_the_dearest(curve, wanted, held, step)
     min_trade = policy.min_trade_value / nav
-    least, band = policy.min_position or 0.0, policy.no_trade_band or 0.0
     limits = large_kept(limits, policy.large_holdings, wanted)
-    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, least, band)
+    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, policy.min_position or 0.0)
     rows, bounds = lot_rows(limits, wanted, step, shrink)
     absolute, norms = lot_curves(limits, wanted, step, shrink)
     turnover = np.inf if policy.max_turnover is None else 2 * policy.max_turnover
@@ -205,6 +204,7 @@ def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> 
         cash_min=policy.cash_min,
         max_traded=turnover + traded,
         min_trade=min_trade,
+        band=policy.no_trade_band or 0.0,
         absolute=absolute,
         norms=norms,
     )

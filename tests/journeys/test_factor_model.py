@@ -126,7 +126,7 @@ def risk_adds_up(zygote: Zygote, pack: str, loadings: dict[str, float]) -> None:
     assert any("market_caps" in row["note"] and "size" in row["factors"] for row in told["missing"])
     notes = zygote.read("trades", pack)["notes"]
     assert any(note.startswith("FACTORS_LEFT_OUT") and "securities" in note for note in notes)
-    assert any(note.startswith("FACTOR_MODEL_DOUBTED: 5 names carry 6 factors") for note in notes)
+    assert any(note.startswith("FACTOR_MODEL_DOUBTED: 5 names carry 3 factors") for note in notes)
     _, said = zygote.packfolio("doctor")
     assert "factor model: no" in said and "market_caps" in said
     tree = zygote.read("trace", "factor_risks", pack, "book", "value")

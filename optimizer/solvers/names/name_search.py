@@ -18,9 +18,7 @@ from optimizer.errors import InfeasibleError, SolverError
 from optimizer.numerics.answers import NoAnswerError
 from optimizer.numerics.convex_limits import INF
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Quadratic, Ratio, Traded
-from optimizer.problem.scenario_goals import Scenario
-from optimizer.problem.tails.tail_goals import TailRatio
+from optimizer.problem.goals import Goal, sign
 from optimizer.problem.weight_intervals import CLOSE, NOTHING, Index, Pieces, large_sum, narrowed
 from optimizer.solvers.names.mixed_integer import best_places
 from optimizer.solvers.solver_choice import Optimum, optimum
@@ -253,15 +251,3 @@ class Search:
         loss = sign(self.goal) * self.goal.value(best.weights)
         if self.found is None or loss < self.found[0] - 1e-12:
             self.found = (loss, feasible, best)
-
-
-def sign(goal: Goal) -> float:
-    """1 where a lower value of the goal is better, else -1."""
-    match goal:
-        case Ratio() | Traded() | TailRatio():
-            return -1.0
-        case Quadratic():
-            return 1.0 if goal.report == "root" else -1.0
-        case Scenario():
-            return 1.0 if goal.report > 0 else -1.0
-    return 1.0

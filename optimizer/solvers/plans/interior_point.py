@@ -14,6 +14,7 @@ from optimizer.typing import Array
 ITERATIONS = 80
 CLOSE = 1e-3  # of slacks times prices per step: from here on the proof is asked
 ENOUGH, NEAR, WORSE = 1e-7, 1e-5, 1e2  # of the proof's gap; rounding makes it worse in the end
+STRICTER = 20  # than the gap is a violation judged, as the certificate does, at half of its tolerance
 ROOM, PRICE = 1.0, 1.0  # of an equal weight, and of the costs' size: where slacks and prices start
 SHARE = 0.999  # of the way to the nearest bound
 DIVERGED = 1e9
@@ -40,7 +41,7 @@ def walk(it: Scaled, at: Point) -> Prices:
         if mu * it.count / it.it.steps <= CLOSE:
             found = it.found(at)
             proof = certify_plan(it.it, found)
-            wrong = max(abs(proof.relative_gap), proof.primal_residual)
+            wrong = max(abs(proof.relative_gap), STRICTER * proof.primal_residual)
             if wrong < least:
                 best, least = found, wrong
             if wrong <= ENOUGH or wrong > WORSE * least:

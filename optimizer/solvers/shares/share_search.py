@@ -18,11 +18,10 @@ from optimizer.numerics.matrices import dense
 from optimizer.numerics.shares.convex_part import ConvexPart, convex_part
 from optimizer.numerics.shares.risk_share import NO_RISK, Share, Side
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded, sign
 from optimizer.problem.tails.tail_goals import TailRatio
 from optimizer.problem.weight_intervals import UNHELD
 from optimizer.solvers.audit import GAP_TOLERANCE
-from optimizer.solvers.names.name_search import sign
 from optimizer.solvers.shares.share_bound import bound_of
 from optimizer.solvers.shares.share_work import SOLVES, ShareWork, Solver
 from optimizer.solvers.solver_choice import Optimum, optimum

@@ -20,7 +20,7 @@ class Choices:
     """The lots of each name.
 
     bought, sold  (2, n) the least and the most, which is 0 where none may be
-    idle, closed  (n,) whether it may stay as it is, and whether the whole of what is no number of lots may be traded
+    idle, closed  (n,) whether it may stay as it is, and whether the whole of what no number of lots sells may be traded
     """
 
     bought: Array
@@ -52,7 +52,8 @@ def choices_of(problem: RoundingProblem) -> Choices:
     low = np.maximum(p.lower, -far) - p.held
     high = np.minimum(p.upper, far) - p.held
     most = max(p.max_traded, 0.0) + TOLERANCE
-    closed = p.closable & (np.abs(p.close - np.rint(p.close)) > WHOLE) & (np.abs(p.held) <= most)
+    apart = (np.abs(p.close - np.rint(p.close)) > WHOLE) | (np.abs(p.close) < p.min_lots)
+    closed = p.closable & apart & (np.abs(p.held) <= most)
     closed &= (p.lower <= TOLERANCE) & (p.upper >= -TOLERANCE)
     found = Choices(
         _between(low, high, most, p),

@@ -87,6 +87,36 @@ def test_trades_are_whole_lots_none_too_small_and_cash_never_falls_short(seed, n
     assert result.attribution.sum() == pytest.approx(result.metrics["total_return"], abs=1e-9)
 
 
+def test_a_holding_that_is_to_be_sold_short_is_so_in_lots_too():
+    wanted = iter([{"A": 0.5}, {"A": -0.5}, {"A": 0.0496}, {"A": 0.0}])
+    chosen = BacktestSettings(costs=FREE, min_history=1, lot_size=10)
+    found = OptimizationBacktest(table({"A": [100.0] * 5})).backtest_strategy(
+        lambda h, d: next(wanted), "daily", settings=chosen
+    )
+    assert found.shares["A"].tolist() == [0, 5000, -5000, 490, 0][-len(found.shares) :]
+
+
+def test_fees_that_make_a_debt_of_the_cash_are_financed_as_one():
+    """Half of a million sold short at 25.2% a year costs 500 a session, and there is no cash."""
+    chosen = BacktestSettings(costs=FREE, min_history=1, borrow_fees={"A": 0.252}, financing_spread=0.1)
+    found = OptimizationBacktest(table({"A": [100.0] * 200, "B": [50.0] * 200})).backtest_strategy(
+        lambda h, d: {"A": -0.5, "B": 1.5}, "yearly", settings=chosen
+    )
+    debt, growth = 0.0, 1.1 ** (1 / 252)
+    for _ in range(198):
+        debt = debt * growth + 500
+    assert found.metrics["final_value"] == pytest.approx(1e6 - debt, abs=1e-3)
+    assert found.metrics["borrow_fees"] == pytest.approx(198 * 500)
+
+
+def test_no_fees_are_counted_after_all_was_lost():
+    chosen = BacktestSettings(costs=FREE, min_history=1, borrow_fees=0.252)
+    found = OptimizationBacktest(table({"A": [100.0] * 3 + [260.0] * 197})).backtest_strategy(
+        lambda h, d: {"A": -1.0}, "yearly", settings=chosen
+    )
+    assert found.ruined == found.dates[3] and found.metrics["borrow_fees"] == pytest.approx(2000)
+
+
 def test_lots_of_a_large_book_change_next_to_nothing():
     prices = moving()
     exact = OptimizationBacktest(prices).backtest_strategy(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from optimizer import DataError, FactorPanel, fit_factors
 from optimizer.factors.fit import FactorFit, _factor_bias
-from optimizer.factors.standardise import standardised
+from optimizer.factors.standardise import orthogonal, standardised
 
 WHOLE = panel()
 
@@ -202,6 +202,30 @@ def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_mo
     assert "10 sessions" in fit_factors(replace(WHOLE, caps=late)).plan.missing["size"]
     lone = np.where(np.arange(24) == 3, 1.0, np.nan) * np.ones_like(WHOLE.returns)
     assert "one name alone" in fit_factors(replace(WHOLE, scores={"value": lone})).plan.missing["value"]
+
+
+@pytest.mark.parametrize(("names", "sectors", "factors"), [(4, 1, 2), (8, 1, 4), (14, 6, 8), (20, 9, 11)])
+def test_few_names_bear_few_styles_and_have_the_risk_that_their_returns_have(names, sectors, factors):
+    """With as many factors as names, volatilities were up to 470,000 times too high."""
+    made = replace(panel(5, 330, names, sectors), traded=None)
+    fit = fit_factors(made)
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.7 and np.sqrt(told).max() < 1.7
+    assert len(fit.model.factors) == factors
+    left = next(iter(sorted(set(fit.plan.missing) - {"liquidity", "sectors"})))
+    assert f"{names} names are too few for" in fit.plan.missing[left]
+
+
+def test_what_rounding_leaves_of_an_exposure_that_another_explains_is_nothing():
+    """Of two names alike and a third, beta tells all: residual volatility was 0 or 1.41 by their order."""
+    returns = np.random.default_rng(3).normal(0, 0.01, (300, 3))
+    returns[:, 1] = returns[:, 0]
+    beta = standardised(returns[:1] ** 2, np.ones(3), np.ones(3, bool))[0]
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        left = orthogonal(-0.7 * beta[order] + 1e-17, beta[order], np.ones(3), np.ones(3, bool))
+        assert left.tolist() == [0.0, 0.0, 0.0]
+    halved = orthogonal(np.array([1.0, -1.0, 0.0]), np.array([1.0, 0.0, -1.0]), np.ones(3), np.ones(3, bool))
+    assert halved.tolist() == [0.5, -1.0, 0.5]
 
 
 def test_a_name_outside_the_estimation_has_exposures_and_a_risk_but_moves_nothing():

@@ -228,6 +228,34 @@ def test_a_name_stays_where_no_lot_is_within_what_may_be_traded_of_it() -> None:
     assert found.trades() == [] and found.constraints_met
 
 
+@pytest.mark.parametrize("rounding", ["tracking_error", "money"])
+def test_a_name_stays_where_no_lot_is_both_beyond_the_band_and_within_what_may_be_traded(
+    rounding: str,
+) -> None:
+    """One lot is 20% of the book, and the target 10% away: none is sold, which the band allows; the miss is 10%."""
+    found = named(
+        "A", ["2"], ["200"], "600", lots=["1"], target=[0.3], costs=FREE, max_trade=0.1, no_trade_band=0.1,
+        rounding=rounding,
+    )  # fmt: skip
+    assert found.trades() == [] and found.constraints_met and found.gap == 0
+    assert found.objective == pytest.approx(
+        100 * 0.04 * 0.1**2 if rounding == "tracking_error" else 0.1, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("rounding", ["tracking_error", "money"])
+def test_a_holding_below_the_band_is_closed_whole_or_kept(rounding: str) -> None:
+    """20% in two lots and a band of 25%: one lot may not go; at a target of 0 both do."""
+    held, prices = ["2", "0"], ["100", "100"]
+    for target, left in ((0.0, 0), (0.08, 0), (0.12, 2)):
+        found = named(
+            "AB", held, prices, "800", lots=["1", "1"], target=[target, 0.0], costs=FREE, no_trade_band=0.25,
+            rounding=rounding,
+        )  # fmt: skip
+        kept = {row.symbol: row.target_quantity for row in found.rows}
+        assert kept["A"] == left and found.constraints_met
+
+
 def test_a_short_position_is_bought_back_no_further_than_is_near_to_the_target() -> None:
     """One lot is half of the NAV."""
     found = named(

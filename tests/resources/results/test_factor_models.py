@@ -28,7 +28,7 @@ from resources.store.warehouse import Warehouse
 
 DAYS = tuple(day.date() for day in pd.bdate_range("2022-01-03", periods=380))
 AS_OF, LATER = DAYS[359], DAYS[360:]
-SYMBOLS = tuple(f"N{i}" for i in range(9))
+SYMBOLS = tuple(f"N{i:02d}" for i in range(20))  # as many as bear all factors
 RECIPE = Recipe(covariance_method="factor_model", lookback_days=90, symbols=SYMBOLS[:4])
 
 
@@ -114,18 +114,18 @@ def test_what_is_recorded_is_read_back_bit_for_bit_and_makes_the_covariance(
         missing = con.execute(
             "select count(*) from latest_factor_model_quality where measure = 'missing'"
         ).fetchall()
-        tree = trace_row(con, "factor_exposures", [pack.id, "N2", "value"])
-        price = trace_row(con, "factor_exposures", [pack.id, "N2", "momentum"])
+        tree = trace_row(con, "factor_exposures", [pack.id, "N02", "value"])
+        price = trace_row(con, "factor_exposures", [pack.id, "N02", "momentum"])
     assert again is not None and missing == [(0,)]
     for name in ("exposures", "factor_covariance", "specific"):
         assert (getattr(again, name) == getattr(fit.model, name)).all()
     assert (before.covariance == after.covariance).all()
     assert after.covariance == pytest.approx(fit.model.of(RECIPE.symbols).covariance.dense)
-    assert tree["label"] == "factor_exposures N2 value"
+    assert tree["label"] == "factor_exposures N02 value"
     assert tree["facts"]["exposure"] == fit.model.exposures[2, -1]
-    (score,) = [node for node in tree["from"] if node["label"] == "characteristics N2"]
+    (score,) = [node for node in tree["from"] if node["label"] == "characteristics N02"]
     assert score["facts"]["value"] == 4.5 and score["from"][0]["label"].startswith("ingest")
-    assert "360 price rows of N2" in str(price["from"])
+    assert "360 price rows of N02" in str(price["from"])
     with warehouse.live() as con:
         [(name, own)] = models_of(con, pack, [RECIPE, Recipe(symbols=SYMBOLS[:4])]).items()
         returns = recorded_factor_returns(con, pack, RECIPE)
@@ -133,7 +133,7 @@ def test_what_is_recorded_is_read_back_bit_for_bit_and_makes_the_covariance(
     assert (own.exposures == fit.model.exposures[:4]).all()
     assert (returns[list(own.factors)].to_numpy() == fit.factor_returns).all()
     fund = 100 * (1 + returns[list(own.factors)].to_numpy() @ np.linspace(-0.5, 1.0, 11)).cumprod()
-    prices_of = pd.DataFrame({"N0": 1.0, "FUND": fund, "NEW": np.nan}, returns.index)
+    prices_of = pd.DataFrame({"N00": 1.0, "FUND": fund, "NEW": np.nan}, returns.index)
     wider = with_others(own, returns, prices_of, 252.0)
     assert wider.symbols == (*own.symbols, "FUND") and wider.specific[-1] == pytest.approx(0.0, abs=1e-12)
     moved = fund[1:] / fund[:-1] - 1
@@ -202,7 +202,8 @@ def test_a_desk_with_prices_only_is_told_which_logs_would_give_more(tmp_path: Pa
     np.testing.assert_allclose(then.covariance.dense, fit.model.covariance.dense, rtol=1e-9)
     rows = factor_frames({"r": fit})["factor_model_quality"]
     told = dict(rows[rows["measure"] == "missing"][["factor", "note"]].to_numpy().tolist())
-    assert "market_caps" in told["size"] and "securities" in told["sectors"] and "liquidity" not in told
+    assert "market_caps" in told["size"] and "securities" in told["sectors"]
+    assert told["liquidity"] == "4 names are too few for 5 factors; 10 are needed" and "beta" not in told
     assert "names carry" in out_of_bounds(fit)["names"]
     doubts = rows[rows["measure"] == "doubt"]
     assert dict(zip(doubts["factor"], doubts["note"], strict=True)) == out_of_bounds(fit)
@@ -214,7 +215,7 @@ def test_models_of_earlier_days_know_nothing_of_what_comes_later_by_not_one_bit(
     for spoilt in (False, True):
         warehouse = new_warehouse(tmp_path / str(spoilt), staying_open)
         told = {"prices": prices(DAYS[:360], 1), **facts(DAYS[0], DAYS[0])}
-        stranger = [row | {"symbol": "LATE"} for row in told["prices"].to_pylist() if row["symbol"] == "N1"]
+        stranger = [row | {"symbol": "LATE"} for row in told["prices"].to_pylist() if row["symbol"] == "N01"]
         brought = [told, {"prices": pa.Table.from_pylist(stranger, schema=PRICE_TYPES)}]
         if spoilt:
             later, known = prices(LATER, 2, 9.0).to_pylist(), facts(LATER[0], LATER[0], 1e3)

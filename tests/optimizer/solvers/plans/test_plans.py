@@ -42,6 +42,21 @@ def recursion(risk: np.ndarray, costs: np.ndarray, gains: np.ndarray, held: np.n
     return np.array(plan)
 
 
+@pytest.mark.parametrize("seed", [92, 96, 260, 287])
+def test_a_plan_is_not_given_up_where_one_iteration_more_certifies_it(seed: int) -> None:
+    """The search ended at a violation of 1e-7, where the certificate asks for 1e-8."""
+    rng = np.random.default_rng(seed)
+    loose = rng.normal(size=(4, 6))
+    size = np.sqrt((loose @ loose.T).diagonal()) / rng.uniform(0.05, 0.4, 4)
+    known = Estimates(tuple("ABCD"), rng.normal(0.06, 0.06, 4), loose @ loose.T / np.outer(size, size))
+    policy = Policy(
+        risk_aversion=1.0, risk_free_rate=0.02, cash_max=1.0, impact_bps=5.0, horizon=Horizon(3, 5),
+        max_turnover=0.2, max_volatility=0.15,
+    )  # fmt: skip
+    found = solve(known, policy, Universe(tuple("ABCD")), rng.dirichlet(np.ones(4)))
+    assert found.certificate.ok and found.certificate.primal_residual <= 1e-8
+
+
 @pytest.mark.parametrize("method", ["mean_variance", "min_volatility"])
 def test_one_step_is_the_single_period(method: str) -> None:
     known, universe, held = market(1)
