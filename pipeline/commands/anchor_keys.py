@@ -37,8 +37,7 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Write into the anchor, signed by the present key and by the new one, that the new one signs from here on."""
-    from resources.ledger.anchor_lines import REVOKED, ROTATED
-    from resources.ledger.anchors import read_anchors
+    from resources.ledger.anchor_lines import ROTATED
     from resources.ledger.signatures import KEY, PublicKey, signing_key
     from resources.store.warehouse import Warehouse
 
@@ -48,11 +47,6 @@ def rotate(
     keys = PublicKey.of_private(old), PublicKey.of_private(new)
     if keys[0] == keys[1]:
         raise PolicyError(f"{new} is the key that signs already")
-    lines = read_anchors(here.anchor).lines
-    if any(line.told["revoked_key"] == keys[1].text for line in lines if line.kind == REVOKED):
-        raise PolicyError(
-            f"{new} was revoked, and is not believed: make another by `packfolio anchor keygen`"
-        )
     told = {"old_key": keys[0].text, "new_key": keys[1].text}
     number = Warehouse(here.home, here.anchor).tell_anchor(ROTATED, told, new)
     finish(

@@ -159,6 +159,14 @@ def refuse_gone(before: Anchors, key: Path | None) -> None:
             )
 
 
+def _refuse_revoked(before: Anchors, key: Path) -> None:
+    own = PublicKey.of_private(key).text
+    if any(line.kind == REVOKED and line.told["revoked_key"] == own for line in before.lines):
+        raise PolicyError(
+            f"{key} was revoked, and is not believed: make another by `packfolio anchor keygen`"
+        )
+
+
 def append_line(
     path: Path, kind: str, count: int, head: str, at: datetime, told: Mapping[str, str] | None = None,
     *, new_key: Path | None = None, after: Anchors | None = None,
@@ -168,7 +176,8 @@ def append_line(
     told     what a line of that kind says besides
     new_key  a second private key that signs it too
     after    the lines before, where they have been read; else their end is read
-    Raises PolicyError where a key cannot be read or another signs the anchor, RecordError where the last line is odd.
+    Raises PolicyError where a key cannot be read, is not the anchor's or, as `new_key`, was revoked;
+    RecordError where the last line is odd.
     """
     before, key = read_end(path) if after is None else after, signing_key()
     if key and before.signed is None:  # whose turn it is may have been told long before the end
@@ -178,6 +187,8 @@ def append_line(
             f"{KEY}: {key} is not the key that signs the anchor now, by its line {before.signed.place}; nothing was "
             f"written: set it to that key, or go on with this one by `packfolio doctor db --accept REASON`"
         )
+    if new_key is not None:
+        _refuse_revoked(read_anchors(path), new_key)
     line = {
         "number": before.size + 1, "previous": before.end, "kind": kind,
         "count": count, "head": head, "at": at.isoformat(), **(told or {}),

@@ -334,3 +334,18 @@ def test_a_revoked_key_signs_nothing_more(tmp_path: Path, public: PublicKey) -> 
         accept_break(warehouse, STAMP, "I have no other")
     with warehouse.live() as con:
         assert warehouse.anchor.read_bytes() == before and head(con)[0] == 1
+
+
+def test_no_revoked_key_is_handed_the_anchor(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is asked where the line is written: a revocation may come between a command's question and its line."""
+    file, new, old = tmp_path / "anchors.jsonl", tmp_path / "new", tmp_path / "keys" / "desk"
+    own = PublicKey.of_file(make_keys(new, tmp_path / "home")).text
+    state, there = (0, "0" * 64, AT), {"old_key": public.text, "new_key": own}
+    append_line(file, ROTATED, *state, there, new_key=new)
+    monkeypatch.setenv(KEY, str(new))
+    append_line(file, REVOKED, *state, {"revoked_key": public.text, "reason": "a laptop was lost"})
+    with pytest.raises(PolicyError, match="desk was revoked, and is not believed"):
+        append_line(file, ROTATED, *state, {"old_key": own, "new_key": public.text}, new_key=old)
+    assert len(read_anchors(file).lines) == 2
