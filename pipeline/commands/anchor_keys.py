@@ -89,7 +89,13 @@ def stamp(
 ) -> None:
     """Have the newest checkpoint stamped by a service's clock; `packs verify --stamp-roots` checks it from then on."""
     from resources.ledger import timestamps
+    from resources.store.file_lock import held
+    from resources.store.warehouse import LOCK_SECONDS
 
     store, line = newest_checkpoint()
-    made = timestamps.stamp(line, url, timestamps.read_roots(roots), timestamps.stamps_beside(store.anchor))
+    file, trusted = timestamps.stamps_beside(store.anchor), timestamps.read_roots(roots)
+    with held(
+        store.home / "timestamps.lock", LOCK_SECONDS, f"{file}"
+    ):  # it is read, and written anew with one more
+        made = timestamps.stamp(line, url, trusted, file)
     finish({"line": made.place, "rows": line.count, "stamped at": made.at}, 0, as_json)
