@@ -41,6 +41,18 @@ class UnknownPackError(DataError):
     """There is no such pack."""
 
 
+class ConfigurationError(PolicyError):
+    """A file that the desk edits cannot be used: no fault of who asks."""
+
+
+@contextmanager
+def _of_the_desk() -> Iterator[None]:
+    try:
+        yield
+    except PolicyError as error:
+        raise ConfigurationError(str(error)) from error
+
+
 @dataclass(frozen=True)
 class Reading:
     """One look at the newest published copy."""
@@ -120,13 +132,15 @@ class Desk:
 
     @property
     def playbooks(self) -> Playbooks:
-        """Scenarios, hedges, regimes and templates as the files say now."""
-        return load_playbooks(self.settings.config)
+        """Scenarios, hedges, regimes and templates as the files say now; raises ConfigurationError."""
+        with _of_the_desk():
+            return load_playbooks(self.settings.config)
 
     @property
     def configuration(self) -> Configuration:
-        """The desk's configuration as the files say now."""
-        return load_configuration(self.settings.config)
+        """The desk's configuration as the files say now; raises ConfigurationError where one cannot be used."""
+        with _of_the_desk():
+            return load_configuration(self.settings.config)
 
     @contextmanager
     def read(self) -> Iterator[Reading]:

@@ -38,7 +38,8 @@ class Settings:
     def of_process(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """From PACKFOLIO_HOME, ..._CONFIG, ..._ANCHOR, ..._DECISIONS, ..._API_KEYS (or ..._API_KEYS_FILE).
 
-        Raises PolicyError for a key that is not the SHA-256 of one.
+        Raises PolicyError for a key that is not the SHA-256 of one, for keys that are named and are none, and for a
+        rate that is no number above 0.
         """
         home = _place(environment.get("PACKFOLIO_HOME") or ".packfolio")
         anchor, decisions = environment.get("PACKFOLIO_ANCHOR"), environment.get("PACKFOLIO_DECISIONS")
@@ -47,7 +48,7 @@ class Settings:
             _place(environment.get("PACKFOLIO_CONFIG") or "config"),
             _place(decisions) if decisions else home / "decisions.jsonl",
             _keys(environment),
-            per_second=float(environment.get("PACKFOLIO_REQUESTS_PER_SECOND", "1000")),
+            per_second=_rate(environment.get("PACKFOLIO_REQUESTS_PER_SECOND") or "1000"),
             solvers=os.cpu_count() or 1,
             anchor=_place(anchor) if anchor else None,
         )
@@ -58,12 +59,30 @@ def _place(named: str) -> Path:
     return Path(os.path.realpath(named))
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise PolicyError(
+            f"PACKFOLIO_REQUESTS_PER_SECOND is {text!r}: it must be a number above 0, such as 1000"
+        )
+    return rate
+
+
 def _keys(environment: Mapping[str, str]) -> frozenset[str]:
     text = environment.get("PACKFOLIO_API_KEYS", "")
     if file := environment.get("PACKFOLIO_API_KEYS_FILE"):
         text += "\n" + _file_text(Path(file))
     lines = [line.partition("#")[0] for line in text.splitlines()]
     keys = frozenset(re.split(r"[\s,]+", " ".join(lines).strip())) - {""}
+    if (file or text.strip()) and not keys:  # emptied, say by a full disk
+        name = "PACKFOLIO_API_KEYS_FILE" if file else "PACKFOLIO_API_KEYS"
+        raise PolicyError(
+            f"{name} holds no key, and without keys every caller "
+            f"on this machine would be served: write the SHA-256 of a key into it, or unset it"
+        )
     if wrong := [key for key in keys if not KEY.fullmatch(key)]:
         raise PolicyError(
             f"{len(wrong)} API keys are no SHA-256 in hexadecimal, with a scope of {', '.join(SCOPES)} and portfolios "

@@ -182,7 +182,7 @@ def trace(
     known = dict(columns(reading.con, table))
     if symbol and not portfolio and "symbol" not in known and "portfolio_id" in known:
         symbol, portfolio = None, symbol
-    if portfolio or "portfolio_id" in known:
+    if portfolio or known.keys() & {"portfolio_id", "recipe"}:  # a recipe tells what its portfolios may hold
         portfolio = asked.caller.chosen(reading.named(pack), portfolio or "")
     own = reading.snapshot(pack, portfolio).portfolio_id if portfolio else None
     for name, value, there in (

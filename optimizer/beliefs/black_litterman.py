@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from optimizer.numerics.counted import counted, floats
 from optimizer.numerics.matrices import LowRank, Matrix, dense, less, variances
 from optimizer.typing import Array
 
+MOST_SCALED = 1e9  # of the risk aversion, and of the prior's uncertainty
 CONFIDENCES = ("idzorek", "he_litterman")
 COVARIANCES = ("posterior", "sigma")
 IMPLIED = "implied"
@@ -319,5 +319,7 @@ def _check_settings(settings: BlackLittermanSettings) -> None:
     delta = 1.0 if isinstance(settings.delta, str) else settings.delta
     for name, number in (("delta", delta), ("tau", settings.tau)):
         checked_number(f"black_litterman.{name}", number)
-        if not (isfinite(number) and number > 0):
-            raise PolicyError(f"black_litterman.{name} is {number}; it must be a number above 0")
+        if not 0 < number <= MOST_SCALED:
+            raise PolicyError(
+                f"black_litterman.{name} is {number}; it must be a number above 0, and at most {MOST_SCALED:g}"
+            )

@@ -12,6 +12,7 @@ from optimizer.model.ranges import checked_mapping, checked_number
 
 STAGES = (("mean",), ("volatility", "cvar"), ("correlation",))
 SENSES = ("=", ">=", "<=")
+MOST_WEIGHT = 1e9
 
 
 @typed
@@ -62,9 +63,10 @@ def _check_view(view: ScenarioView) -> None:
     kinds = [kind for stage in STAGES for kind in stage]
     check_one_of("view kind", view.kind, kinds)
     check_one_of(f"view {view}: sense", view.sense, SENSES)
-    if not view.assets or not all(isfinite(weight) for weight in view.assets.values()):
+    if not view.assets or not all(abs(weight) <= MOST_WEIGHT for weight in view.assets.values()):
         raise PolicyError(
-            f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights"
+            f"view on {view.kind}: assets are {dict(view.assets)}; name symbols with their weights, each of at most "
+            f"{MOST_WEIGHT:g}"
         )
     if exposures_in(view.assets):
         raise PolicyError(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # and 300 names takes 2,600 iterations.
 ITERATIONS, NODES = 200_000, 3000
 PARALLEL_COLUMNS = 1 << 13  # the rule's bit in HiGHS's presolve_rule_off
+UNREACHED = 1e20  # what HiGHS takes for infinite
 MIXED: dict[str, float | int] = {
     "mip_rel_gap": 0.0,
     "mip_feasibility_tolerance": 1e-9,
@@ -36,7 +37,7 @@ def solve_lp(cost: Array, space: Polyhedron, *, parallel: bool = True) -> Answer
     solver = make_solver()
     if not parallel:
         solver.setOptionValue("presolve_rule_off", PARALLEL_COLUMNS)
-    solver.passModel(_model(cost / size, space))
+    _pass(solver, _model(cost / size, space), space)
     run(solver)
     solution = solver.getSolution()
     return Answer(np.array(solution.col_value), np.array(solution.row_dual) * size, "HiGHS")
@@ -66,7 +67,7 @@ def solve_mixed(
     model = _model(cost, space)
     kinds = highspy.HighsVarType
     model.integrality_ = [kinds.kInteger if one else kinds.kContinuous for one in whole.tolist()]
-    solver.passModel(model)
+    _pass(solver, model, space)
     solver.run()
     status, info = solver.getModelStatus(), solver.getInfo()
     if status in (highspy.HighsModelStatus.kInfeasible, highspy.HighsModelStatus.kUnboundedOrInfeasible):
@@ -129,6 +130,16 @@ def run(solver: "highspy.Highs") -> None:
             highspy.HighsModelStatus.kUnboundedOrInfeasible,
         )
         raise NoAnswerError("HiGHS", solver.modelStatusToString(status), infeasible=infeasible)
+
+
+def _pass(solver: "highspy.Highs", model: "highspy.HighsLp", space: Polyhedron) -> None:
+    """Hands a model over; raises NoAnswerError where HiGHS refuses a number of it: what it then solves may crash."""
+    import highspy
+
+    if solver.passModel(model) == highspy.HighsStatus.kError:
+        least, most = np.append(space.floor, space.low), np.append(space.ceiling, space.high)
+        beyond = bool((least >= UNREACHED).any() or (most <= -UNREACHED).any())
+        raise NoAnswerError("HiGHS", "the model has numbers that it does not take", infeasible=beyond)
 
 
 def _model(cost: Array, space: Polyhedron) -> "highspy.HighsLp":

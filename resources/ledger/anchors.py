@@ -16,6 +16,7 @@ from resources.ledger.anchor_lines import (
     ACCEPTED,
     INTENT,
     PUBLISHED,
+    REVOKED,
     ROTATED,
     Anchor,
     HalfError,
@@ -53,6 +54,11 @@ class Anchors:
     def settled(self) -> Anchor | None:
         """The last line that tells of something done."""
         return next((line for line in reversed(self.lines) if line.kind != INTENT), None)
+
+    @cached_property
+    def signed(self) -> Anchor | None:
+        """The last line that somebody signed: it tells whose turn it is to sign."""
+        return next((line for line in reversed(self.lines) if SIGNATURE in line.told), None)
 
     @property
     def pending(self) -> Anchor | None:
@@ -125,16 +131,40 @@ def refuse_disputed(anchors: Anchors, path: Path) -> None:
 
 
 def may_sign(before: Anchors, key: Path | None) -> bool:
-    """Whether a private key may sign the line after these: it signed the last, or was handed the anchor over by it.
+    """Whether a private key may sign the line after these: it signed the last signed one, or that hands over to it.
 
-    A line that nobody signed says nothing of keys, and who has no key signs nothing.
+    Who has no key signs nothing; lines that nobody signed put no key in another's place.
     """
-    if key is None or not before.lines or SIGNATURE not in (last := before.lines[-1]).told:
+    if key is None or (last := before.signed) is None:
         return True
     own = PublicKey.of_private(key)
     if last.kind == ROTATED:
         return bool(own.text == last.told["new_key"])
+    if last.kind == REVOKED and own.text == last.told["revoked_key"]:
+        return False
     return own.fits(last.fields, last.told[SIGNATURE])
+
+
+def refuse_gone(before: Anchors, key: Path | None) -> None:
+    """Raises PolicyError for a key that no acceptance is believed of: one that was handed over, or revoked."""
+    if key is None or may_sign(before, key):
+        return
+    own = PublicKey.of_private(key).text
+    gone = {ROTATED: "old_key", REVOKED: "revoked_key"}
+    for line in before.lines:
+        if line.kind in gone and line.told[gone[line.kind]] == own:
+            raise PolicyError(
+                f"{KEY}: {key} signs no more since line {line.place} of the anchor, nor does it accept anything; "
+                f"nothing was written: set it to the key that signs now, or to a new one of `packfolio anchor keygen`"
+            )
+
+
+def _refuse_revoked(before: Anchors, key: Path) -> None:
+    own = PublicKey.of_private(key).text
+    if any(line.kind == REVOKED and line.told["revoked_key"] == own for line in before.lines):
+        raise PolicyError(
+            f"{key} was revoked, and is not believed: make another by `packfolio anchor keygen`"
+        )
 
 
 def append_line(
@@ -146,14 +176,19 @@ def append_line(
     told     what a line of that kind says besides
     new_key  a second private key that signs it too
     after    the lines before, where they have been read; else their end is read
-    Raises PolicyError where a key cannot be read or another signs the anchor, RecordError where the last line is odd.
+    Raises PolicyError where a key cannot be read, is not the anchor's or, as `new_key`, was revoked;
+    RecordError where the last line is odd.
     """
     before, key = read_end(path) if after is None else after, signing_key()
-    if kind != ACCEPTED and not may_sign(before, key):
+    if key and before.signed is None:  # whose turn it is may have been told long before the end
+        before = read_anchors(path)
+    if kind != ACCEPTED and before.signed and not may_sign(before, key):
         raise PolicyError(
-            f"{KEY}: {key} is not the key that signs the anchor now, by its line {before.lines[-1].place}; nothing was "
+            f"{KEY}: {key} is not the key that signs the anchor now, by its line {before.signed.place}; nothing was "
             f"written: set it to that key, or go on with this one by `packfolio doctor db --accept REASON`"
         )
+    if new_key is not None:
+        _refuse_revoked(read_anchors(path), new_key)
     line = {
         "number": before.size + 1, "previous": before.end, "kind": kind,
         "count": count, "head": head, "at": at.isoformat(), **(told or {}),

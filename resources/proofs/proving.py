@@ -148,7 +148,10 @@ class Proving:
             raise DataError(
                 "no checkpoint has been co-signed: `packfolio witness` does, docs/how-to/prove-a-number.md"
             )
-        raise DataError("no anchor line has the root of the ledger: `packfolio anchor checkpoint` writes one")
+        raise DataError(
+            f"the copy that readers see ends at ledger row {length}, before the first checkpoint that binds: "
+            f"publish the newest state by `packfolio ingest`, and prove it again"
+        )
 
     def document(self, days: int) -> Fields:
         """The whole proof."""

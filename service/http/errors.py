@@ -14,6 +14,7 @@ from optimizer import PackfolioError
 from resources.settings.policies.limit_words import reason_of
 from resources.settings.words import in_words
 from service.answers.answer import Answer
+from service.http.callers import Caller
 from service.http.guard import CODES, NOBODY, TooLargeError, code_of, log, problem
 from service.http.intake import BadJsonError, Busy, MediaTypeError
 
@@ -37,7 +38,7 @@ def answer_errors(app: FastAPI) -> None:
             trace_id = state["trace_id"]
             if code == "machine_refused":
                 log.exception("refused trace_id=%s", trace_id, exc_info=error)
-            elif isinstance(error, PackfolioError) and state["who"] is NOBODY:  # it may name folders
+            elif _kept_back(error, code, state["who"]):
                 log.warning("%s trace_id=%s", message, trace_id)
                 message = "the log of the service says why, under the trace_id"
             headers = {"Retry-After": "1"} if CODES[code][0] in (429, 503) else {}
@@ -51,6 +52,13 @@ def answer_errors(app: FastAPI) -> None:
 
     for kind, said in SAID.items():
         app.add_exception_handler(kind, answering(said))
+
+
+def _kept_back(error: Exception, code: str, who: Caller) -> bool:
+    """Whether an error may name folders, or portfolios of others, to one who is not told of them."""
+    if who is NOBODY:
+        return isinstance(error, PackfolioError)
+    return who.portfolios is not None and code in ("configuration_invalid", "record_damaged")
 
 
 def _methods(request: Request) -> set[str]:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from optimizer import DataError, InfeasibleError, PackfolioError, PolicyError, SolverError
 from resources.ledger.record_error import RecordError
 from service.decisions import NotRecordedError
-from service.desk import UnknownPackError
+from service.desk import ConfigurationError, UnknownPackError
 from service.http.callers import Caller, ForbiddenError, caller_of
 from service.settings import Settings
 
@@ -43,6 +43,10 @@ CODES: Mapping[str, tuple[int, str]] = {
         503,
         "Tell the desk: its record is not as written; `packfolio packs verify` says what mends it.",
     ),
+    "configuration_invalid": (
+        503,
+        "Tell the desk: `packfolio doctor` names the file of its configuration that cannot be used; ask again then.",
+    ),
     "limits_conflict": (409, "Relax one of the limits that the message names."),
     "unauthorized": (401, "Send a valid key in the header X-API-Key."),
     "forbidden": (403, "Ask for what the message names, or with another key."),
@@ -66,6 +70,7 @@ ERRORS: tuple[tuple[type[PackfolioError], str], ...] = (
     (UnknownPackError, "pricing_pack_not_found"),
     (ForbiddenError, "forbidden"),
     (NotRecordedError, "not_recorded"),
+    (ConfigurationError, "configuration_invalid"),
     (RecordError, "record_damaged"),
     (PolicyError, "policy_invalid"),
     (InfeasibleError, "limits_conflict"),

@@ -199,6 +199,25 @@ def test_a_file_of_keys_that_is_not_there_is_told() -> None:
         Settings.of_process({"PACKFOLIO_API_KEYS_FILE": "/nowhere/keys.txt"})
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# of the desk\n"])
+def test_a_file_without_a_key_opens_no_door(tmp_path: Path, text: str) -> None:
+    """A file that a full disk had emptied served every caller on the machine."""
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(
+        PolicyError, match="PACKFOLIO_API_KEYS_FILE holds no key, and without keys every caller"
+    ):
+        Settings.of_process({"PACKFOLIO_API_KEYS_FILE": str(tmp_path / "keys")})
+    if text.strip():
+        with pytest.raises(PolicyError, match="PACKFOLIO_API_KEYS holds no key"):
+            Settings.of_process({"PACKFOLIO_API_KEYS": text})
+
+
+@pytest.mark.parametrize("rate", ["none", "0", "-1", "nan", "inf"])
+def test_a_rate_that_is_none_is_told(rate: str) -> None:
+    with pytest.raises(PolicyError, match=f"PACKFOLIO_REQUESTS_PER_SECOND is '{rate}': it must be"):
+        Settings.of_process({"PACKFOLIO_REQUESTS_PER_SECOND": rate})
+
+
 @pytest.mark.parametrize(
     "host",
     ["0.0.0.0", "::", "127.evil.com", "10.0.0.1", "example.com", "", "localhost.", "1"],  # noqa: S104

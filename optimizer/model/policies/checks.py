@@ -21,7 +21,9 @@ from optimizer.model.policies.text_limits import parse_limit
 from optimizer.model.ranges import Range, check_rate, checked_number
 
 PERCENT_MEANT = 10.0  # ten times NAV, or 1000% a year
-MOST_AVERSE = 1e9
+MOST_AVERSE = 1e9  # and the most that a size may be: beyond, squares and sums of numbers overflow
+MOST_MONEY = 1e15
+SHORTEST = 1e-6  # years: half a minute
 COSTS = (
     "commission", "impact_bps", "commission_per_share", "buy_tax_bps", "sell_tax_bps", "root_impact",
     "min_trade_value",
@@ -85,8 +87,9 @@ def check_limits(policy: PolicyFields) -> None:
     }
     for name, (low, high) in ranges.items():
         for bound in (low, high):
-            if bound is not None and not isfinite(bound):
-                raise PolicyError(f"{name}: {bound} is not a number; leave a limit out to have none")
+            if bound is not None and not abs(bound) <= MOST_AVERSE:
+                said = "out of all bounds" if isfinite(bound) else "not a number"
+                raise PolicyError(f"{name}: {bound} is {said}; leave a limit out to have none")
         if low is not None and high is not None and low > high:
             plain = name.startswith(BESIDE)
             least, most = (f"{end:g}" if plain else told(end) for end in (low, high))
@@ -118,8 +121,10 @@ def check_rest(policy: PolicyFields) -> None:
                 f"{item.name}: {value} is not a number; leave a setting out to have its default"
             )
     for name in COSTS:
-        if getattr(policy, name) < 0:
-            raise PolicyError(f"{name} is {getattr(policy, name)}; it must be a number >= 0")
+        if not 0 <= getattr(policy, name) <= MOST_MONEY:
+            raise PolicyError(
+                f"{name} is {getattr(policy, name)}; it must be a number >= 0, and at most {MOST_MONEY:g}"
+            )
     if not 0 < policy.risk_aversion <= MOST_AVERSE:
         raise PolicyError(
             f"risk_aversion is {policy.risk_aversion}; it must be above 0 and at most {MOST_AVERSE:g}, customary is 2.5"
@@ -213,9 +218,9 @@ def told(share: float) -> str:
 def check_costs(policy: PolicyFields) -> None:
     """Raises PolicyError for years of costs that are none, or that a horizon contradicts."""
     years = policy.cost_horizon_years
-    if years is not None and not (isfinite(years) and years > 0):
+    if years is not None and not (isfinite(years) and years >= SHORTEST):
         raise PolicyError(
-            f"cost_horizon_years is {years}; it must be a number of years above 0 (1 for a year)"
+            f"cost_horizon_years is {years}; it must be a number of years above 0, at least {SHORTEST:g} (1 for a year)"
         )
     if policy.horizon is not None and years is not None:
         raise PolicyError(
@@ -232,8 +237,8 @@ def check_sizes(policy: PolicyFields) -> None:
         "wasserstein_radius",
     )  # fmt: skip
     for name, bound in {**{name: getattr(policy, name) for name in plain}, **trades}.items():
-        if bound is not None and not (isfinite(bound) and bound >= 0):
-            raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0")
+        if bound is not None and not 0 <= bound <= MOST_AVERSE:
+            raise PolicyError(f"{name} is {bound}; it must be a fraction >= 0, and at most {MOST_AVERSE:g}")
     for name in ("max_tracking_error", "max_volatility", "target_volatility"):
         bound = getattr(policy, name)
         if bound is not None and not (isfinite(bound) and bound > 0):

@@ -10,6 +10,8 @@ from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 from optimizer.typing import Array
 
+SHORTEST = 1e-3  # sessions
+DEAREST = 1e6  # beyond, no plan comes near an optimum
 MOST_STEPS = 250
 
 
@@ -40,13 +42,15 @@ class Horizon:
             if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
                 raise PolicyError(f"horizon: {name} is {value!r}; it must be a whole number from 1 to {most}")
         life = self.half_life_days
-        if life is not None and not (isfinite(life) and life > 0):
+        if life is not None and not (isfinite(life) and life >= SHORTEST):
             raise PolicyError(
-                f"horizon: half_life_days is {life}; it must be a number of sessions above 0, or left out for "
-                f"forecasts that do not decay"
+                f"horizon: half_life_days is {life}; it must be a number of sessions above 0, at least {SHORTEST:g}, "
+                f"or left out for forecasts that do not decay"
             )
-        if not (isfinite(self.quadratic_cost) and self.quadratic_cost >= 0):
-            raise PolicyError(f"horizon: quadratic_cost is {self.quadratic_cost}; it must be a number >= 0")
+        if not 0 <= self.quadratic_cost <= DEAREST:
+            raise PolicyError(
+                f"horizon: quadratic_cost is {self.quadratic_cost}; it must be a number >= 0, and at most {DEAREST:g}"
+            )
 
     @property
     def decay(self) -> Array:

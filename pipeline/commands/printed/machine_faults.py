@@ -10,6 +10,7 @@ from pathlib import Path
 from resources.ledger.record_error import is_damage
 
 FULL = 1 << 20  # bytes: with less, neither the warehouse nor Dagster's history can grow
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 KINDS = {
     errno.EISDIR: "is a folder where a file belongs",
     errno.EEXIST: "is a file or a link where a folder belongs",
@@ -39,6 +40,9 @@ def machine_fault(error: BaseException, home: Path) -> str | None:
     refusal, said = refusals[-1], str(refusals[-1]).splitlines()[0]
     if isinstance(refusal, OSError) and refusal.filename and refusal.errno in KINDS:
         return f"{refusal.filename} {KINDS[refusal.errno]}: move that away; {SAFE}"
+    if isinstance(refusal, OSError) and refusal.errno in NO_ROOM:  # of a backup's disk, or since freed
+        place = refusal.filename2 or refusal.filename or home
+        return f"the disk of {place} is full; make room there; {SAFE}"
     if isinstance(refusal, PermissionError) and refusal.filename:
         return f"{said}: this user may not; run as the user whose desk it is, or let this one read and write it; {SAFE}"
     return f"{said}; see that {home} can be read and written (`packfolio doctor`); {SAFE}"

@@ -141,7 +141,7 @@ class PolicyFile(Strict):
     root_impact: float = Field(default=0.0, ge=0, le=10)
     max_participation_pct: Percent | None = Field(default=None, gt=0, le=100)
     participation_limits_pct: dict[str, Annotated[Percent, Field(gt=0, le=100)]] = Field(default_factory=dict)
-    lot_size: float | None = Field(default=None, gt=0)
+    lot_size: float | None = Field(default=None, ge=1e-18, le=1e15)
     min_lot_value: float = Field(default=0.0, ge=0)
     rounding: Literal["tracking_error", "money"] = "tracking_error"
     cost_horizon_years: float | None = Field(default=None, gt=0)

@@ -5,11 +5,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 from sensors import look, resources_of
 from terminal import terminal
 from typed_desk import BOOK, REVISED, THURSDAY, WEDNESDAY, Typed, read_published
 
 from pipeline.schedules import restatements
+from resources.ledger import timestamps
+from resources.ledger.anchor_lines import Anchor
+from resources.ledger.timestamps import Stamp
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -142,6 +146,27 @@ def test_a_key_is_rotated_and_revoked_by_lines_of_the_anchor(
         for name in ("one", "two"):
             told = at.read("packs", "verify", "--key", str(tmp_path / f"{name}.pub"))
             assert any("its laptop was lost" in note for note in told["notes"])
+
+
+def test_time_stamps_are_kept_one_after_the_other(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that came at once one was lost: the file is read, and written anew with one more."""
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    lock = FileLock(tmp_path / "desk" / "home" / "timestamps.lock", timeout=0)
+
+    def stamp(line: Anchor, url: str, roots: object, file: Path) -> Stamp:
+        with pytest.raises(Timeout):
+            lock.acquire()
+        return Stamp(line.place, "0" * 64, "2024-01-05T00:00:00+00:00", b"")
+
+    monkeypatch.setattr(timestamps, "read_roots", lambda _: [])
+    monkeypatch.setattr(timestamps, "stamp", stamp)
+    with terminal(tmp_path / "desk") as at:
+        told = at.read("anchor", "stamp", "http://127.0.0.1:9/", "--roots", str(tmp_path / "roots"))
+    assert told["stamped at"].startswith("2024-01-05")
+    with lock:
+        pass
 
 
 @pytest.mark.parametrize("file", ["warehouse.duckdb", "published.duckdb"])

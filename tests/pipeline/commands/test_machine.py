@@ -66,6 +66,15 @@ def test_a_full_disk_is_called_so_whatever_the_library_calls_it(
     assert f"the disk of {tmp_path} is full (4 KiB are free)" in said
 
 
+def test_a_full_disk_beside_the_homes_is_named(tmp_path: Path) -> None:
+    """A backup to a full disk was told to look whether the home could be written."""
+    error = OSError(
+        errno.ENOSPC, os.strerror(errno.ENOSPC), "home/warehouse.duckdb", None, "/backups/one.part"
+    )
+    said = machine_fault(from_cause(error), tmp_path)
+    assert said is not None and said.startswith("the disk of /backups/one.part is full; make room there")
+
+
 def test_a_damaged_history_of_dagsters_is_told_with_a_remedy_that_mends_it(tmp_path: Path) -> None:
     error = from_cause(sqlite3.DatabaseError("database disk image is malformed"))
     said = machine_fault(error, tmp_path)

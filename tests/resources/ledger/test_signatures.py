@@ -19,6 +19,7 @@ from resources.ledger import anchors as anchors_file
 from resources.ledger import signatures
 from resources.ledger.anchor_lines import ACCEPTED, REVOKED, ROTATED, Anchor
 from resources.ledger.anchors import Anchors, append_line, read_anchors
+from resources.ledger.ledger import head
 from resources.ledger.signatures import KEY, PublicKey, make_keys
 from resources.store.continuity import NO_ANCHOR
 from resources.store.warehouse import Warehouse
@@ -227,6 +228,30 @@ def test_a_key_that_signs_no_more_writes_nothing(
         warehouse.publish()
 
 
+@pytest.mark.parametrize("gap", [1, 60], ids=["one line", "more lines than are read of the end"])
+def test_lines_that_nobody_signed_give_no_turn_back(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch, gap: int
+) -> None:
+    """After a run without a key, one that had been handed over signed again, and each of its lines was a fault."""
+    warehouse, new, old = new_warehouse(tmp_path / "home"), tmp_path / "new", tmp_path / "keys" / "desk"
+    make_keys(new, warehouse.home)
+    write(warehouse, 0.1)
+    warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": PublicKey.of_private(new).text}, new)
+    monkeypatch.delenv(KEY)
+    for _ in range(gap):
+        warehouse.state_root(STAMP.at)
+    before = warehouse.anchor.read_bytes()
+    monkeypatch.setenv(KEY, str(old))
+    for door in (warehouse.publish, lambda: accept_break(warehouse, STAMP, "a run without the key")):
+        with pytest.raises(PolicyError, match=r"desk (is not the key that signs|signs no more).* line 3[ ;]"):
+            door()
+    assert warehouse.anchor.read_bytes() == before
+    monkeypatch.setenv(KEY, str(new))
+    accept_break(warehouse, STAMP, "a run without the key")
+    write(warehouse, 0.2)
+    assert verify_home(warehouse).status == "accepted"
+
+
 @pytest.mark.usefixtures("past_the_program")
 def test_a_key_is_replaced_by_a_line_that_both_sign_and_either_verifies(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
@@ -281,7 +306,8 @@ def test_a_rotation_to_a_key_that_did_not_sign_is_a_fault_and_turns_nothing(
     assert len(said(warehouse, anchors, unseen)[0]) == len(anchors.lines)  # nothing leads back from it
 
 
-def test_a_revoked_key_signs_nothing_more(
+@pytest.mark.usefixtures("past_the_program")
+def test_what_a_revoked_key_signs_is_a_fault(
     tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse, new = new_warehouse(tmp_path / "home"), tmp_path / "new"
@@ -294,3 +320,32 @@ def test_a_revoked_key_signs_nothing_more(
     faults, notes = said(warehouse, read_anchors(warehouse.anchor), public)
     assert len(faults) == 2 and all("a key that was revoked" in fault for fault in faults)
     assert any("a laptop was lost" in note for note in notes)
+
+
+def test_a_revoked_key_signs_nothing_more(tmp_path: Path, public: PublicKey) -> None:
+    """Nor does it accept what others wrote: that was written, and no acceptance to any reader of the anchor."""
+    warehouse = new_warehouse(tmp_path / "home")
+    write(warehouse, 0.1)
+    warehouse.tell_anchor(REVOKED, {"revoked_key": public.text, "reason": "a laptop was lost"})
+    before = warehouse.anchor.read_bytes()
+    with pytest.raises(PolicyError, match=r"not the key that signs the anchor now, by its line 3;"):
+        write(warehouse, 0.2)
+    with pytest.raises(PolicyError, match=r"signs no more since line 3 .* anchor keygen"):
+        accept_break(warehouse, STAMP, "I have no other")
+    with warehouse.live() as con:
+        assert warehouse.anchor.read_bytes() == before and head(con)[0] == 1
+
+
+def test_no_revoked_key_is_handed_the_anchor(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is asked where the line is written: a revocation may come between a command's question and its line."""
+    file, new, old = tmp_path / "anchors.jsonl", tmp_path / "new", tmp_path / "keys" / "desk"
+    own = PublicKey.of_file(make_keys(new, tmp_path / "home")).text
+    state, there = (0, "0" * 64, AT), {"old_key": public.text, "new_key": own}
+    append_line(file, ROTATED, *state, there, new_key=new)
+    monkeypatch.setenv(KEY, str(new))
+    append_line(file, REVOKED, *state, {"revoked_key": public.text, "reason": "a laptop was lost"})
+    with pytest.raises(PolicyError, match="desk was revoked, and is not believed"):
+        append_line(file, ROTATED, *state, {"old_key": own, "new_key": public.text}, new_key=old)
+    assert len(read_anchors(file).lines) == 2

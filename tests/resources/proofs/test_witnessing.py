@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from bench import BOOK, STAMP
-from proof_desk import PACK, WEIGHTS, Made
+from proof_desk import PACK, WEIGHTS, Made, fill
 
 from optimizer import DataError, PolicyError
+from resources.audit.backup import accept_break
 from resources.ledger.signatures import make_keys
 from resources.proofs import witnessing
 from resources.proofs.check_proof import Refused, check, read_key
-from resources.proofs.checkpoints import cosignatures, linked_sizes
+from resources.proofs.checkpoints import cosignatures, linked_sizes, rooted_lines
+from resources.proofs.proving import Witnessed, prove
 from resources.proofs.witnessing import cosign
 from resources.store.warehouse import Warehouse
 
@@ -36,6 +38,20 @@ def written(folder: Path, name: str, made: Made) -> Path:
     path = folder / name
     path.write_text(json.dumps(made.proof))
     return path
+
+
+def test_what_readers_do_not_see_yet_is_published_before_it_is_proved(tmp_path: Path) -> None:
+    """After a break was accepted and its publish failed, one was told to write a checkpoint, which was there."""
+    store = fill(tmp_path / "home")
+    store.publish()
+    accept_break(store, STAMP, "a disk was full then")
+    desk = Witnessed(rooted_lines(store, STAMP.at))
+    refused = pytest.raises(DataError, match=r"ends at ledger row 6, before the .*`packfolio ingest`")
+    with store.read() as con, store.tree.read(con) as tree, refused:
+        prove(con, tree, "trades", (PACK, "AAA"), desk)
+    store.publish()
+    with store.read() as con, store.tree.read(con) as tree:
+        check(json.loads(json.dumps(prove(con, tree, "trades", (PACK, "AAA"), desk))))
 
 
 def test_of_two_histories_shown_at_once_one_is_signed(

@@ -1,5 +1,6 @@
 """The copy that readers see: a forged, older or half-written one is named, kept as evidence, and never believed."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -122,6 +123,28 @@ def test_publishes_that_are_killed_one_after_the_other_are_never_told_as_put_bac
         copies.append(file_sha256(warehouse.home / "published.tmp"))
         report = verify_home(warehouse)
         assert (report.faults, "cut short" in report.notes[-1]) == ([], True)
+    warehouse.publish()
+    assert (verify_home(warehouse).faults, verify_home(warehouse).notes) == ([], [])
+
+
+def test_a_disk_that_refuses_the_line_of_a_copy_leaves_no_copy_that_passes_for_put_back(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line stood in the anchor, only its way to the disk failed, and the copy that it told of was taken away."""
+    write(warehouse, 101.0)
+    real = os.fsync
+
+    def refused(number: int) -> None:
+        if os.path.samestat(os.fstat(number), warehouse.anchor.stat()):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(number)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "fsync", refused)
+        warehouse.publish()
+    assert verify_home(warehouse).faults == [] and not (warehouse.home / "published.tmp").exists()
+    (last,) = read_anchors(warehouse.anchor).published[-1:]
+    assert file_sha256(warehouse.published) == last.told["sha256"]
     warehouse.publish()
     assert (verify_home(warehouse).faults, verify_home(warehouse).notes) == ([], [])
 

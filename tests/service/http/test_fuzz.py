@@ -1,5 +1,6 @@
 """Whatever is sent, the answer is one of ours: never a 500, always JSON, always a trace."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -141,6 +142,36 @@ def test_no_finite_number_breaks_the_service(
         )
         assert answer.status_code in (200, 409, 422), (pattern, inputs, answer.text[:500])
     assert client.get(f"/v1/packs/{PACK}/trace", params=page).status_code in (200, 409, 422)
+
+
+VIEW = {"kind": "mean", "assets": {"SPY": 1.7e308}, "value_pct": 1}
+EP = {"view_model": "entropy_pooling"}
+# Each ended in a 500, the first one in the end of the process.
+ONE_NUMBER: dict[str, tuple[dict[str, Any], int]] = {
+    "min_lot_value": ({"constraints": {"min_lot_value": 1e308}}, 422),
+    "all money there is": ({"constraints": {"min_lot_value": 1e15}}, 200),
+    "lot_size": ({"constraints": {"lot_size": 5e-324}}, 422),
+    "l2_penalty": ({"constraints": {"l2_penalty": 1e308}}, 422),
+    "cost_horizon_years": ({"constraints": {"cost_horizon_years": 1e-30}}, 422),
+    "quadratic_cost": ({"constraints": {"horizon": {"quadratic_cost": 1e9}}}, 422),
+    "half_life_days": ({"constraints": {"horizon": {"half_life_days": 5e-324}}}, 422),
+    "tau": ({"constraints": {"black_litterman": {"tau": 1e308}}}, 422),
+    "beta_limits": ({"constraints": {"beta_limits": [2.0**63, None]}}, 422),
+    "min_exposures_pct": ({"constraints": {"min_exposures_pct": {"equity": 1e20}}}, 422),
+    "a view's weight": ({"constraints": EP, "views": [VIEW]}, 422),
+}
+
+
+@pytest.mark.parametrize("name", ONE_NUMBER)
+def test_a_number_out_of_all_bounds_is_told(client: TestClient, name: str) -> None:
+    inputs, status = ONE_NUMBER[name]
+    asked = {"pattern_id": "policy_rebalance", "inputs": {"portfolio_id": "mixed", **inputs}}
+    told = client.post("/v1/execute", json=asked)
+    assert told.status_code == status, told.text[:500]
+    if status == 200:  # no lot is as dear as that
+        assert {trade["action"] for trade in told.json()["trades"]} == {"HOLD"}
+    else:
+        assert re.search(r"must be|is out of all bounds|each of at most|at least", told.json()["message"])
 
 
 @given(content=st.binary(max_size=60))

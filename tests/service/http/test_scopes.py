@@ -3,9 +3,11 @@
 A route that is not in the table fails, so that each new one says whom it is for.
 """
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -183,3 +185,33 @@ def test_what_one_asks_for_by_name_goes_on_by_its_key(
         (request,) = (one for one in asked("POST /v1/execute", "mixed") if one["json"]["pattern_id"] == name)
         ask(client, "own", request)
     assert seen == [PORTFOLIOS["mixed"].split()[1]] * len(PATTERNS)
+
+
+def test_a_recipe_tells_nobody_what_others_may_hold(client: TestClient) -> None:
+    """Estimates are by recipe: who has one portfolio was told the names of all."""
+    for table in ("return_estimates", "covariances", "factor_exposures"):
+        asked = {"method": "GET", "url": f"/v1/packs/{PACK}/trace", "params": {"table": table}}
+        assert ask(client, "own", asked).status_code == 403
+    told = ask(client, "own", asked | {"params": {"table": "return_estimates", "portfolio": "mixed"}})
+    assert told.status_code == 200 and '"GLD"' in told.text and '"RY"' not in told.text
+    assert '"RY"' in ask(client, "read", asked | {"params": {"table": "return_estimates"}}).text
+
+
+def test_a_mistake_in_a_file_of_the_desk_is_no_callers_and_names_no_portfolio_to_others(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Who has one portfolio was told the file of another one, its keys, and to correct his policy."""
+    config = Path(shutil.copytree(settings.config, tmp_path / "config"))
+    with (config / "portfolios" / "seed.yaml").open("a") as file:
+        file.write("merger: 5\n")
+    keys = frozenset(f"{sha256(name.encode()).hexdigest()}:{told}" for name, told in GIVEN.items())
+    (request,) = (
+        one for one in asked("POST /v1/execute", "mixed") if "rebalance" in one["json"]["pattern_id"]
+    )
+    with TestClient(create_app(replace(settings, config=config, keys=keys))) as client:
+        own, desk = (ask(client, kind, request) for kind in ("own", "admin"))
+    for told in (own, desk):
+        assert (told.status_code, told.json()["code"]) == (503, "configuration_invalid")
+        assert "packfolio doctor" in told.json()["remedy"]
+    assert "seed" not in own.text and "merger" not in own.text
+    assert "seed.yaml:" in desk.text and "merger: unknown key" in desk.text
