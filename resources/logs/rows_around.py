@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_aside
-from resources.logs.storing import told_since
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
@@ -58,7 +57,7 @@ def rows_around(
         starts[symbol] = min(starts[symbol], oldest)
         last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
         judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
-    on_record = _on_record(con, delivery, units, starts, last, told_since(con, delivery))
+    on_record = _on_record(con, delivery, units, starts, last)
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
@@ -90,7 +89,6 @@ def _on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    later: list[int],
 ) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
@@ -102,9 +100,7 @@ def _on_record(
     usual = max(starts.values())
     groups = [[s for s in starts if (starts[s] == usual) == at_end] for at_end in (True, False)]
     found = [
-        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last, later)
-        for its in groups
-        if its
+        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last) for its in groups if its
     ]
     con.unregister("told_again")
     rows = pa.concat_tables(found)
@@ -187,7 +183,6 @@ def _group_on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    later: list[int],
 ) -> pa.Table:
     wanted = {
         "symbol": list(starts),
@@ -195,7 +190,7 @@ def _group_on_record(
         "unit": [units.get(symbol, delivery.currency) for symbol in starts],
     }
     con.register("wanted", pa.table(wanted))
-    since, told = (SINCE, {"later": later}) if later else ("false", {})
+    since, told = (SINCE, {"later": [*delivery.later]}) if delivery.later else ("false", {})
     rows = con.sql(
         f"""
         from (

@@ -141,6 +141,22 @@ def present_names(con: Connection, pack: Seen, symbols: Iterable[str] | None = N
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}
 
 
+def names_given_up(con: Connection, pack: Seen) -> list[list[Any]]:
+    """Columns symbol, since, until, company: the days on which a symbol was that of a company that is called so now.
+
+    Of a name that nobody has since, the days after it too: where a rename is told late, books have the share under it.
+    """
+    if not (symbols := _ever(con, "rename")):
+        return [[], [], [], []]
+    gone = present_names(con, pack, symbols)
+    renames = [row for row in con.execute(ENDINGS, [pack.watermark]).fetchall() if row[2] == "rename"]
+    names = _names_of(row for row in renames if row[1] <= pack.as_of)
+    rows = [(old, _day(part.since), _day(part.until), part.name) for old in names for part in names[old]]
+    last = {old: until for old, _, until, _ in rows}  # by day: the newest of each
+    rows += [(old, last.get(old, date.min), date.max, name) for old, name in gone.items()]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+
+
 HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unnest(?) as company)"
 # Of a fact told of one date under two names of a company in one delivery, the word under the name of that date.
 NEWEST_WORD = "ingest_seq desc, until, symbol"
