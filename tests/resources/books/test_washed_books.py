@@ -8,7 +8,7 @@ import pytest
 from bench import STAMP
 from book_chain import TOLD, Chain, book_file, flat
 
-from resources.books.lots.tax_lots import recent_losses
+from resources.books.lots.recent_losses import recent_losses
 from resources.books.snapshots import Snapshot
 from resources.packs.packs import newest_fresh
 
@@ -137,3 +137,19 @@ def test_a_sale_that_was_not_made_has_lost_nothing_though_the_name_is_another_si
         found = recent_losses(con, pack, str(book.file.id))
     made = [("NEW", DAYS[9], 280, 14)] if left == 23 else []  # 7 of the 10 are gone, 14 shares of today
     assert [(one.symbol, one.day, one.loss, one.shares) for one in found] == made
+
+
+def test_a_loss_is_in_shares_of_today_where_closes_are_adjusted_for_a_split_that_is_stated(
+    tmp_path: Path,
+) -> None:
+    book = Chain(tmp_path, book_file(LOT, policy=POLICY))
+    book.prices("AAA", flat(60.0, DAYS[:10]), basis="split_adjusted")
+    book.prices("BBB", flat(10.0, DAYS))
+    _order(book, DAYS[4], 20.0, SALE)
+    book.prices("AAA", flat(30.0, DAYS), basis="split_adjusted")
+    book.action("AAA", DAYS[10], "split", 2.0)
+    for day, shares in ((DAYS[9], 10), (DAYS[10], 20)):
+        pack = book.cut(day)
+        with book.warehouse.live() as con:
+            found = recent_losses(con, pack, str(book.file.id))
+        assert [(one.symbol, one.loss, one.shares) for one in found] == [("AAA", 400, shares)]
