@@ -27,6 +27,9 @@ SINCE = (
     "bool_or(p.ingest_seq in (select unnest($later::bigint[]))) over (partition by p.symbol, p.date, p.close)"
 )
 
+# What a row without a split or a dividend has.
+NOTHING = {"split": 1.0, "dividend": 0.0}
+
 
 def rows_around(
     con: Connection,
@@ -63,7 +66,7 @@ def rows_around(
     ).unify_dictionaries()
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
-    said = _said_before(con, delivery, on_record)
+    said = _said_before(con, delivery, on_record, own, given)
     return replace(_recorded(on_record, waiting, own, losing, said), given=frozenset(given))
 
 
@@ -147,27 +150,46 @@ def _beyond(
         yield rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(on_record.schema)
 
 
-def _said_before(con: Connection, delivery: Delivery, on_record: pa.Table) -> dict[Key, date]:
-    """(symbol, day) of rows on record that a later file released -> when they were last told before that."""
+def _said_before(
+    con: Connection,
+    delivery: Delivery,
+    on_record: pa.Table,
+    own: Mapping[Key, Row],
+    given: Collection[tuple[str, int]],
+) -> dict[Key, date]:
+    """(symbol, day) of rows on record that a later file released -> when they were last told before that.
+
+    A later file that tells another split or dividend with the same close released nothing: it corrected the row.
+    """
     if delivery.known_at is None:
         return {}
     later = pc.greater(on_record["known"], days_since_1970(delivery.known_at))
-    asked = on_record.select(["symbol", "date", "close"]).filter(later)
+    asked = on_record.select(["symbol", "date", "close", *NOTHING]).filter(later)
     if not asked.num_rows:
         return {}
     con.register("asked", asked)
     rows = con.execute(
-        "select q.symbol, q.date, q.raw, i.known_at, a.close from quarantine q join asked a using (symbol, date) "
+        "select q.symbol, q.date, q.raw, i.known_at, a.close, a.split, a.dividend "
+        "from quarantine q join asked a using (symbol, date) "
         "join ingests i using (ingest_seq) where q.log = 'prices' and q.source = ? and q.code in (select unnest(?)) "
         "and i.known_at is not null order by i.known_at, q.ingest_seq",
         [delivery.source, list(WAITING)],
     ).fetchall()
     con.unregister("asked")
-    return {
-        (symbol, day): known
-        for symbol, day, raw, known, close in rows
-        if abs((parsed_row(raw)["close"] or np.nan) / close - 1) <= SAME_VALUE
-    }
+    found: dict[Key, date] = {}
+    for symbol, day, raw, known, close, split, dividend in rows:
+        told, stands = parsed_row(raw), own.get((symbol, day)) or {"split": split, "dividend": dividend}
+        names = () if (symbol, days_since_1970(day)) in given else [name for name in NOTHING if told[name]]
+        if all(
+            _same(told[name], value)
+            for name, value in (("close", close), *((name, stands[name]) for name in names))
+        ):
+            found[symbol, day] = known
+    return found
+
+
+def _same(told: float | None, stands: float | None) -> bool:
+    return told is not None and stands is not None and abs(told - stands) <= SAME_VALUE * abs(stands)
 
 
 def _ends(rows: pa.Table) -> dict[str, tuple[date, date]]:
@@ -258,7 +280,7 @@ def _by_themselves(rows: pa.Table, own: Mapping[Key, Row]) -> pa.Table:
     carrying = _places(rows, own.keys())
     if not carrying:
         return rows
-    for name, nothing in (("split", 1.0), ("dividend", 0.0)):
+    for name, nothing in NOTHING.items():
         alone = rows[name].to_numpy().copy()
         alone[[*carrying]] = [own[key][name] or nothing for key in carrying.values()]
         rows = with_column(rows, name, alone)
