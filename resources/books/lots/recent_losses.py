@@ -1,10 +1,11 @@
 """The losses of recent sales that a purchase may still disallow, in shares and under the names of today."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from fractions import Fraction
 from functools import partial
 from math import prod
+from typing import Any
 
 from optimizer.model.actions.action_kinds import scaled
 from optimizer.model.portfolio import ZERO, exact, money
@@ -12,11 +13,9 @@ from optimizer.tax.taxes import SAME_SHARES
 from optimizer.tax.wash_sales import Loss
 from resources.books.pack_actions import RATIOS, actions_on_record, actions_seen, in_effect
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import names_given_up
+from resources.packs.delistings import called_now, names_given_up
 from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
-
-Name = tuple[str, date, date, str]  # symbol, since, until, the company's name of today
 
 RECENT_LOSSES = """
     with fresh as (
@@ -74,7 +73,7 @@ def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
     if not rows:
         return []
     companies, first = {str(row[0]) for row in rows}, min(row[1] for row in rows)
-    splits = _splits_since(con, pack, companies, list(zip(*named, strict=True)), first)
+    splits = _splits_since(con, pack, companies, named, first)
     found = []
     for symbol, listed, day, loss, quantity, lot_id, held_since, *how in rows:
         paper, seen, was, now, disallowed, *washed = how
@@ -91,17 +90,13 @@ def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
 
 
 def _splits_since(
-    con: Connection, pack: Pack, companies: Collection[str], named: Collection[Name], first: date
+    con: Connection, pack: Pack, companies: Collection[str], named: Sequence[Sequence[Any]], first: date
 ) -> Callable[[str, date], Fraction]:
     """(company, day) -> shares of today for one of that day, whether closes show a split or are adjusted for it."""
-    symbols = {*companies, *(symbol for symbol, *_, company in named if company in companies)}
+    symbols = {*companies, *(old for old, now in zip(named[0], named[3], strict=True) if now in companies)}
     panel = read_panel(con, pack, sorted(companies), first, ended=True)
     seen = in_effect(actions_seen(actions_on_record(con, pack, symbols), panel, splits=True), panel)
-
-    def company(symbol: str, day: date) -> str:
-        now = (name for old, since, until, name in named if old == symbol and since <= day < until)
-        return next(now, symbol)
-
+    company = called_now(named)
     splits = [(company(one.symbol, one.day), one) for one in seen if one.kind in RATIOS]
 
     def ratio(wanted: str, day: date) -> Fraction:
