@@ -274,7 +274,8 @@ def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
     @cache
     def unit_of(action: CorporateAction) -> str:
         """In which an action pays that does not say; raises DataError where nobody knows."""
-        found = quoted_in(con, pack, {action.symbol, names()(action.symbol, action.day)}, action.day)
+        own = {action.symbol, names()(action.symbol, action.day)}
+        found = quoted_in(con, pack, own, action.day, ended=action.kind in ENDS)
         if found is None and (action.per_share or action.cash_in_lieu):
             raise DataError(
                 f"{action}: in which currency it pays is not known, as {action.symbol} has no price; state its "

@@ -44,7 +44,7 @@ class Delisting:
     currency: str | None
 
     def __str__(self) -> str:
-        return f"was delisted on {self.day} for {self.value:g} {self.currency or 'in cash'} a share"
+        return f"was delisted on {self.day} for {self.value:g} {f'{self.currency} ' if self.currency else ''}a share"
 
 
 def delistings(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, Delisting]:
@@ -169,18 +169,21 @@ def called_now(named: Sequence[Sequence[Any]]) -> Callable[[str, date], str]:
     return name
 
 
-def quoted_in(con: Connection, pack: Seen, names: Iterable[str], day: date) -> str | None:
-    """The currency of a share under its names: of its last price up to a day, else of its first, else as a security."""
+def quoted_in(con: Connection, pack: Seen, names: Iterable[str], day: date, *, ended: bool) -> str | None:
+    """The currency of a share under its names: of its last price up to a day, else of its first, else as a security.
+
+    ended  whether it ended on that day: a later price is another company's
+    """
     found = con.execute(
         """
         select coalesce(
             (select coalesce(arg_max(currency, (date, ingest_seq)) filter (date <= $3),
-                arg_min(currency, (date, ingest_seq)))
+                arg_min(currency, (date, ingest_seq)) filter (not $5))
                 from believed_prices($1) where symbol in (select unnest($2)) and date <= $4),
             (select arg_max(currency, (date, ingest_seq)) from securities
                 where symbol in (select unnest($2)) and ingest_seq <= $1))
         """,
-        [pack.watermark, sorted(names), day, pack.as_of],
+        [pack.watermark, sorted(names), day, pack.as_of, ended],
     ).fetchall()[0][0]
     return None if found is None else str(found)
 
