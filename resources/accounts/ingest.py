@@ -10,6 +10,7 @@ from resources.ledger.ledger import Connection, Stamp, head
 from resources.logs.storing import (
     STILL_SO,
     Ingested,
+    read_again,
     store_delivery,
     store_rejection,
     taken_since,
@@ -74,7 +75,11 @@ class AccountInbox:
                 SOURCE, told.key, told.name, told.sha256, told.path, found.rows, log=told.log,
                 quarantined=found.aside, warnings=found.findings,
             )  # fmt: skip
-            return [replace(store_delivery(tx, delivery, str(told.path)), findings=found.findings)]
+            return [
+                replace(
+                    store_delivery(tx, read_again(tx.con, delivery), str(told.path)), findings=found.findings
+                )
+            ]
 
     @property
     def known(self) -> Known:

@@ -15,7 +15,15 @@ from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
 from resources.ledger.ledger import Connection
-from resources.packs.delistings import EPOCH, every_delisting, gone_symbols, standing
+from resources.packs.delistings import (
+    EPOCH,
+    called_now,
+    every_delisting,
+    gone_symbols,
+    names_given_up,
+    quoted_in,
+    standing,
+)
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate
@@ -261,13 +269,18 @@ def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
             rates[currency, day] = float(told[0] if np.isfinite(told[0]) else told[1])
         return rates[currency, day]
 
+    names = cache(lambda: called_now(names_given_up(con, pack)))
+
     @cache
-    def unit_of(symbol: str) -> str:
-        """Of a share's newest price, however long ago; the base currency where it never had one."""
-        found = con.execute(
-            "select arg_max(currency, (date, ingest_seq)) from believed_prices(?) where symbol = ? and date <= ?",
-            [pack.watermark, symbol, pack.as_of],
-        ).fetchall()[0][0]
+    def unit_of(action: CorporateAction) -> str:
+        """In which an action pays that does not say; raises DataError where nobody knows."""
+        own = {action.symbol, names()(action.symbol, action.day)}
+        found = quoted_in(con, pack, own, action.day, ended=action.kind in ENDS)
+        if found is None and (action.per_share or action.cash_in_lieu):
+            raise DataError(
+                f"{action}: in which currency it pays is not known, as {action.symbol} has no price; state its "
+                f"`currency` in corporate_actions.csv"
+            )
         return str(found or base)
 
     def market(action: CorporateAction) -> tuple[Number, Mapping[str, Number]]:
@@ -281,6 +294,6 @@ def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
                 day = panel.dates[after[0]]
                 prices[str(symbol)] = float(close[after[0]]) * rate(panel.currency[column], day)
                 acted = day if symbol == action.symbol else acted
-        return rate(action.currency or unit_of(action.symbol), acted), prices
+        return rate(action.currency or unit_of(action), acted), prices
 
     return market

@@ -76,7 +76,7 @@ def append_log(
     rows        columns of the log, of one source; keys unique; a value column that is left out is empty; where some
                 were judged anew by all that is on record, a column `ANEW` tells which
     ingest_seq  id of the ledger row that this transaction will get
-    later       of a payload that is read again, as in `told_since`: what these tell stands
+    later       of a payload that is read again, as in `Delivery`: what these tell stands
     Raises DataError where a row was lost on the way.
     """
     if rows.num_rows == 0:

@@ -40,6 +40,7 @@ from resources.logs.storing import (
     kept_payload,
     known_deliveries,
     not_storable,
+    read_again,
     stated_currencies,
     store_delivery,
     store_rejection,
@@ -161,9 +162,9 @@ class Inbox:
                 for told, path in deliveries:
                     if is_among(told.payload_name, refused):
                         continue
-                    screened = told
+                    screened = read_again(tx.con, told)
                     if told.rows.num_rows:
-                        screened = self._screened(tx.con, told, calendar, actions, units)
+                        screened = self._screened(tx.con, screened, calendar, actions, units)
                     done.append(store_delivery(tx, in_own_currencies(screened, units), path))
         return done
 
@@ -217,6 +218,7 @@ class Inbox:
                 if taken_since(tx.con, source, delivery.key, mark):
                     return []
                 self.desk.keep(tx)
+                delivery = read_again(tx.con, delivery)
                 if calendar and delivery.log == PRICES:
                     actions = stated_actions(tx.con, self._renames(source))
                     units = {} if stated else stated_currencies(tx.con, actions.renames)

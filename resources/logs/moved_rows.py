@@ -11,7 +11,7 @@ from optimizer import DataError
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import Key, Row, parsed_row
-from resources.logs.storing import ON_RECORD, told_since
+from resources.logs.storing import ON_RECORD
 from resources.prices.source import PRICE_ROWS, Delivery
 from resources.screening.doubts import WAITING
 from resources.screening.renames import Rename
@@ -38,7 +38,7 @@ def moved_rows(con: Connection, before: pa.Table, delivery: Delivery, renamed: C
     )
     readings = READ_BEFORE if not delivery.key.endswith(ON_RECORD) else f"{READ_BEFORE} and false"
     days = ends["min"].as_py(), ends["max"].as_py()
-    rows = _told(con, [*payload, sorted(renamed), *days], readings, told_since(con, delivery))
+    rows = _told(con, [*payload, sorted(renamed), *days], readings, delivery.later)
     rows += delivery.withdrawn.to_pylist()
     con.unregister("stated")
     return pa.Table.from_pylist(

@@ -15,7 +15,7 @@ from resources.logs.open_questions import RECENT_PRICES
 from resources.prices.series import Record
 from resources.prices.source import CARRIED, PRICE_ROWS, Delivery
 from resources.screening.corroboration import Elsewhere
-from resources.screening.doubts import WAITING
+from resources.screening.doubts import NOT_ANSWERED, WAITING
 
 COLUMNS = ", ".join(f"p.{name}" for name in PRICE_ROWS.names)
 MOST_ASKED = 1000  # symbols in one query
@@ -130,23 +130,30 @@ def parsed_row(raw: str) -> Row:
 def no_longer_believed(con: Connection, delivery: Delivery) -> pa.Table:
     """The rows on record, `PRICE_ROWS`, that a screened delivery sets aside: told again with the close they have there.
 
-    A row set aside that tells another close corrects nothing: what is on record stays.
+    A row set aside that tells another close corrects nothing: what is on record stays. So does one for a split or
+    dividend of its own that the price does not answer, where another is on record.
     """
     aside = delivery.quarantined
     aside = aside.filter(pc.is_in(aside["code"], pa.array(WAITING)))
     if not aside.num_rows:
         return PRICE_ROWS.empty_table()
-    closes = pa.array([parsed_row(raw)["close"] for raw in aside["raw"].to_pylist()], pa.float64())
-    con.register("doubted", aside.select(["symbol", "date"]).append_column("close", closes))
+    told = [parsed_row(raw) for raw in aside["raw"].to_pylist()]
+    doubted = aside.select(["symbol", "date", "code"])
+    for name in ("close", "split", "dividend"):
+        doubted = doubted.append_column(name, pa.array([row[name] for row in told], pa.float64()))
+    con.register("doubted", doubted)
     rows = con.sql(
         f"""
         select {COLUMNS} from believed_prices(null) p join doubted d on p.symbol = d.symbol and p.date = d.date
         where p.source = $source
         qualify row_number() over (partition by p.symbol, p.date order by p.ingest_seq desc) = 1
             and abs(p.close - d.close) <= {SAME_VALUE} * p.close
+            and not (d.code in (select unnest($codes))
+                and (coalesce(d.split, 1) <> 1 and abs(d.split - p.split) > {SAME_VALUE} * p.split
+                or coalesce(d.dividend, 0) <> 0 and abs(d.dividend - p.dividend) > {SAME_VALUE} * p.dividend))
         order by p.symbol, p.date
         """,
-        params={"source": delivery.source},
+        params={"source": delivery.source, "codes": list(NOT_ANSWERED)},
     ).to_arrow_table()
     con.unregister("doubted")
     return rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(PRICE_ROWS)

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from resources.ledger.ledger import Connection
 from resources.ledger.tables import SAME_VALUE
 from resources.logs.recorded_prices import COLUMNS, Key, Row, parsed_row, set_aside
-from resources.logs.storing import told_since
 from resources.prices.rows import newest_words
 from resources.prices.series import Record
 from resources.prices.source import PRICE_ROWS, Delivery
@@ -27,6 +26,9 @@ from resources.settings.sources import days_since_1970
 SINCE = (
     "bool_or(p.ingest_seq in (select unnest($later::bigint[]))) over (partition by p.symbol, p.date, p.close)"
 )
+
+# What a row without a split or a dividend has.
+NOTHING = {"split": 1.0, "dividend": 0.0}
 
 
 def rows_around(
@@ -58,13 +60,13 @@ def rows_around(
         starts[symbol] = min(starts[symbol], oldest)
         last = max(last, newest)  # what waits beyond is judged with the rows before it, not across them
         judged[symbol] = min(judged[symbol][0], oldest), max(judged[symbol][1], newest)
-    on_record = _on_record(con, delivery, units, starts, last, told_since(con, delivery))
+    on_record = _on_record(con, delivery, units, starts, last)
     on_record = pa.concat_tables(
         [on_record, *_beyond(con, delivery, units, record, judged, on_record)]
     ).unify_dictionaries()
     waiting = [row for row in aside if row["code"] in WAITING and row["close"]]
     losing = [row for row in aside if row["code"] in KEEPING]
-    said = _said_before(con, delivery, on_record)
+    said = _said_before(con, delivery, on_record, own, given)
     return replace(_recorded(on_record, waiting, own, losing, said), given=frozenset(given))
 
 
@@ -90,7 +92,6 @@ def _on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    later: list[int],
 ) -> pa.Table:
     """The newest rows on record of the symbols from a month before their start to a month after the last day."""
     split, dividend = (pc.is_valid(delivery.rows[name]) for name in ("split", "dividend"))
@@ -102,9 +103,7 @@ def _on_record(
     usual = max(starts.values())
     groups = [[s for s in starts if (starts[s] == usual) == at_end] for at_end in (True, False)]
     found = [
-        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last, later)
-        for its in groups
-        if its
+        _group_on_record(con, delivery, units, {s: starts[s] for s in its}, last) for its in groups if its
     ]
     con.unregister("told_again")
     rows = pa.concat_tables(found)
@@ -151,27 +150,46 @@ def _beyond(
         yield rows.set_column(0, "symbol", rows["symbol"].dictionary_encode()).cast(on_record.schema)
 
 
-def _said_before(con: Connection, delivery: Delivery, on_record: pa.Table) -> dict[Key, date]:
-    """(symbol, day) of rows on record that a later file released -> when they were last told before that."""
+def _said_before(
+    con: Connection,
+    delivery: Delivery,
+    on_record: pa.Table,
+    own: Mapping[Key, Row],
+    given: Collection[tuple[str, int]],
+) -> dict[Key, date]:
+    """(symbol, day) of rows on record that a later file released -> when they were last told before that.
+
+    A later file that tells another split or dividend with the same close released nothing: it corrected the row.
+    """
     if delivery.known_at is None:
         return {}
     later = pc.greater(on_record["known"], days_since_1970(delivery.known_at))
-    asked = on_record.select(["symbol", "date", "close"]).filter(later)
+    asked = on_record.select(["symbol", "date", "close", *NOTHING]).filter(later)
     if not asked.num_rows:
         return {}
     con.register("asked", asked)
     rows = con.execute(
-        "select q.symbol, q.date, q.raw, i.known_at, a.close from quarantine q join asked a using (symbol, date) "
+        "select q.symbol, q.date, q.raw, i.known_at, a.close, a.split, a.dividend "
+        "from quarantine q join asked a using (symbol, date) "
         "join ingests i using (ingest_seq) where q.log = 'prices' and q.source = ? and q.code in (select unnest(?)) "
         "and i.known_at is not null order by i.known_at, q.ingest_seq",
         [delivery.source, list(WAITING)],
     ).fetchall()
     con.unregister("asked")
-    return {
-        (symbol, day): known
-        for symbol, day, raw, known, close in rows
-        if abs((parsed_row(raw)["close"] or np.nan) / close - 1) <= SAME_VALUE
-    }
+    found: dict[Key, date] = {}
+    for symbol, day, raw, known, close, split, dividend in rows:
+        told, stands = parsed_row(raw), own.get((symbol, day)) or {"split": split, "dividend": dividend}
+        names = () if (symbol, days_since_1970(day)) in given else [name for name in NOTHING if told[name]]
+        if all(
+            _same(told[name], value)
+            for name, value in (("close", close), *((name, stands[name]) for name in names))
+        ):
+            found[symbol, day] = known
+    return found
+
+
+def _same(told: float | None, stands: float | None) -> bool:
+    return told is not None and stands is not None and abs(told - stands) <= SAME_VALUE * abs(stands)
 
 
 def _ends(rows: pa.Table) -> dict[str, tuple[date, date]]:
@@ -187,7 +205,6 @@ def _group_on_record(
     units: Mapping[str, str],
     starts: Mapping[str, date],
     last: date,
-    later: list[int],
 ) -> pa.Table:
     wanted = {
         "symbol": list(starts),
@@ -195,7 +212,7 @@ def _group_on_record(
         "unit": [units.get(symbol, delivery.currency) for symbol in starts],
     }
     con.register("wanted", pa.table(wanted))
-    since, told = (SINCE, {"later": later}) if later else ("false", {})
+    since, told = (SINCE, {"later": [*delivery.later]}) if delivery.later else ("false", {})
     rows = con.sql(
         f"""
         from (
@@ -263,7 +280,7 @@ def _by_themselves(rows: pa.Table, own: Mapping[Key, Row]) -> pa.Table:
     carrying = _places(rows, own.keys())
     if not carrying:
         return rows
-    for name, nothing in (("split", 1.0), ("dividend", 0.0)):
+    for name, nothing in NOTHING.items():
         alone = rows[name].to_numpy().copy()
         alone[[*carrying]] = [own[key][name] or nothing for key in carrying.values()]
         rows = with_column(rows, name, alone)

@@ -147,8 +147,8 @@ def taken_since(con: Connection, source: str, key: str, mark: int) -> bool:
     return bool(found.fetchall())
 
 
-def told_since(con: Connection, delivery: Delivery) -> list[int]:
-    """The ledger rows of payloads that came after one that is read again; none where it is read first.
+def read_again(con: Connection, delivery: Delivery) -> Delivery:
+    """The delivery with the ledger rows of payloads that came `later`; none where it is read first.
 
     A payload has come when its name told it first, and anew where it told another in between.
     """
@@ -167,7 +167,8 @@ def told_since(con: Connection, delivery: Delivery) -> list[int]:
         if name == delivery.payload_name:
             told = sha == delivery.payload_sha256
             own = came[seq] if told else own if delivery.key.endswith(ON_RECORD) else None
-    return [seq for seq, first in came.items() if first > own] if own else []
+    later = tuple(seq for seq, first in came.items() if first > own) if own else ()
+    return replace(delivery, later=later)
 
 
 def kept_payload(home: Path, delivery: Delivery) -> str:
@@ -185,8 +186,7 @@ def kept_payload(home: Path, delivery: Delivery) -> str:
 def store_delivery(tx: Transaction, delivery: Delivery, path: str) -> Ingested:
     """Everything of a screened delivery that is not on record, under one ledger row; `path` leads to its payload."""
     entry_id = tx.next_id()
-    later = told_since(tx.con, delivery)
-    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, later)
+    appended = append_log(tx.con, delivery.log, log_rows(delivery), entry_id, delivery.later)
     if appended.rounded:
         said = f"{how_many(appended.rounded, 'row')} on record with more decimals; those are kept"
         warning = Finding(ROUNDED, "WARN", said, appended.rounded)

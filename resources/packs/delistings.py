@@ -1,6 +1,6 @@
 """Shares that ceased to be: what the corporate actions say became of them, and what a holder was paid."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import isinf
@@ -36,15 +36,15 @@ class Delisting:
 
     day       from when on nobody holds it
     value     cash per share, in `currency`; 0 when it is worthless
-    currency  the action's own, else that of the share's newest price
+    currency  the action's own, else that of the share's last price before it; None where it had none
     """
 
     day: date
     value: float
-    currency: str
+    currency: str | None
 
     def __str__(self) -> str:
-        return f"was delisted on {self.day} for {self.value:g} {self.currency} a share"
+        return f"was delisted on {self.day} for {self.value:g} {f'{self.currency} ' if self.currency else ''}a share"
 
 
 def delistings(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, Delisting]:
@@ -64,17 +64,17 @@ def every_delisting(con: Connection, pack: Seen, symbols: Iterable[str]) -> list
         with gone as (
             select symbol, date, value, currency from stated_actions($3)
             where kind = '{KIND}' and symbol in (select unnest($1)) and date <= $2
-        ), told as (
-            select symbol, max(date) as newest, arg_max(currency, (date, ingest_seq)) as currency
-            from believed_prices($3) where symbol in (select symbol from gone) and date <= $2 group by symbol
         )
-        select symbol, g.date, g.value, coalesce(g.currency, t.currency), coalesce(t.newest > g.date, false)
-        from gone g left join told t using (symbol) order by symbol, g.date
+        select g.symbol, g.date, g.value,
+            coalesce(g.currency, arg_max(p.currency, (p.date, p.ingest_seq)) filter (p.date <= g.date)),
+            coalesce(max(p.date) > g.date, false)
+        from gone g left join believed_prices($3) p on p.symbol = g.symbol and p.date <= $2
+        group by g.symbol, g.date, g.value, g.currency order by g.symbol, g.date
         """,
         [sorted(symbols), pack.as_of, pack.watermark],
     ).fetchall()
     return [
-        (str(symbol), Delisting(day, float(value), str(currency)), bool(again))
+        (str(symbol), Delisting(day, float(value), currency), bool(again))
         for symbol, day, value, currency, again in rows
     ]
 
@@ -139,6 +139,53 @@ def present_names(con: Connection, pack: Seen, symbols: Iterable[str] | None = N
     names = _names_of(renames) if gone else {}
     today = (pack.as_of - EPOCH).days
     return {old: _name(parts, today) for old, parts in names.items() if old in gone}
+
+
+def names_given_up(con: Connection, pack: Seen) -> list[list[Any]]:
+    """Columns symbol, since, until, company: the days on which a symbol was that of a company that is called so now.
+
+    Of a name that nobody has since, the days after it too: where a rename is told late, books have the share under it.
+    """
+    if not (symbols := _ever(con, "rename")):
+        return [[], [], [], []]
+    gone = present_names(con, pack, symbols)
+    renames = [row for row in con.execute(ENDINGS, [pack.watermark]).fetchall() if row[2] == "rename"]
+    names = _names_of(row for row in renames if row[1] <= pack.as_of)
+    rows = [(old, _day(part.since), _day(part.until), part.name) for old in names for part in names[old]]
+    last = {old: until for old, _, until, _ in rows}  # by day: the newest of each
+    rows += [(old, last.get(old, date.min), date.max, name) for old, name in gone.items()]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+
+
+def called_now(named: Sequence[Sequence[Any]]) -> Callable[[str, date], str]:
+    """(symbol, day) -> the present name of the company that had a symbol on a day; `named` as in `names_given_up`."""
+    rows = list(zip(*named, strict=True))
+
+    def name(symbol: str, day: date) -> str:
+        return next(
+            (now for old, since, until, now in rows if old == symbol and since <= day < until), symbol
+        )
+
+    return name
+
+
+def quoted_in(con: Connection, pack: Seen, names: Iterable[str], day: date, *, ended: bool) -> str | None:
+    """The currency of a share under its names: of its last price up to a day, else of its first, else as a security.
+
+    ended  whether it ended on that day: a later price is another company's
+    """
+    found = con.execute(
+        """
+        select coalesce(
+            (select coalesce(arg_max(currency, (date, ingest_seq)) filter (date <= $3),
+                arg_min(currency, (date, ingest_seq)) filter (not $5))
+                from believed_prices($1) where symbol in (select unnest($2)) and date <= $4),
+            (select arg_max(currency, (date, ingest_seq)) from securities
+                where symbol in (select unnest($2)) and ingest_seq <= $1))
+        """,
+        [pack.watermark, sorted(names), day, pack.as_of, ended],
+    ).fetchall()[0][0]
+    return None if found is None else str(found)
 
 
 HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unnest(?) as company)"

@@ -195,6 +195,7 @@ class Delivery:
     lines           (n,) line of each row in the payload; None: consecutive from `first_line`
     quarantined     `QUARANTINE`: rows set aside
     withdrawn       `PRICE_ROWS`: rows on record that are no longer believed, as they stand there
+    later           ledger rows of payloads that came after this one, where it is read again: what these tell stands
     stated          `STATED`: splits that the rows state beside closes which carry them already
     warnings        findings about rows that are kept (WARN) and one a code for those set aside (QUAR)
     """
@@ -216,6 +217,7 @@ class Delivery:
     lines: npt.NDArray[np.int64] | None = None
     quarantined: pa.Table = field(default_factory=no_quarantine)
     withdrawn: pa.Table = field(default_factory=PRICE_ROWS.empty_table)
+    later: tuple[int, ...] = ()
     stated: pa.Table = field(default_factory=STATED.empty_table)
     warnings: tuple[Finding, ...] = ()
 

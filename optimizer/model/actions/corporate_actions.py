@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from optimizer.arguments import typed
-from optimizer.errors import PolicyError
+from optimizer.errors import DataError, PolicyError
 from optimizer.model.actions.action_kinds import ENDS, CorporateAction, place, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
@@ -172,15 +172,15 @@ def _spun_off(action: CorporateAction, own: Sequence[H], day: _Day) -> Adjusted[
 def _basis_share(action: CorporateAction, day: _Day) -> Decimal:
     if action.basis_share is not None:
         return exact(action.basis_share)
-    spun = scaled(price_of(str(action.new_symbol), day.prices), action.ratio)
-    return spun / (spun + price_of(action.symbol, day.prices))
+    spun = scaled(_price_after(action, str(action.new_symbol), day), action.ratio)
+    return spun / (spun + _price_after(action, action.symbol, day))
 
 
 def _merged(action: CorporateAction, own: Sequence[H], day: _Day) -> Adjusted[H]:
     if action.value is None:
         return _ended(action, own, day)
     cash = action.per_share * day.rate
-    worth = scaled(price_of(str(action.new_symbol), day.prices), action.ratio) if cash else ZERO
+    worth = scaled(_price_after(action, str(action.new_symbol), day), action.ratio) if cash else ZERO
     new, gains = [], []
     for item in own:
         gain = max(min(worth + cash - item.cost_basis, cash), ZERO)
@@ -203,6 +203,16 @@ STEPS: dict[str, Callable[[CorporateAction, Sequence[Any], _Day], Adjusted[Any]]
     "rename": _renamed, "dividend": _paid, "special_dividend": _paid, "return_of_capital": _capital_returned,
     "split": _exchanged, "stock_dividend": _exchanged, "spin_off": _spun_off, "merger": _merged, "delisting": _ended,
 }  # fmt: skip
+
+
+def _price_after(action: CorporateAction, symbol: str, day: _Day) -> Decimal:
+    if symbol not in day.prices:
+        stated = ", or state its basis_share" if action.kind == "spin_off" else ""
+        raise DataError(
+            f"{action}: {symbol} has no price of that day or later, which the cost of the new shares is taken from; "
+            f"deliver it{stated}"
+        )
+    return price_of(symbol, day.prices)
 
 
 def _total(held: Sequence[Holding]) -> Decimal:

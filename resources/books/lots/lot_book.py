@@ -12,7 +12,8 @@ from optimizer.tax.taxes import SAME_SHARES, evened
 from optimizer.tax.wash_sales import Loss, losses_of, match, replaced
 from resources.accounts.known import Account
 from resources.books.adjustments import Adjustment, Carried, Items
-from resources.books.lots.tax_lots import Lots, read_lots, recent_losses
+from resources.books.lots.recent_losses import recent_losses
+from resources.books.lots.tax_lots import Lots, read_lots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile

@@ -1,20 +1,14 @@
 """Tax lots: as the desk states them, as the warehouse keeps them, and as a paper book carries them from day to day."""
 
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
-from fractions import Fraction
-from functools import partial
-from math import isfinite
+from collections.abc import Mapping
 
 import pandas as pd
 
 from optimizer import Lot, Taxes, TaxPlan, TaxRates
-from optimizer.model.actions.action_kinds import scaled, share_ratio
-from optimizer.model.portfolio import ZERO, exact, money
-from optimizer.tax.taxes import SAME_SHARES, HarvestRule
-from optimizer.tax.wash_sales import Loss
+from optimizer.model.portfolio import ZERO, exact
+from optimizer.tax.taxes import HarvestRule
+from resources.books.lots.recent_losses import recent_losses
 from resources.ledger.ledger import Connection
-from resources.packs.pack_prices import read_panel
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 
@@ -96,77 +90,3 @@ def read_plan(
         losses=recent_losses(con, pack, portfolio_id),
         harvest=None if harvest is None else HarvestRule(harvest.substitutes, harvest.min_loss),
     )
-
-
-RECENT_LOSSES = """
-    with fresh as (
-        select p.pack_id, p.as_of from pricing_packs p where p.verdict = 'fresh' and p.as_of <= $2
-        and not exists (select 1 from pricing_packs n where n.supersedes = p.pack_id and n.verdict = 'fresh')
-    ), held as (
-        select s.pack_id, s.mode, f.as_of from latest_portfolio_snapshots s join fresh f using (pack_id)
-        where s.portfolio_id = $1 and s.problem is null
-    ), sold as (
-        select s.pack_id, s.as_of, s.mode, l.symbol, l.lot_id, l.quantity, l.acquired, -l.gain as loss,
-            coalesce(l.disallowed, 0) as disallowed from latest_lot_sales l join held s using (pack_id)
-        where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2
-    ), later as (
-        select sold.*, h.pack_id as after, h.as_of as seen,
-            case sold.mode when 'paper' then h.as_of else sold.as_of end as day
-        from sold asof join held h on sold.as_of < h.as_of where day >= $2::date - 31
-    ), washed as (
-        select symbol, date, lot_id, list(as_of order by as_of) as days, list(quantity order by as_of) as shares
-        from latest_holding_adjustments a join fresh using (pack_id)
-        where a.portfolio_id = $1 and kind = 'wash_sale' and as_of < $2 group by all
-    )
-    select l.symbol, l.as_of, l.day, l.loss, l.quantity, l.lot_id, coalesce(was.held_since, l.acquired),
-        l.mode = 'paper', l.seen, coalesce(was.quantity, 0), coalesce(now.quantity, 0), l.disallowed,
-        coalesce(washed.days, []), coalesce(washed.shares, [])
-    from later l
-    left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
-        and was.symbol = l.symbol and was.lot_id = l.lot_id
-    left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
-        and now.symbol = l.symbol and now.lot_id = l.lot_id
-    left join washed on washed.symbol = l.symbol and washed.date = l.day and washed.lot_id = l.lot_id
-    order by l.as_of, l.symbol, l.lot_id
-"""
-
-
-def recent_losses(con: Connection, pack: Pack, portfolio_id: str) -> list[Loss]:
-    """What the sales of the 31 days before lost, lot by lot, as far as no purchase has disallowed it yet.
-
-    They are those that earlier packs' lists proposed and that were made: of a paper book all of them, on the day of the
-    pack that filled them, of a live one what is gone of their lots in the holdings after it. In shares of today.
-    """
-    rows = con.execute(RECENT_LOSSES, [portfolio_id, pack.as_of]).fetchall()
-    if not rows:
-        return []
-    splits = _splits_since(con, pack, {str(row[0]) for row in rows}, min(row[1] for row in rows))
-    found = []
-    for symbol, listed, day, loss, quantity, lot_id, held_since, *how in rows:
-        paper, seen, was, now, disallowed, *washed = how
-        today = partial(splits, symbol)
-        whole = scaled(exact(quantity), today(listed))
-        if paper:
-            left = whole - sum((scaled(exact(n), today(at)) for at, n in zip(*washed, strict=True)), ZERO)
-        else:
-            gone = scaled(exact(was), today(listed)) - scaled(exact(now), today(seen))
-            left = min(gone, whole) - whole * exact(disallowed) / exact(loss)
-        if left > SAME_SHARES:
-            found.append(Loss(symbol, day, money(exact(loss) * left / whole), left, lot_id, held_since))
-    return found
-
-
-def _splits_since(
-    con: Connection, pack: Pack, symbols: Iterable[str], first: date
-) -> Callable[[str, date], Fraction]:
-    """(symbol, day) -> shares of today for one of that day."""
-    panel = read_panel(con, pack, sorted(symbols), first, ended=True)
-    columns = {symbol: column for column, symbol in enumerate(panel.symbols)}
-
-    def ratio(symbol: str, day: date) -> Fraction:
-        found = Fraction(1)
-        for told, split in zip(panel.dates, panel.split[:, columns[symbol]].tolist(), strict=True):
-            found *= share_ratio(split) if told > day and isfinite(split) else 1
-        return found
-
-    return ratio

@@ -126,7 +126,7 @@ def test_the_cost_of_a_spin_off_follows_the_stated_share_or_the_first_prices() -
         action("spin_off", value=0.5, new_symbol="NEW"), lots((10, 100)), prices={"OLD": 75, "NEW": 50}
     )
     assert [lot.cost_basis for lot in by_price.held] == [75, 50]
-    with pytest.raises(DataError, match="NEW has no price"):
+    with pytest.raises(DataError, match="NEW has no price of that day or later"):
         adjust_position(action("spin_off", value=0.5, new_symbol="NEW"), lots((10, 100)), prices={"OLD": 75})
 
 

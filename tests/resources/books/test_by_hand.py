@@ -156,3 +156,34 @@ def test_a_dividend_of_an_action_in_pounds_and_of_a_row_in_pence_is_one(tmp_path
             paid[one.symbol] += float(one.cash)
     assert paid == pytest.approx({name: right for name, (*_, right) in told.items()}, abs=1e-4)
     assert float(cash(last)) == pytest.approx(sum(paid.values()), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["delisting", "merger"])
+def test_what_ended_pays_in_its_own_currency_though_another_company_has_its_ticker(
+    tmp_path: Path, kind: str
+) -> None:
+    """10 shares at 150 pence are 15 pounds, 18 dollars; the next company of that name is quoted in dollars."""
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {OLD: 10}"), BBB=10.0)
+    with book.warehouse.write(STAMP) as tx:
+        rate = {"base": "GBP", "quote": "USD", "date": DAYS[0], "rate": 1.2, "source": "desk"}
+        ingest(tx, "fx_rates", pa.Table.from_pylist([rate]))
+    book.deliver([row | {"currency": "GBX"} for row in close_rows("OLD", flat(200.0, DAYS[:8]))])
+    book.day(DAYS[6])
+    book.prices("OLD", flat(33.0, DAYS[9:]))
+    paid = {"value": 150.0} if kind == "delisting" else {"cash": 150.0}
+    book.action("OLD", DAYS[8], kind, **paid)  # type: ignore[arg-type]
+    found = book.snapshot(DAYS[10])
+    assert (shares(found), cash(found)) == ({}, 1018)
+
+
+@pytest.mark.parametrize(("value", "currency"), [(0.0, None), (2.0, None), (2.0, "USD")])
+def test_the_end_of_a_share_that_never_had_a_price_is_asked_for_its_currency_where_it_pays(
+    tmp_path: Path, value: float, currency: str | None
+) -> None:
+    book = Chain(tmp_path, book_file("cash: 1000, positions: {DEAD: 10}", mode="live"), AAA=10.0, BBB=10.0)
+    book.action("DEAD", DAYS[5], "delisting", value, currency=currency)
+    found = book.snapshot(DAYS[6])
+    if value and not currency:
+        assert "DEAD has no price; state its `currency`" in str(found.problem)
+    else:
+        assert (found.problem, shares(found), cash(found)) == (None, {}, 1000 + 10 * value)

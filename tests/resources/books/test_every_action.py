@@ -173,7 +173,7 @@ def test_nor_under_a_name_that_its_shares_had_when_they_ended(tmp_path: Path, re
     desk.action("OLD", renamed, "rename", new_symbol="NEW")
     found = desk.snapshot(D4)
     if renamed < EX:
-        assert f"NEW was delisted on {EX} for 0 USD a share, and is priced again later" in str(found.problem)
+        assert f"NEW was delisted on {EX} for 0 a share, and is priced again later" in str(found.problem)
     else:
         assert (found.problem, shares(found)) == (None, {"NEW": 100})
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from draws import some
-from inbox_desk import ACTIONS, Desk, newest
+from inbox_desk import ACTIONS, HEADER, Desk, newest
+
+from resources.logs.open_questions import open_questions
 
 CLOSES = "symbol,date,close\n"
 DUE = f"{ACTIONS}AAA,2023-10-20,dividend,2,\n"  # on a day without a price, five weeks after the last
@@ -174,3 +176,24 @@ def test_files_and_actions_in_any_order_keep_the_rows_of_a_share_with_gaps(tmp_p
             "qualify row_number() over (partition by date order by ingest_seq desc) = 1 order by date"
         )
     assert told["apart"] == told["at once"]
+
+
+@pytest.mark.parametrize("wrong", ["50,1", "0.5,2", "50,"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_split_or_dividend_that_no_price_answers_leaves_what_is_on_record(
+    tmp_path: Path, dated: bool, wrong: str
+) -> None:
+    """Told first, corrected, and told again by a file of the first evening; or by a later one, which is a question."""
+    desk, day = Desk(tmp_path), "AAA,2024-01-04,100.6"
+    desk.ingest(first=f"{HEADER}AAA,2024-01-02,100,0,1\nAAA,2024-01-03,101,0,1\n")
+    told = [("a", 4, wrong), ("b", 5, "0.5,1"), ("c", 4, wrong), ("d", 8, wrong)]
+    for name, evening, its in told:
+        desk.ingest(**{f"{name}_2024010{evening}" if dated else name: f"{HEADER}{day},{its}\n"})
+        if name != "a":
+            assert newest(desk, "AAA")[-1] == (date(2024, 1, 4), 100.6, 0.5, 1)
+            assert desk.rows("select count(*) from prices where withdrawn") == [(0,)]
+    with desk.warehouse.live() as con:
+        (asked,) = open_questions(con)
+    assert asked.code == ("SPLIT_DOUBTED" if wrong.endswith("2") else "DIVIDEND_DOUBTED")
+    desk.ingest(next_20240109=f"{HEADER}AAA,2024-01-05,100.9,0,1\n")
+    assert newest(desk, "AAA")[-1] == (date(2024, 1, 5), 100.9, 0, 1)
