@@ -54,7 +54,7 @@ def book_values(con: Connection, pack: Pack, portfolio_id: str, currency: str) -
     )
     packs = [{name: row[name] for name in ("as_of", "pack_id", "benchmark")} for row in found]
     values = np.array([float(row["nav_before"]) for row in found])
-    live = np.array([row["mode"] == "live" for row in found])
+    live = np.array([row["mode"] == "live" for row in found], dtype=bool)
     seen = [Seen(row["as_of"], row["watermark_seq"], row["holdings_date"]) for row in found]
     paid = paid_between(con, portfolio_id, currency, seen) if found and live.all() else None
     if paid is not None:
