@@ -18,12 +18,15 @@ def typed(text: str) -> list[str]:
     return [found[1] for found in TYPED.finditer(text)]
 
 
+ROOT_COMMAND = typer.main.get_command(app)
+
+
 def unknown(words: list[str]) -> list[str]:
     """The options that the command has not, or the word that is no command of a group; none of prose."""
-    command = typer.main.get_command(app)
+    command = ROOT_COMMAND
     while words and words[0] in getattr(command, "commands", ()):
         command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
-    if command.name is None or command.name == typer.main.get_command(app).name:
+    if command is ROOT_COMMAND:
         return []
     if hasattr(command, "commands"):
         return [word for word in words[:1] if re.fullmatch("[a-z]+", word)]
