@@ -59,7 +59,8 @@ def of_the_pack(report: Contents) -> list[Table]:
         for f in report.findings
     ]
     written = [
-        [row["id"], row["asset"], row["portfolio"], row["rows"], row["content_hash"], row["at"].date(), row["run_id"]]
+        [row["id"], row["asset"], row["portfolio"], row["rows"], row["content_hash"], f"{row['at']:%Y-%m-%d %H:%M:%S}",
+         row["run_id"]]
         for row in report.materializations
     ]  # fmt: skip
     return [
@@ -72,7 +73,7 @@ def of_the_pack(report: Contents) -> list[Table]:
         Table(
             "Provenance",
             {"ledger row": "count", "table": "text", "portfolio": "text", "rows": "count", "content hash": "text",
-             "at": "date", "run": "text"},
+             "at (UTC)": "text", "run": "text"},
             written,
         ),
     ]  # fmt: skip
