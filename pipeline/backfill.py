@@ -3,14 +3,16 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date, timedelta
 
 import dagster as dg
 
 from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import DONE, Outcome, desk, run_pack, warehouse
+from resources.books.day_before import out_of_date
 from resources.ledger.ledger import Connection
-from resources.ledger.record_error import FAULT
+from resources.ledger.record_error import FAILED, FAULT
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import newest_revision, pack_id, watermark
 from resources.settings.configuration import Configuration
@@ -43,31 +45,57 @@ def backfill() -> None:
 def run_range(
     instance: dg.DagsterInstance, start: date, end: date, progress: Callable[[str], None]
 ) -> list[Outcome]:
-    """The chain of every session of a range; a rejected pack stops no other.
+    """The chain of every session of a range, and of other days in it that have a pack; a rejected one stops no other.
 
-    A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped. Dagster's
-    history gets one event a day and asset, not the steps of a run; readers get all days at the end, or where it stops.
+    A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped; one on which
+    a paper book no longer follows from its day before is run again. Dagster's history gets one event a day and asset,
+    not the steps of a run; readers get all days at the end, or where it stops.
     """
     configuration, store = desk(), warehouse()
     exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
     sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
     outcomes, began, ran, made = list[Outcome](), time.monotonic(), 0, Made()
+    with store.live() as con:
+        before, cut = _cut_days(con, start, end)
+    days, stale = sorted({*sessions, *cut}), None
     with ExitStack() as at_the_end:
         # Once: a copy of the whole record a day costs the more the longer it is.
         at_the_end.callback(store.publish)
         own = at_the_end.enter_context(remembering(made))
-        for number, day in enumerate(sessions, 1):
+        for number, day in enumerate(days, 1):
             with store.live() as con:
                 found = at_its_end(con, day, configuration)
+                if found and stale is None:
+                    stale = {one.pack_id for one in out_of_date(con, before)}
             said = "as it was"
-            if found is None:
-                found, ran = _run(instance, own, made, day), ran + 1
+            if found is None or (stale and found.pack_id in stale):
+                found, ran, stale = _run(instance, own, made, day), ran + 1, None
                 each = (time.monotonic() - began) / ran
-                left = timedelta(seconds=round(each * (len(sessions) - number)))
+                left = timedelta(seconds=round(each * (len(days) - number)))
                 said = f"{left} left at {each:.1f} s a day"
             outcomes.append(found)
-            progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(sessions)}, {said})")
+            progress(f"{pack_id(day)}: {found.reason or 'done'} ({number} of {len(days)}, {said})")
+        with store.live() as con:
+            late = [str(one) for one in out_of_date(con, before) if one.skipped]
+    if outcomes and late:
+        progress(reason := f"{len(late)} out of order: {'; '.join(late)}")
+        outcomes[-1] = _with(outcomes[-1], reason)
     return outcomes
+
+
+def _with(outcome: Outcome, reason: str) -> Outcome:
+    """The outcome, failed for one more reason."""
+    said = "; ".join(filter(None, [outcome.reason, reason]))
+    return replace(outcome, status=outcome.status or FAILED, reason=said)
+
+
+def _cut_days(con: Connection, start: date, end: date) -> tuple[date, list[date]]:
+    """The day of the pack before a range, its first where there is none; and the days in it that have one."""
+    found = con.execute(
+        "select distinct as_of from pricing_packs where verdict = 'fresh' and as_of <= ? order by 1", [end]
+    ).fetchall()
+    days = [day for (day,) in found]
+    return max([day for day in days if day < start], default=start), [day for day in days if day >= start]
 
 
 def last_stages(configuration: Configuration) -> set[str]:

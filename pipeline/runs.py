@@ -236,17 +236,23 @@ def run_pack(
     name = newest.id if newest else None
     if not result.success:
         return Outcome(FAILED, name, why(result), whole=False)
-    refused = _left_out(result)
+    refused = _left_out(result, past=past)
     return Outcome(FAILED if refused else DONE, name, _said(refused), run_id=result.run_id)
 
 
-def _left_out(result: dg.ExecuteInProcessResult) -> list[dg.AssetCheckEvaluation]:
-    """The checks by which a portfolio went without weights or a paper book without its day."""
+def _left_out(result: dg.ExecuteInProcessResult, *, past: bool) -> list[dg.AssetCheckEvaluation]:
+    """The checks by which a portfolio went without weights, or a paper book's later day without this one.
+
+    Of a past day among others only the first: a backfill goes on to the later day, and tells at its end what is left.
+    """
     return [
         check
         for check in result.get_asset_check_evaluations()
         if not check.passed
-        and (check.asset_key.path[-1] == "optimal_weights" or check.check_name == "paper_days_in_order")
+        and (
+            check.asset_key.path[-1] == "optimal_weights"
+            or (check.check_name == "paper_days_in_order" and not past)
+        )
     ]
 
 

@@ -10,16 +10,17 @@ import pandas as pd
 
 from optimizer import performance_metrics
 from optimizer.backtests.dated_facts import benchmark_index
+from optimizer.errors import how_many
 from optimizer.measures.return_series import annual_rates
 from optimizer.measures.rolling import rolling_beta, rolling_sharpe, rolling_volatility
 from optimizer.model.sessions import periods_per_year
 from optimizer.typing import Array
-from resources.accounts.flows import Seen, growth_without, paid_between
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.delistings import present_names
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
+from resources.results.book_values import BookValues, book_values
 from resources.results.queries import backtest_of, pack_of_backtest
 from resources.results.replays.replay_inputs import prices_to_the_end
 from resources.settings.policies.policy_grid import is_variant
@@ -47,13 +48,14 @@ def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> di
     """
     snapshot = reading.snapshot(pack, portfolio)
     backtest = _backtest(reading.con, pack, snapshot, window)
-    live = _values(reading.con, pack, snapshot)
+    live, unknown = _values(reading.con, pack, snapshot)
     left_out = {
         name: reason
         for name, found, reason in (
             ("backtest", backtest, NO_BACKTEST),
             ("live", live, NO_VALUES),
             ("benchmark", not live or live[0]["benchmark"], NO_BENCHMARK),
+            ("some days", not unknown, unknown),
         )
         if not found
     }
@@ -64,54 +66,47 @@ def performance(reading: Reading, pack: Pack, portfolio: str, window: int) -> di
     return found
 
 
-def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> list[dict[str, Any]]:
+def _values(con: Connection, pack: Pack, snapshot: Snapshot) -> tuple[list[dict[str, Any]], str]:
     """What the book was worth before the trades of each fresh pack, how far that is below its peak, and a benchmark.
 
     The benchmark is the first value as it grew by the benchmark of each pack: nothing is paid in, nor any cost.
-    Falls of an account are without `paid_in`, what flowed in or out since the pack before; None where nothing is known.
-    What is not known of the growth between two packs counts as none.
+    Falls are of what is known of its growth, without what was paid in or out (`paid_in`, of an account, since the pack
+    before); what is not known between two packs counts as none, and is told beside the values.
     """
-    found = rows(
-        con,
-        "select p.as_of, p.pack_id, p.watermark_seq, t.nav_before as value, s.benchmark, s.holdings_date "
-        "from latest_trade_lists t join pricing_packs p using (pack_id) "
-        "join latest_portfolio_snapshots s using (pack_id, portfolio_id) "
-        "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
-        "qualify row_number() over (partition by p.as_of order by p.revision desc) = 1 order by p.as_of",
-        [snapshot.portfolio_id, pack.as_of],
-    )
-    values = np.array([float(row["value"]) for row in found])
-    if not found:
-        return []
-    seen = [Seen(row["as_of"], row.pop("watermark_seq"), row.pop("holdings_date")) for row in found]
-    paid = paid_between(con, snapshot.portfolio_id, snapshot.base_currency, seen)
-    grown = values if paid is None else _chained(growth_without(values, paid))
+    told = book_values(con, pack, snapshot.portfolio_id, snapshot.base_currency)
+    if not told.packs:
+        return [], ""
+    grown = np.cumprod(np.append(1.0, np.nan_to_num(told.growth, nan=1.0)))
     falls = grown / np.maximum.accumulate(grown) - 1
-    flows: Sequence[float | None] = paid or [None] * len(found)
-    return [
-        {**row, "drawdown": round(fall, DIGITS), "benchmark": other, "paid_in": flow}
-        for row, fall, other, flow in zip(
-            found, falls.tolist(), _benchmark(con, pack, snapshot, found), flows, strict=True
+    values = told.values.tolist()
+    flows: Sequence[float | None] = told.paid_in or [None] * len(values)
+    days = [
+        {
+            "as_of": one["as_of"],
+            "pack_id": one["pack_id"],
+            "value": value,
+            "drawdown": round(fall, DIGITS),
+            "benchmark": other,
+            "paid_in": flow,
+        }
+        for one, value, fall, other, flow in zip(
+            told.packs, values, falls.tolist(), _benchmark(con, pack, snapshot, told), flows, strict=True
         )
     ]
+    unknown = int(np.isnan(told.growth).sum())
+    return days, f"{how_many(unknown, 'return')} of the book: {told.unknown}" if unknown else ""
 
 
-def _chained(growth: Array) -> Array:
-    """(N,) what 1 grew to over N - 1 spans; NaN counts as none."""
-    return np.cumprod(np.append(1.0, np.nan_to_num(growth, nan=1.0)))
-
-
-def _benchmark(
-    con: Connection, pack: Pack, snapshot: Snapshot, found: Sequence[Mapping[str, Any]]
-) -> list[float | None]:
+def _benchmark(con: Connection, pack: Pack, snapshot: Snapshot, book: BookValues) -> list[float | None]:
     """The first value as the benchmark moved it to each day; none where the first day had no benchmark."""
     told = pd.DataFrame(
-        [json.loads(row["benchmark"]) for row in found], pd.DatetimeIndex([row["as_of"] for row in found])
+        [json.loads(one["benchmark"]) for one in book.packs],
+        pd.DatetimeIndex([one["as_of"] for one in book.packs]),
     ).fillna(0.0)
     if not told.iloc[0].any():
-        return [None] * len(found)
+        return [None] * len(book.packs)
     told = told.rename(columns=present_names(con, pack, told.columns)).T.groupby(level=0).sum().T
-    first = found[0]["as_of"]
+    first = book.packs[0]["as_of"]
     prices = prices_to_the_end(
         con, pack, list(told.columns), snapshot.base_currency, first - timedelta(days=WITHOUT_PRICES)
     )
@@ -119,7 +114,7 @@ def _benchmark(
     closes = prices.index[prices.index.searchsorted(told.index, side="right") - 1]
     weights = told.set_axis(closes).groupby(level=0).last().reindex(prices.index, method="ffill").bfill()
     at = benchmark_index(prices, weights)[closes].to_numpy()
-    grown: list[float | None] = (float(found[0]["value"]) * at / at[0]).round(2).tolist()
+    grown: list[float | None] = (book.values[0] * at / at[0]).round(2).tolist()
     return grown
 
 

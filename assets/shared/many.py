@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 
 from assets.shared.materialized import preview
@@ -48,8 +49,16 @@ def summed(
 
 
 def worst(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """The portfolios with the largest values of a measure, those without one first: they have no answer."""
-    return rows.sort_values(measure, ascending=False, na_position="first", kind="stable").head(WORST)
+    """The portfolios with the largest values of a measure, after those without an answer and those that break a limit.
+
+    One that keeps its limits and has no value needs no trade: it comes last.
+    """
+    met = rows["constraints_met"] if "constraints_met" in rows else pd.Series(None, rows.index, dtype=object)
+    without = rows[measure].isna()
+    kind = np.select([without & (met != True), met == False, ~without], [0, 1, 2], 3)  # noqa: E712  None is neither
+    order = rows[[measure]].astype(float).assign(kind=kind)
+    order = order.sort_values(["kind", measure], ascending=[True, False], kind="stable")
+    return rows.loc[order.index].head(WORST)
 
 
 def drawn(

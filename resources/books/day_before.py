@@ -132,7 +132,7 @@ class OutOfDate:
 
     rested_on  the pack it was computed from; None: from its file
     before     the pack that it must follow
-    later      how many days follow it
+    later      how many days follow it;  last: the newest of them
     """
 
     portfolio_id: str
@@ -141,6 +141,7 @@ class OutOfDate:
     rested_on: str | None
     before: str
     later: int
+    last: date
 
     @property
     def skipped(self) -> bool:
@@ -157,8 +158,10 @@ class OutOfDate:
 
     @property
     def command(self) -> str:
-        """What to type for the first of them."""
+        """What to type for all of them."""
         day = self.pack_id.removeprefix("PP_").split(".")[0]
+        if self.later:
+            return f"packfolio backfill {day} {self.last}"
         return f"packfolio run --as-of {day} --portfolio {self.portfolio}"
 
 
@@ -182,10 +185,11 @@ def out_of_date(con: Connection, since: date = date.min) -> list[OutOfDate]:
             where s.mode = 'paper' and s.holdings_date is not null
         ), chained as (
             select *, lag(pack_id) over w as before, lag(state) over w as expected, count(*) over (
-                partition by portfolio_id order by as_of rows between 1 following and unbounded following) as later
+                partition by portfolio_id order by as_of rows between 1 following and unbounded following) as later,
+                max(as_of) over (partition by portfolio_id) as last
             from days window w as (partition by portfolio_id order by as_of)
         )
-        select portfolio_id, name, pack_id, rested_on, before, later from chained
+        select portfolio_id, name, pack_id, rested_on, before, later, last from chained
         where before is not null and not unrecorded and rested_state is distinct from expected
         qualify row_number() over (partition by portfolio_id order by as_of) = 1 order by name
         """,

@@ -20,7 +20,7 @@ from resources.brokers.amounts import (
 from resources.brokers.degiro import is_degiro, read_degiro
 from resources.brokers.holding_rows import CASH_LINE, statement
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
-from resources.brokers.layouts import DEALINGS, NO_SHARES, Layout, has, is_dealings, plain, recognised
+from resources.brokers.layouts import DEALINGS, NO_SHARES, PARTS, Layout, has, is_dealings, plain, recognised
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
 from resources.brokers.thinkorswim import is_position_statement, read_position_statement
 
@@ -79,6 +79,9 @@ def _unknown(readings: Sequence[Lines], name: str) -> str:
         names = [plain(cell) for cell in cells]
         if (words := is_dealings(names)) and has(names, "quantity"):
             return f"{name}: line {line} heads a list of dealings (its column {min(words)!r}); export what is held"
+        for columns, what, remedy in PARTS:
+            if columns <= {*names}:
+                return f"{name}: line {line} heads {what}: {remedy}"
     said = f"{name} has no table of positions that we know"
     for line, cells in every:
         told = [cell.strip() for cell in cells if cell.strip()]
@@ -245,10 +248,14 @@ def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
     every = [*NO_SHARES.items(), *layout.columns.items()]
     ours = {theirs: our for our, told in every for theirs in told}
     found = [ours.get(name, "") for name in names]
+    if (
+        found.count("symbol") > 1 and "name" not in found
+    ):  # where a symbol stands beside it, it is a company's name
+        found = ["name" if name == "instrument" else our for name, our in zip(names, found, strict=True)]
     counted = [name for name in found if name not in NO_SHARES]
     if twice := sorted({name for name in counted if name and counted.count(name) > 1}):
         told = [given for given, our in zip(names, found, strict=True) if our in twice]
-        raise DataError(f"{where}: the columns {told} say the same thing; leave one of them out")
+        raise DataError(f"{where}: the columns {', '.join(told)} say the same thing; leave one of them out")
     return found
 
 

@@ -127,8 +127,9 @@ PECULIAR = (
     ),
 )  # fmt: skip
 OWN_WORDS: Mapping[str, Names] = {
-    "account": ("account", "clientaccountid"), "symbol": ("ticker", "instrument"), "name": ("name", "security"),
-    "quantity": ("units", "no of shares"), "price": ("markprice", "ltp"),
+    "account": ("account", "clientaccountid", "account #"), "symbol": ("ticker", "instrument"),
+    "name": ("name", "security", "security description"),
+    "quantity": ("units", "no of shares", "qty #"), "price": ("markprice", "ltp"),
     "value": ("value", "positionvalue", "netvalue", "cur val"),
     "cost": ("cost", "total cost", "costbasismoney", "book cost"), "kind": ("type", "assetclass"),
     "each": (
@@ -166,8 +167,18 @@ NO_SHARES: Mapping[str, Names] = {
 DEALINGS = frozenset({
     "action", "transaction type", "transactiontype", "transaction date", "transactiondate", "trans code",
     "activity type", "activity date", "run date", "settlement date", "settle date", "buy/sell", "order id",
-    "exec time", "pos effect", "transaction",
+    "exec time", "pos effect", "transaction", "closed date", "close date", "date closed", "date sold", "sold date",
+    "sale date",
 })  # fmt: skip
+# Tables that do not say all that is held: by which columns each is known, what it is, and what to export.
+PARTS = (
+    ({"open date", "cost/share", "holding period"}, "Schwab's lot details, which are of one position each",
+     "export Positions; a line may be split into its lots by a column `acquired`"),
+    ({"position", "financial instrument"}, "the portfolio page of Interactive Brokers",
+     "export an Activity Statement as CSV, under Performance & Reports"),
+    ({"position", "financial instrument description"}, "the portfolio page of Interactive Brokers",
+     "export an Activity Statement as CSV, under Performance & Reports"),
+)  # fmt: skip
 
 
 def plain(heading: str) -> str:

@@ -11,9 +11,15 @@ MEASURES = ("volatility", "turnover", "cost_bps", "tracking_error")
 
 ANSWERS = """
     select s.name, coalesce(r.status, 'not computed') as outcome, r.volatility, t.turnover, t.cost_bps,
-        t.tracking_error, t.constraints_met, t.bought, t.sold, coalesce(s.problem, r.reason) as reason
+        t.tracking_error, t.constraints_met, t.bought, t.sold, coalesce(s.problem, r.reason,
+            case when not t.constraints_met then coalesce(r.warnings ->> 0, t.warnings ->> 0) end) as reason
     from latest_portfolio_snapshots s left join latest_optimization_results r using (pack_id, portfolio_id)
         left join latest_trade_lists t using (pack_id, portfolio_id) where pack_id = $1
+"""
+# Those without an answer, those that break a limit, the others by their costs, and at last those that need no trade.
+ORDER = """
+    case when outcome = 'no_trade' then 3 when outcome <> 'optimal' then 0 when not constraints_met then 1 else 2 end,
+    cost_bps desc nulls last, name
 """
 
 
@@ -54,7 +60,7 @@ def summary_of(con: Connection, pack_id: str) -> Row:
         "worst": rows(
             con,
             f"select name, outcome, turnover, cost_bps, reason from ({ANSWERS}) "
-            f"order by outcome = 'optimal', cost_bps desc nulls last, name limit {WORST}",
+            f"order by {ORDER} limit {WORST}",
             [pack.id],
         ),
     }

@@ -22,7 +22,8 @@ Written by `python -m service.http.describe` from the models that the service ch
 Start it with `packfolio api`; it listens on the loopback address, and `/docs` shows it in the browser.
 
 `_pct` is 0-100, `_bps` basis points, other numbers are fractions, rates are per year. Money is in the portfolio's base
-currency. What is not known is null. Turnover counts buys and sells.
+currency. What is not known is null. `turnover_pct` and `max_turnover_pct` count buys and sells; the `turnover` of a
+stored row (trades, results, accounts) is one-way, half of that, and so is what the `binding` of its `diagnostics` says.
 
 | request | answer |
 |---|---|

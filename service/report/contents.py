@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from optimizer import DataError, ExposureType, PackfolioError
+from optimizer.solvers.audit import Binding
 from resources.packs.packs import Pack
 from resources.results.attribution.summary import attribution_of
 from resources.results.pack_notes import notes_of
@@ -51,6 +52,18 @@ class Section:
     def quiet(self) -> bool:
         """Whether it does not trade because it stands within its own rules: nothing is wrong."""
         return bool(self.facts["result"]) and self.facts["result"]["status"] == "no_trade"
+
+    @property
+    def warnings(self) -> list[str]:
+        """Of the answer and of its whole shares; none of a portfolio without trades, whose reason says it."""
+        told = () if self.problem else (self.facts["result"], self.facts["totals"])
+        return [warning for said in told for warning in (said or {}).get("warnings") or []]
+
+    @property
+    def binding(self) -> list[str]:
+        """The limits that bind and what relaxing each would do, turnover in buys and sales as in the reasons."""
+        found = ((self.facts["result"] or {}).get("diagnostics") or {}).get("binding") or []
+        return [Binding(**limit).told(two_way=True) for limit in found]
 
     @property
     def no_trades(self) -> str:

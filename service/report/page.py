@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from optimizer.solvers.audit import Binding
 from resources.ledger.record_error import in_a_line
 from resources.results.measure_text import GROUPS, measure_text, part_name, shared_cause
 from resources.settings.policies.policy_grid import is_variant
@@ -80,7 +79,6 @@ def _templates() -> Any:
         words=_words,
         points=_points,
         part=part_name,
-        binding=_binding,
     )
     environment.tests["variant"] = is_variant
     environment.globals.update(GROUPS=GROUPS, LEVELS=LEVELS, months=MONTHS)
@@ -161,11 +159,6 @@ def _safe(html: str) -> Any:
     from markupsafe import Markup
 
     return Markup(html)  # noqa: S704  plotly escapes names itself
-
-
-def _binding(limit: Row) -> str:
-    """A limit that binds, its turnover in buys and sales as in the reasons beside it."""
-    return Binding(**limit).told(two_way=True)
 
 
 def _percent(value: float | None, digits: int = 1) -> str:

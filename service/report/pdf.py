@@ -102,9 +102,8 @@ def _section(pdf: "FPDF", section: Section) -> None:
     _heading(pdf, f"{section.name} ({facts['mode']}, {facts['base_currency']})")
     if section.problem:
         _text(pdf, section.no_trades, warn=not section.quiet)
-    for said in (facts["result"] or {}, facts["totals"] or {}):
-        for warning in said.get("warnings") or []:
-            _text(pdf, warning, warn=True)
+    for warning in section.warnings:
+        _text(pdf, warning, warn=True)
     today = {table.title: table for table in section_tables(section)}
     today["Exposures by trade"] = _only(today["Exposures by trade"], 0, ("BUY", "SELL", ""))
     reasons, often = shared_cause([trade["rationale"] for trade in facts["trades"]])
@@ -121,6 +120,8 @@ def _section(pdf: "FPDF", section: Section) -> None:
         if told:
             _history(pdf, title, stated, told)
     for title in (
+        "Tax lots",
+        "Limits that bind",
         "Days to trade",
         "Value at risk",
         "Factor risk",

@@ -5,23 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from optimizer import DataError, PolicyError
 from optimizer.errors import how_many
-from optimizer.typing import Array
-from resources.accounts.flows import Seen, growth_without, paid_between
 from resources.packs.packs import Pack
 from resources.packs.rates import risk_free_rates
+from resources.results.book_values import PACK_DAYS, book_values
 from resources.results.queries import backtest_of, pack_of_backtest
 from resources.settings.policies.policy_grid import is_variant
 from resources.store.query_rows import rows
 from service.desk import Reading
 from service.report.track import OWN, Row, Track, track
 
-ANEW = "holdings were stated anew, and what was paid in or out is not on record"
-UNKNOWN = "money in another currency was paid in or out, or more in than was there afterwards"
+KEPT = "the weights of what is held are kept with trades"
 NO_WEIGHTS = "the backtest was made before they were kept: `packfolio backtest` makes a new one"
 
 
@@ -146,60 +143,44 @@ def _rate(reading: Reading, pack_id: str, row: Row) -> float | pd.Series | str:
 
 
 def _book(reading: Reading, pack: Pack, row: Row, left_out: dict[str, str]) -> Track | None:
-    """What the book itself was worth, pack by pack, up to this one.
-
-    Returns are without what was paid in or out, where an account's flows are on record. Else a return across a day on
-    which a live book's holdings were stated anew is not told.
-    """
-    found = reading.con.execute(
-        "select p.as_of, p.watermark_seq, t.nav_before, s.mode, s.holdings_date from pricing_packs p "
-        "join latest_trade_lists t using (pack_id) "
-        "join latest_portfolio_snapshots s on s.pack_id = p.pack_id and s.portfolio_id = t.portfolio_id "
-        "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.nav_before > 0 "
-        "qualify row_number() over (partition by p.as_of order by p.revision desc) = 1 order by p.as_of",
-        [row["portfolio_id"], pack.as_of],
-    ).df()
-    nav = pd.Series(found["nav_before"].astype(float).to_numpy(), pd.DatetimeIndex(found["as_of"]))
-    growth, why = _growth(reading, row, found, np.asarray(nav, dtype=np.float64))
-    moves = pd.Series(growth - 1, nav.index[1:])
+    """What the book itself was worth, pack by pack, up to this one."""
+    told = book_values(reading.con, pack, row["portfolio_id"], row["base_currency"])
+    days = pd.DatetimeIndex([one["as_of"] for one in told.packs])
+    moves = pd.Series(told.growth - 1, days[1:])
     returns = moves.dropna()
     if len(returns) < 2:
         left_out["book"] = (
-            f"its NAV is on record at {how_many(len(nav), 'pack')} up to this one, which tells "
+            f"its NAV is on record at {how_many(len(days), 'pack')} up to this one, which tells "
             f"{how_many(len(returns), 'return')}; two are needed"
         )
         return None
-    held = _packs_weights(reading, pack, row)
-    told = track({OWN: returns}, _rate(reading, pack.id, row), nav.index[0], weights=held)
+    weights, without = _packs_weights(reading, pack, row)
+    book = track({OWN: returns}, _rate(reading, pack.id, row), days[0], weights=weights)
     if skipped := int(moves.isna().sum()):
-        told.left_out["some days"] = f"{how_many(skipped, 'return')}: {why}"  # type: ignore[index]
-    return told
+        book.left_out["some days"] = f"{how_many(skipped, 'return')}: {told.unknown}"  # type: ignore[index]
+    if without and book.weights is not None:
+        book.left_out["some weights"] = f"{how_many(without, 'pack')} without trades: {KEPT}"  # type: ignore[index]
+    return book
 
 
-def _growth(reading: Reading, row: Row, found: pd.DataFrame, nav: Array) -> tuple[Array, str]:
-    """(N - 1,) what 1 grew to from each pack to the next, NaN where that is not told; and why it is not."""
-    days = ("as_of", "holdings_date")
-    told = found.assign(**{name: pd.to_datetime(found[name]).dt.date for name in days})
-    packs = [Seen(*one) for one in told[["as_of", "watermark_seq", "holdings_date"]].itertuples(index=False)]
-    live = (found["mode"] == "live").to_numpy()
-    paid = paid_between(reading.con, row["portfolio_id"], row["base_currency"], packs) if live.all() else None
-    if paid is not None:
-        return growth_without(nav, paid), UNKNOWN
-    anew = (found["holdings_date"] != found["holdings_date"].shift()).to_numpy() & live
-    return np.where(anew[1:], np.nan, nav[1:] / nav[:-1]), ANEW
-
-
-def _packs_weights(reading: Reading, pack: Pack, row: Row) -> pd.DataFrame | str:
-    """What was held at each pack, as fractions of the NAV."""
+def _packs_weights(reading: Reading, pack: Pack, row: Row) -> tuple[pd.DataFrame | str, int]:
+    """What was held at each pack with trades, as fractions of the NAV, or why nothing is told; packs without trades."""
+    key = [pack.as_of, pack.id, row["portfolio_id"]]
     found = reading.con.execute(
-        "select p.as_of, t.symbol, t.current_weight from pricing_packs p join latest_trades t using (pack_id) "
-        "where t.portfolio_id = ? and p.verdict = 'fresh' and p.as_of <= ? and t.current_weight <> 0 "
-        "qualify row_number() over (partition by p.as_of, t.symbol order by p.revision desc) = 1 order by all",
-        [row["portfolio_id"], pack.as_of],
+        f"with {PACK_DAYS} select as_of, symbol, current_weight from days join latest_trades using (pack_id) "
+        "where portfolio_id = $3 order by all",
+        key,
     ).df()
+    [(packs,)] = reading.con.execute(
+        f"with {PACK_DAYS} select count(*) from days join latest_trade_lists using (pack_id) "
+        "where portfolio_id = $3 and nav_before > 0",
+        key,
+    ).fetchall()
     if found.empty:
-        return "nothing was held"
-    return found.pivot(index="as_of", columns="symbol", values="current_weight").fillna(0.0)
+        return f"none of its packs has trades: {KEPT}", packs
+    held = found.pivot(index="as_of", columns="symbol", values="current_weight").fillna(0.0)
+    held = held.loc[:, (held != 0).any()]
+    return held if len(held.columns) else "nothing was held", packs - len(held)
 
 
 def findings(reading: Reading, pack: Pack) -> list[Row]:

@@ -59,7 +59,8 @@ def of_the_pack(report: Contents) -> list[Table]:
         for f in report.findings
     ]
     written = [
-        [row["id"], row["asset"], row["portfolio"], row["rows"], row["content_hash"], row["at"].date(), row["run_id"]]
+        [row["id"], row["asset"], row["portfolio"], row["rows"], row["content_hash"], f"{row['at']:%Y-%m-%d %H:%M:%S}",
+         row["run_id"]]
         for row in report.materializations
     ]  # fmt: skip
     return [
@@ -72,7 +73,7 @@ def of_the_pack(report: Contents) -> list[Table]:
         Table(
             "Provenance",
             {"ledger row": "count", "table": "text", "portfolio": "text", "rows": "count", "content hash": "text",
-             "at": "date", "run": "text"},
+             "at (UTC)": "text", "run": "text"},
             written,
         ),
     ]  # fmt: skip
@@ -108,18 +109,21 @@ def _left_out(section: Section) -> Iterator[list[str]]:
 
 
 SUMMARY = (
+    ("mode", "mode", "text"), ("base_currency", "currency", "text"), ("method", "method", "text"),
     ("expected_return", "expected return", "percent"), ("volatility", "volatility", "percent"),
     ("sharpe", "Sharpe", "ratio"), ("notional", "notional", "percent"), ("nav_before", "NAV", "money"),
     ("nav_after", "NAV after the trades", "money"), ("bought", "bought", "money"), ("sold", "sold", "money"),
     ("costs", "costs", "money"), ("cost_bps", "costs, bps of the NAV", "ratio"),
     ("turnover", "turnover, one-way", "percent"), ("cash_after", "cash after the trades", "money"),
+    ("short_term_gain", "realised short-term", "money"), ("long_term_gain", "realised long-term", "money"),
+    ("tax", "estimated tax, not in the costs", "money"),
 )  # fmt: skip
 
 
 def _today(section: Section) -> Iterator[Table]:
     result = section.facts["result"] or {}
     totals = section.facts["totals"] or {}
-    kept = {**result, "turnover": None, **totals}  # that of whole shares
+    kept = {**section.facts, **result, "turnover": None, **totals}  # that of whole shares
     shown = [(words, kept[name], form) for name, words, form in SUMMARY if kept.get(name) is not None]
     yield Table(
         "Summary",
@@ -127,7 +131,9 @@ def _today(section: Section) -> Iterator[Table]:
         [[name, value] for name, value, _ in shown],
         [form for *_, form in shown],
     )
+    yield Table("Warnings", {"warning": "text"}, [[warning] for warning in section.warnings])
     yield from _lists(section)
+    yield Table("Limits that bind", {"limit": "text"}, [[limit] for limit in section.binding])
     yield Table(
         "Exposures", {"exposure": "text", "now": "percent", "target": "percent"},
         [[name, *pair] for name, pair in section.exposures.items()],
@@ -153,6 +159,12 @@ def _lists(section: Section) -> Iterator[Table]:
         "current_weight": "percent", "target_weight": "percent", "achieved_weight": "percent", "rationale": "text",
     }  # fmt: skip
     yield Table("Trades", columns, [[trade[name] for name in columns] for trade in section.facts["trades"]])
+    columns = {
+        "symbol": "text", "lot_id": "text", "acquired": "date", "quantity": "shares", "proceeds": "money",
+        "cost_basis": "money", "gain": "money", "long_term": "text",
+    }  # fmt: skip
+    sales = [{**lot, "long_term": "yes" if lot["long_term"] else "no"} for lot in section.facts["lot_sales"]]
+    yield Table("Tax lots", columns, [[lot[name] for name in columns] for lot in sales])
     columns = {
         "symbol": "text",
         "quantity": "shares",

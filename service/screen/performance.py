@@ -96,9 +96,12 @@ def _ratio(value: float | None) -> str:
 
 def _show_live(live: Sequence[Row], currency: str, mode: str) -> None:
     st.subheader("The book from pack to pack")
-    own = "as its own trades made it" if mode == "paper" else "as the desk's holdings say: deposits are in it"
+    own = (
+        "as its own trades made it"
+        if mode == "paper"
+        else "as the desk's holdings say: deposits are in it, and not in how far it is below its peak"
+    )
     told = any(row["paid_in"] is not None for row in live)
-    own += ", and not in how far it is below its peak" if told else ""
     beside = (
         " The benchmark is the first value, grown by the benchmark of each day: without deposits or costs."
     )

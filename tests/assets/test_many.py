@@ -36,6 +36,15 @@ def test_the_worst_are_those_without_an_answer_and_then_the_largest() -> None:
     assert found[:5] == ["book 097", "book 098", "book 099", "book 096", "book 095"]
 
 
+def test_who_breaks_a_limit_stands_before_the_largest_and_who_needs_no_trade_last() -> None:
+    """On a day without trades for most, those filled the list, and who had failed was not on it."""
+    met = pd.Series([True] * 97 + [None, True, True], dtype=object)
+    met[3] = False
+    found = list(worst(ROWS.assign(constraints_met=met), "turnover")["name"])
+    assert found[:4] == ["book 097", "book 003", "book 096", "book 095"]
+    assert not {"book 098", "book 099"} & {*found}
+
+
 def test_a_hundred_take_no_more_room_than_twenty() -> None:
     shown = summed(ROWS, ["status"], ["turnover"], "turnover")
     assert {name: len(table.records) for name, table in shown.items()} == {

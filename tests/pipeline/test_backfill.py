@@ -68,6 +68,27 @@ def test_a_backfill_goes_on_where_it_stopped(
         assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
 
 
+@pytest.mark.slow
+def test_days_of_a_paper_book_that_do_not_follow_are_run_again_by_one_backfill(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """It left them as they were: a year's days were a command each. A Saturday that has a pack is one of them."""
+    folder, _ = own_copy(tmp_path_factory, "together", run_one_day)
+    with terminal(folder) as at:
+        assert at("run", "--as-of", "2024-02-24").status == 1  # a Saturday; the 26th was there first
+        assert at("run", "--as-of", "2024-02-28").status == 0
+        assert at("run", "--as-of", "2024-02-22").status == 1
+        assert "packfolio backfill 2024-02-24 2024-02-28" in at("packs", "restatements").out
+        (one, left) = progress(at, "2024-02-24", "2024-02-24", status=1)
+        assert one.startswith("PP_2024-02-24: done (1 of 1, ")
+        assert left.startswith("1 out of order: paper: its day under PP_2024-02-26 was computed from ")
+        done = progress(at, "2024-02-24", "2024-02-28")
+        assert [line.split(":")[0] for line in done] == [f"PP_2024-02-{day}" for day in (24, 26, 27, 28)]
+        assert ["as it was" in line for line in done] == [True, False, False, False]
+        assert "backfill" not in at("packs", "restatements").out
+        assert all("as it was" in line for line in progress(at, "2024-02-24", "2024-02-28"))
+
+
 def test_a_day_that_was_cut_off_after_any_of_its_stages_is_not_at_its_end(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

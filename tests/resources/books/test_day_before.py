@@ -73,6 +73,7 @@ def test_trades_of_other_holdings_are_not_those_of_the_day(book: Chain) -> None:
     (found,) = book.out_of_date()
     assert (found.pack_id, found.before, found.later, found.skipped) == (f"PP_{D2}", f"PP_{D1}", 0, False)
     assert f"rests on an older version of PP_{D1}" in str(found)
+    assert found.command == f"packfolio run --as-of {D2} --portfolio {found.portfolio}"
     book.snapshot(D2)  # holds 100 now; the trades on record are those of 250
     assert book.snapshot(D3).waits_for == f"PP_{D2}"
     book.order(D2, {})
@@ -90,6 +91,7 @@ def test_a_day_that_comes_in_between_names_the_days_that_skipped_it(book: Chain)
         f"PP_{D3}", f"PP_{D1}", f"PP_{D2}", 1, True,
     )  # fmt: skip
     assert f"was computed from PP_{D1} before PP_{D2} was there, and 1 later day with it: " in str(found)
+    assert found.command == f"packfolio backfill {D3} {D4}" and str(found).endswith(found.command)
     book.day(D3)
     book.day(D4)
     assert book.out_of_date() == []

@@ -39,6 +39,10 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Any:
         {"portfolio_id": BOOKS, "turnover": 0.1, "bought": 10.0, "sold": 0.0, "constraints_met": True}
     )
     lists["cost_bps"] = [float(number) for number in range(len(BOOKS))]
+    results.loc[10:34, ["status", "reason"]] = ["no_trade", "no trade: drift 0.8% of 2%"]
+    lists.loc[10:34, ["cost_bps", "bought"]] = [None, 0.0]
+    lists["warnings"] = None
+    lists.loc[3, ["constraints_met", "warnings"]] = [False, '["max_sector is 31%, its limit is 30%", "b"]']
     written = {
         "portfolio_snapshots": {
             "portfolio_snapshots": pd.DataFrame({"portfolio_id": BOOKS, "name": BOOKS}).assign(**said)
@@ -58,20 +62,28 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_outcomes_spread_and_the_worst_are_told(summary: Any) -> None:
     assert [(row["outcome"], row["portfolios"], row["trading"]) for row in summary["outcomes"]] == [
-        ("optimal", 39, 39), ("infeasible", 1, 0),
+        ("no_trade", 25, 0), ("optimal", 13, 13), ("infeasible", 1, 0), ("optimal", 1, 1),
     ]  # fmt: skip
     spread = {row["measure"]: row for row in summary["spread"]}
     assert set(spread) == {"volatility", "turnover", "cost_bps"}  # nothing is told of what nobody has
     assert (spread["cost_bps"]["lowest"], spread["cost_bps"]["highest"]) == (0.0, 39.0)
     assert len(summary["worst"]) == WORST
-    assert summary["worst"][0]["name"] == FAILED
-    assert [row["name"] for row in summary["worst"][1:3]] == ["book-39", "book-38"]
+    first, second, third, *_, last = summary["worst"]
+    assert (first["name"], first["reason"]) == (FAILED, "max_turnover is too tight")
+    assert (second["name"], second["reason"]) == ("book-03", "max_sector is 31%, its limit is 30%")
+    assert (third["name"], third["reason"]) == ("book-39", None)
+    assert last["outcome"] == "no_trade"  # of 25, which stood before the one that had failed
 
 
 def test_the_terminal_tells_a_summary(summary: Any) -> None:
     out = Terminal(file=io.StringIO(), width=120, emoji=False)
     show_summary(out, summary)
     said = out.file.getvalue()  # type: ignore[attr-defined]
-    assert "39" in said and "infeasible" in said and "max_turnover is too tight" in said
+    assert (
+        "39" in said
+        and "do not all hold" in said
+        and "infeasible" in said
+        and "max_turnover is too tight" in said
+    )
     assert said.count("book-") == WORST
     assert "packfolio trades --portfolio NAME" in said

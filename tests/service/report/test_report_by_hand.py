@@ -288,7 +288,8 @@ def test_exposures_by_trade_leave_out_who_holds_and_keep_what_the_trades_come_to
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     titles = (
-        "Summary", "Trades", "Held", "Days to trade", "Value at risk", "Factor risk", "Risk by name",
+        "Summary", "Trades", "Held", "Tax lots", "Limits that bind", "Days to trade", "Value at risk",
+        "Factor risk", "Risk by name",
         "Return by factor", "Return from pack to pack", "Attribution", "Left out",
     )  # fmt: skip
     made = [Table(title, {}, []) for title in titles]
@@ -299,7 +300,7 @@ def test_exposures_by_trade_leave_out_who_holds_and_keep_what_the_trades_come_to
     for name in ("_heading", "_text", "_now"):
         monkeypatch.setattr(pdf, name, lambda *what, **how: None)
     section: Any = SimpleNamespace(
-        name="book", problem=None,
+        name="book", problem=None, warnings=[],
         facts={"mode": "paper", "base_currency": "USD", "result": None, "totals": None, "trades": []},
         stored=SimpleNamespace(backtest=None, book=None, tested=None),
     )  # fmt: skip

@@ -148,12 +148,46 @@ def test_the_summary_is_in_words(report: Contents) -> None:
     found = next(table for table in section_tables(report.sections[0]) if table.title == "Summary")
     facts = report.sections[0].facts
     assert [row[0] for row in found.rows] == [
-        "expected return", "volatility", "Sharpe", "notional", "NAV", "NAV after the trades", "bought", "sold", "costs",
+        "mode", "currency", "method", "expected return", "volatility", "Sharpe", "notional", "NAV",
+        "NAV after the trades", "bought", "sold", "costs",
         "costs, bps of the NAV", "turnover, one-way", "cash after the trades",
     ]  # fmt: skip
     assert (
-        found.rows[4][1] == facts["totals"]["nav_before"] and found.rows[10][1] == facts["totals"]["turnover"]
+        found.rows[7][1] == facts["totals"]["nav_before"] and found.rows[13][1] == facts["totals"]["turnover"]
     )
+
+
+def test_every_form_of_a_report_says_what_does_not_hold_and_what_is_taxed(report: Contents) -> None:
+    """Warnings, limits that bind, lots sold and the tax stood on the page alone; the PDF told a quiet account twice."""
+    first = report.sections[0]
+    lot = {
+        "symbol": "AAA", "lot_id": "AAA-1", "acquired": clock.date(2024, 1, 5), "quantity": 10.0, "proceeds": 951.12,
+        "cost_basis": 1400.0, "gain": -448.88, "long_term": False,
+    }  # fmt: skip
+    limit = {
+        "limit": "max_turnover",
+        "bound": 0.175,
+        "value": 0.175,
+        "shadow_price": 0.0036,
+        "text": "relaxing max_turnover (17.5%) by 1 point raises it",
+    }
+    facts = {
+        **first.facts, "lot_sales": [lot],
+        "totals": {**first.facts["totals"], "warnings": ["b is not met"], "tax": -87.31},
+        "result": {**first.facts["result"], "warnings": ["a is not met"], "diagnostics": {"binding": [limit]}},
+    }  # fmt: skip
+    section = replace(first, facts=facts)
+    found = {table.title: table for table in section_tables(section)}
+    assert found["Warnings"].rows == [["a is not met"], ["b is not met"]]
+    assert found["Limits that bind"].rows == [
+        ["relaxing max_turnover (35% in buys and sales) by 2 points raises it"]
+    ]
+    assert found["Tax lots"].rows == [
+        ["AAA", "AAA-1", clock.date(2024, 1, 5), 10.0, 951.12, 1400.0, -448.88, "no"]
+    ]
+    assert ["estimated tax, not in the costs", -87.31] in found["Summary"].rows
+    quiet = replace(section, problem="no trade: drift 0.8% of 2%")
+    assert section.warnings == ["a is not met", "b is not met"] and quiet.warnings == []
 
 
 def test_the_same_pack_gives_the_same_bytes_on_another_day(

@@ -30,7 +30,7 @@ def con() -> Iterator[Any]:
                 from account_flows where date <= until and ingest_seq <= mark;
             create table latest_trade_lists (pack_id varchar, portfolio_id varchar, nav_before decimal(18, 4));
             create table latest_portfolio_snapshots (pack_id varchar, portfolio_id varchar, name varchar, mode varchar,
-                holdings_date date, policy varchar);
+                holdings_date date, policy varchar, benchmark varchar default '{}');
             create table latest_trades (pack_id varchar, portfolio_id varchar, symbol varchar, current_weight double);
             create table latest_optimal_weights (pack_id varchar, portfolio_id varchar, symbol varchar, weight double,
                 current_weight double, lower double, upper double, risk_contribution double, binding varchar,
@@ -50,7 +50,7 @@ def con() -> Iterator[Any]:
                 held_since = stated if book == "live" else day
                 con.execute("insert into latest_trade_lists values (?, ?, ?)", [name, book, nav])
                 con.execute(
-                    "insert into latest_portfolio_snapshots values (?, ?, ?, ?, ?, ?)",
+                    "insert into latest_portfolio_snapshots values (?, ?, ?, ?, ?, ?, '{}')",
                     [name, book, book, book, held_since, '{"risk_free_rate": 0.0}'],
                 )
                 con.execute(
@@ -105,14 +105,55 @@ def test_what_flowed_into_an_account_is_no_return_of_it(con: Any) -> None:
 def test_falls_of_an_account_are_without_what_flowed_and_count_an_unknown_growth_as_none(
     con: Any, flow: float, currency: str | None
 ) -> None:
-    con.execute("alter table latest_portfolio_snapshots add column benchmark varchar default '{}'")
     con.execute("insert into account_flows values ('live', '2024-01-05', ?, ?, 1)", [flow, currency])
     snapshot: Any = SimpleNamespace(portfolio_id="live", base_currency="USD")
-    found = _values(con, SimpleNamespace(as_of=DAYS[-1]), snapshot)  # type: ignore[arg-type]
+    found, unknown = _values(con, SimpleNamespace(id="PP", as_of=DAYS[-1]), snapshot)  # type: ignore[arg-type]
+    assert unknown.startswith("1 return of the book: money in another") == (flow != 51)
     assert [row["drawdown"] for row in found] == pytest.approx([0.0, 0.0, -0.1, -0.1, -0.01, -0.01])
     assert [row["value"] for row in found] == NAVS
     paid = np.array([row["paid_in"] for row in found])
     np.testing.assert_equal(paid, [0, 0, 0, np.nan if currency else flow, 0, 0])
+
+
+def test_falls_across_new_holdings_are_those_of_the_report(con: Any) -> None:
+    """99 -> 150 on new holdings is neither a gain nor a recovery; 10% of growth later the peak is 1% away."""
+    snapshot: Any = SimpleNamespace(portfolio_id="live", base_currency="USD")
+    found, unknown = _values(con, SimpleNamespace(id="PP", as_of=DAYS[-1]), snapshot)  # type: ignore[arg-type]
+    assert [row["drawdown"] for row in found] == pytest.approx([0.0, 0.0, -0.1, -0.1, -0.01, -0.01])
+    assert unknown == (
+        "1 return of the book: holdings were stated anew, and what was paid in or out is not on record"
+    )
+    assert {row["paid_in"] for row in found} == {None}
+
+
+def test_weights_over_time_are_of_one_revision_a_day_and_say_which_days_lack_them(con: Any) -> None:
+    con.execute("delete from latest_trades where pack_id in ('PP_2024-01-04', 'PP_2024-01-08')")
+    con.execute("insert into pricing_packs values ('PP_2024-01-09.2', '2024-01-09', 2, 'fresh', 1)")
+    con.execute("insert into latest_trade_lists values ('PP_2024-01-09.2', 'paper', 165)")
+    con.execute(
+        "insert into latest_portfolio_snapshots select 'PP_2024-01-09.2', * exclude pack_id "
+        "from latest_portfolio_snapshots where pack_id = 'PP_2024-01-09'"
+    )
+    con.execute(
+        "insert into latest_trades values "
+        "('PP_2024-01-09.2', 'paper', 'AAA', 0.9), ('PP_2024-01-09.2', 'paper', 'BBB', 0)"
+    )
+    first = told(con, "paper").book.weights  # the report of the pack that was revised
+    assert first.loc[pd.Timestamp(DAYS[-1])].to_dict() == {"AAA": 0.25, "BBB": 0.75}
+    reading = SimpleNamespace(con=con, pack=lambda name: SimpleNamespace(id=name))
+    row = {"portfolio_id": "paper", "name": "paper", "base_currency": "USD"}
+    newest: Any = SimpleNamespace(id="PP_2024-01-09.2", as_of=DAYS[-1], watermark=1)
+    book = stored(reading, newest, row).book  # type: ignore[arg-type]
+    assert book is not None and book.weights is not None
+    assert book.weights.loc[pd.Timestamp(DAYS[-1])].to_dict() == {"AAA": 0.9, "BBB": 0.0}
+    assert (
+        book.left_out["some weights"]
+        == "2 packs without trades: the weights of what is held are kept with trades"
+    )
+    con.execute("delete from latest_trades")
+    assert told(con, "paper").book.left_out["weights over time"] == (
+        "none of its packs has trades: the weights of what is held are kept with trades"
+    )
 
 
 def test_the_newest_revision_of_a_day_counts_and_later_days_do_not(con: Any) -> None:
@@ -120,7 +161,7 @@ def test_the_newest_revision_of_a_day_counts_and_later_days_do_not(con: Any) -> 
     con.execute("insert into latest_trade_lists values ('PP_2024-01-03.2', 'paper', 120)")
     con.execute(
         "insert into latest_portfolio_snapshots values "
-        "('PP_2024-01-03.2', 'paper', 'paper', 'paper', '2024-01-03', '{}')"
+        "('PP_2024-01-03.2', 'paper', 'paper', 'paper', '2024-01-03', '{}', '{}')"
     )
     assert told(con, "paper", DAYS[2]).book.returns["policy"].tolist() == pytest.approx([0.2, 99 / 120 - 1])
     early = told(con, "paper", DAYS[1])
