@@ -9,8 +9,7 @@ from optimizer.numerics.convex_limits import Limits
 from optimizer.numerics.matrices import dense
 from optimizer.numerics.shares.convex_part import ConvexPart
 from optimizer.problem.feasible_set import FeasibleSet
-from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded
-from optimizer.solvers.names.name_search import sign
+from optimizer.problem.goals import Goal, Quadratic, Ratio, RiskBudget, Traded, sign
 from optimizer.solvers.solver_choice import Optimum, optimum
 from optimizer.typing import Array
 

@@ -19,8 +19,8 @@ from optimizer import (
     solve,
 )
 from optimizer.numerics.convex_limits import Largest
+from optimizer.problem.goals import sign
 from optimizer.solvers.names import name_search
-from optimizer.solvers.names.name_search import sign
 
 
 def book(seed: int, n: int) -> Estimates:

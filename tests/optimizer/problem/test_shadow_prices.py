@@ -8,8 +8,8 @@ import pytest
 from draws import some
 
 from optimizer import Estimates, Policy, Solution, Universe, solve
+from optimizer.problem.goals import sign
 from optimizer.problem.methods import METHODS
-from optimizer.solvers.names.name_search import sign
 
 NAMES = ("A", "B", "C", "D", "E")
 SECTORS = dict(zip(NAMES, ("x", "x", "y", "y", "y"), strict=True))

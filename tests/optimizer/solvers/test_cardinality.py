@@ -8,8 +8,8 @@ import pytest
 from draws import each_once, some
 
 from optimizer import Conflict, Estimates, InfeasibleError, Policy, PolicyError, Solution, Universe, solve
+from optimizer.problem.goals import sign
 from optimizer.solvers.names import name_search
-from optimizer.solvers.names.name_search import sign
 
 METHODS = ("min_volatility", "mean_variance", "max_sharpe", "cvar", "max_return", "min_tracking_error")
 
