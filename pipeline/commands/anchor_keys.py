@@ -94,8 +94,7 @@ def stamp(
 
     store, line = newest_checkpoint()
     file, trusted = timestamps.stamps_beside(store.anchor), timestamps.read_roots(roots)
-    with held(
-        store.home / "timestamps.lock", LOCK_SECONDS, f"{file}"
-    ):  # it is read, and written anew with one more
+    # the file is read, and written anew with one more
+    with held(store.home / "timestamps.lock", LOCK_SECONDS, f"{file}"):
         made = timestamps.stamp(line, url, trusted, file)
     finish({"line": made.place, "rows": line.count, "stamped at": made.at}, 0, as_json)

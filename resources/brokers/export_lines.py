@@ -248,9 +248,8 @@ def _columns(names: Sequence[str], layout: Layout, where: str) -> list[str]:
     every = [*NO_SHARES.items(), *layout.columns.items()]
     ours = {theirs: our for our, told in every for theirs in told}
     found = [ours.get(name, "") for name in names]
-    if (
-        found.count("symbol") > 1 and "name" not in found
-    ):  # where a symbol stands beside it, it is a company's name
+    # where a symbol stands beside it, an instrument is a company's name
+    if found.count("symbol") > 1 and "name" not in found:
         found = ["name" if name == "instrument" else our for name, our in zip(names, found, strict=True)]
     counted = [name for name in found if name not in NO_SHARES]
     if twice := sorted({name for name in counted if name and counted.count(name) > 1}):

@@ -69,9 +69,8 @@ class Warehouse(LiveDatabase):
                 if not known or known[-1].told["sha256"] != digest:
                     append_line(self.anchor, PUBLISHED, *head, utc_now(), {"sha256": digest})
             except (OSError, PolicyError):
-                end_cut(
-                    fresh, self.published, self.anchor
-                )  # what was told stands, or it would pass for put back
+                # what was told stands, or it would pass for put back
+                end_cut(fresh, self.published, self.anchor)
                 fresh.unlink(missing_ok=True)  # half a copy would fill the disk that was too small for it
                 raise
             fresh.replace(self.published)
