@@ -287,7 +287,7 @@ def test_a_stamp_is_told_with_its_line_and_its_time(
         asked.append((line, url, roots, beside))
         return SimpleNamespace(place=4, at="2024-03-05T12:00:00")
 
-    store = SimpleNamespace(anchor=tmp_path)
+    store = SimpleNamespace(home=tmp_path, anchor=tmp_path)
     monkeypatch.setattr(anchor_keys, "newest_checkpoint", lambda: (store, lines[1]))
     monkeypatch.setattr("resources.ledger.timestamps.stamp", stamped)
     monkeypatch.setattr("resources.ledger.timestamps.read_roots", lambda file: [str(file)])
