@@ -15,17 +15,11 @@ import duckdb
 
 from optimizer import DataError
 from optimizer.errors import how_many
+from resources.audit.anchor_verification import refuse_gone
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
-from resources.ledger.anchors import (
-    Anchors,
-    append_line,
-    may_sign,
-    read_anchors,
-    refuse_disputed,
-    refuse_gone,
-)
+from resources.ledger.anchors import Anchors, append_line, may_sign, read_anchors, refuse_disputed
 from resources.ledger.atomic_file import PART, copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
@@ -286,7 +280,7 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
         entry, said, inputs = before[0] + 1, ledger.sha256(reason), {"reason": reason}
         ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
         after, there = ledger.head(con), read_anchors(warehouse.anchor)
-        refuse_gone(there, key)
+        refuse_gone(there.lines, key)
         sound = there.settled and there.settled.state == before and not there.disputed
         if sound and may_sign(there, key):
             # Announced, for a kill to make no sound record unsound.
