@@ -49,7 +49,8 @@ OWN_KEYS = {
 }  # fmt: skip
 
 Size = Annotated[Percent, Field(ge=-100 * MOST_AVERSE, le=100 * MOST_AVERSE)]  # what `Policy` takes
-Open = tuple[float | None, float | None]  # least and most in the unit of what is limited; None is open
+Plain = Annotated[float, Field(ge=-MOST_AVERSE, le=MOST_AVERSE)]
+Open = tuple[Plain | None, Plain | None]  # least and most in the unit of what is limited; None is open
 
 
 class BlackLittermanFile(Strict):
