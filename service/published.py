@@ -1,11 +1,16 @@
 """The published warehouse as the service reads it: always the newest copy, and never in the writer's way."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from sys import getsizeof
 from threading import Lock
+from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
+import pandas as pd
 
 from optimizer import DataError
 from resources.ledger.ledger import Connection
@@ -15,28 +20,49 @@ from resources.store.warehouse import LOST_COPY, Warehouse
 
 Value = TypeVar("Value")
 Version = tuple[int, int, int]
-KEPT = 512
+KEPT, KEPT_BYTES = 512, 512 << 20
 
 
 class Memory:
-    """What was computed before, by key."""
+    """What was computed before, by key; estimates of a thousand names take ten megabytes, and callers name the keys."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._kept: dict[tuple[Any, ...], Any] = {}
+        self._kept: dict[tuple[Any, ...], tuple[Any, int]] = {}
+        self._bytes = 0
 
     def keep(self, key: tuple[Any, ...], compute: Callable[[], Value]) -> Value:
-        """The value of the key, computed at its first use; the oldest of 512 makes room."""
+        """The value of the key, computed at its first use; beyond 512 of them, or 512 MB, the oldest makes room."""
         with self._lock:
             if key in self._kept:
-                found: Value = self._kept[key]
+                found: Value = self._kept[key][0]
                 return found
         value = compute()
+        size = _bytes(value)
         with self._lock:
-            self._kept[key] = value
-            while len(self._kept) > KEPT:
-                del self._kept[next(iter(self._kept))]
+            self._bytes += size - self._kept.get(key, (None, 0))[1]
+            self._kept[key] = value, size
+            while len(self._kept) > 1 and (len(self._kept) > KEPT or self._bytes > KEPT_BYTES):
+                self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
         return value
+
+
+def _bytes(value: object) -> int:
+    """What a value takes with all that it refers to, but for code."""
+    seen, waiting, total = set[int](), [value], 0
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType):
+            continue
+        seen.add(id(one))
+        total += (
+            one.nbytes if isinstance(one, np.ndarray) else getsizeof(one)
+        )  # a view's size is what it shows
+        if isinstance(one, FunctionType):
+            waiting += one.__closure__ or ()
+        elif not isinstance(one, pd.DataFrame | pd.Series | pd.Index):  # they count what they hold themselves
+            waiting += gc.get_referents(one)
+    return total
 
 
 class Copy:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from optimizer import PolicyError
 from optimizer.errors import how_many
@@ -12,7 +13,7 @@ from resources.ledger.anchor_lines import ACCEPTED, BEGUN, FORGED, INTENT, REVOK
 from resources.ledger.anchors import Anchors
 from resources.ledger.cosignatures import Cosigned
 from resources.ledger.merkle import roots_at
-from resources.ledger.signatures import COUNTERSIGNATURE, SIGNATURE, PublicKey, signing_key
+from resources.ledger.signatures import COUNTERSIGNATURE, KEY, SIGNATURE, PublicKey, signing_key
 from resources.store.continuity import NO_ANCHOR
 
 Found = tuple[list[Fault], list[str]]  # faults, notes
@@ -188,6 +189,25 @@ def unsigned(lines: Sequence[Anchor], key: PublicKey) -> list[tuple[Anchor, str]
         elif line.kind == REVOKED:
             revoked.add(line.told["revoked_key"])
     return wrong
+
+
+def refuse_gone(lines: Sequence[Anchor], signer: Path | None) -> None:
+    """Raises PolicyError for a key of which nothing is believed: it was revoked, or handed over and not given back."""
+    if signer is None:
+        return
+    key = PublicKey.of_private(signer)
+    wrong = {line.place for line, _ in unsigned(lines, key)}  # what others wrote of it is no turn
+    own = [
+        line
+        for line in lines
+        if line.place not in wrong and key.text in map(line.told.get, ("old_key", "new_key", "revoked_key"))
+    ]
+    last = next((line for line in own if line.kind == REVOKED), own[-1] if own else None)
+    if last and last.told.get("new_key") != key.text:
+        raise PolicyError(
+            f"{KEY}: {signer} signs no more since line {last.place} of the anchor, nor does it accept anything; "
+            f"nothing was written: set it to the key that signs now, or to a new one of `packfolio anchor keygen`"
+        )
 
 
 def _unsigned(line: Anchor, key: PublicKey, revoked: set[str]) -> str | None:

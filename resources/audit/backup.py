@@ -15,18 +15,12 @@ import duckdb
 
 from optimizer import DataError
 from optimizer.errors import how_many
+from resources.audit.anchor_verification import refuse_gone
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
-from resources.ledger.anchors import (
-    Anchors,
-    append_line,
-    may_sign,
-    read_anchors,
-    refuse_disputed,
-    refuse_gone,
-)
-from resources.ledger.atomic_file import PART, copy_whole, force_to_disk, whole
+from resources.ledger.anchors import Anchors, append_line, may_sign, read_anchors, refuse_disputed
+from resources.ledger.atomic_file import PART, copy_folder, copy_whole, force_to_disk, whole
 from resources.ledger.ledger import file_sha256
 from resources.ledger.record_error import refuse_no_file
 from resources.ledger.signatures import signed, signing_key
@@ -93,8 +87,7 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
     rows, head = warehouse.copy(half / DATABASE, half / ANCHORS)
     # A link to a disk that is not mounted is no folder without files.
     if os.path.lexists(warehouse.home / PAYLOADS):
-        being_written = shutil.ignore_patterns(f"*{PART}")  # gone before it is read, or left by a kill
-        shutil.copytree(warehouse.home / PAYLOADS, half / PAYLOADS, ignore=being_written)
+        copy_folder(warehouse.home / PAYLOADS, half / PAYLOADS)
     if decisions is not None and decisions.exists():
         shutil.copyfile(decisions, half / DECISIONS)
     with damage_told(warehouse.path):
@@ -286,7 +279,7 @@ def accept_break(warehouse: Warehouse, stamp: ledger.Stamp, reason: str) -> int:
         entry, said, inputs = before[0] + 1, ledger.sha256(reason), {"reason": reason}
         ledger.append_entry(con, stamp, entry, "accepted_break", said, 0, cells={}, given={}, inputs=inputs)
         after, there = ledger.head(con), read_anchors(warehouse.anchor)
-        refuse_gone(there, key)
+        refuse_gone(there.lines, key)
         sound = there.settled and there.settled.state == before and not there.disputed
         if sound and may_sign(there, key):
             # Announced, for a kill to make no sound record unsound.

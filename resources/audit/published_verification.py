@@ -42,12 +42,13 @@ def _judged(warehouse: Warehouse, digest: str, anchors: Anchors) -> tuple[list[F
         return [], ["no digest of the published copy is on record yet: the next run leaves its own"]
     if digest == known[-1]:
         return [], []
-    if digest in known:
-        said = "the published copy is an older one"
-        cut = digest == known[-2] and unfinished.is_file()  # a kill leaves the one before, and no older one
+    said = "the published copy is an older one"
+    # A kill leaves the one before, and no older one; before the first since a break was accepted stood any.
+    if unfinished.is_file() and (len(known) == 1 or digest == known[-2]):
         with suppress(FileNotFoundError):  # it may take its place meanwhile
-            if cut and file_sha256(unfinished) == known[-1]:
+            if file_sha256(unfinished) == known[-1]:
                 return [], [f"{said}: a publish was cut short, the next one replaces it"]
+    if digest in known:
         return [Fault(COPY, CHANGED, f"{said} than the last that was published: it was put back")], []
     remedy = "`packfolio ingest` publishes the true state and keeps this one as evidence"
     return [Fault(COPY, CHANGED, f"{warehouse.published} is not the file that was published; {remedy}")], []

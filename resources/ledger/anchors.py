@@ -145,20 +145,6 @@ def may_sign(before: Anchors, key: Path | None) -> bool:
     return own.fits(last.fields, last.told[SIGNATURE])
 
 
-def refuse_gone(before: Anchors, key: Path | None) -> None:
-    """Raises PolicyError for a key that no acceptance is believed of: one that was handed over, or revoked."""
-    if key is None or may_sign(before, key):
-        return
-    own = PublicKey.of_private(key).text
-    gone = {ROTATED: "old_key", REVOKED: "revoked_key"}
-    for line in before.lines:
-        if line.kind in gone and line.told[gone[line.kind]] == own:
-            raise PolicyError(
-                f"{KEY}: {key} signs no more since line {line.place} of the anchor, nor does it accept anything; "
-                f"nothing was written: set it to the key that signs now, or to a new one of `packfolio anchor keygen`"
-            )
-
-
 def _refuse_revoked(before: Anchors, key: Path) -> None:
     own = PublicKey.of_private(key).text
     if any(line.kind == REVOKED and line.told["revoked_key"] == own for line in before.lines):

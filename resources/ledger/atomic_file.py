@@ -38,6 +38,20 @@ def copy_whole(source: Path, path: Path) -> None:
         shutil.copyfile(source, half)
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the whole files of a folder, and of links in it; raises the first OSError, with its number and place."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for folder, _, names in os.walk(source, onerror=refuse, followlinks=True):
+        place = target / Path(folder).relative_to(source)
+        place.mkdir()
+        for name in names:
+            if not name.endswith(PART):  # gone before it is read, or left by a kill
+                shutil.copyfile(Path(folder) / name, place / name)
+
+
 def force_to_disk(path: Path) -> None:
     """Returns once the content of a file is on the disk."""
     with path.open("rb") as file:

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from resources.ledger.anchor_lines import FORGED, PUBLISHED
-from resources.ledger.anchors import Anchors, append_line, read_end
+from resources.ledger.anchors import Anchors, append_line, read_anchors, refuse_disputed
 from resources.ledger.ledger import file_sha256
 from resources.ledger.ledger_tree import Head
 from resources.store.duckdb_engine import logs_of
@@ -15,8 +15,11 @@ def end_cut(fresh: Path, published: Path, anchor: Path) -> None:
     """Puts in place what a killed publish told the anchor of: no kill leaves readers more than one copy behind."""
     if not fresh.exists() or not published.exists() or logs_of(published):
         return
-    known = [line.told["sha256"] for line in read_end(anchor).published]
-    if file_sha256(fresh) in known[-1:] and file_sha256(published) in known:
+    anchors = read_anchors(anchor)  # the line of the copy before may be far from the end
+    refuse_disputed(anchors, anchor)
+    known = [line.told["sha256"] for line in anchors.published]
+    # The first copy since a break was accepted takes the place of one of which no line tells.
+    if file_sha256(fresh) in known[-1:] and (len(known) == 1 or file_sha256(published) in known):
         fresh.replace(published)
 
 

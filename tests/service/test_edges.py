@@ -9,9 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from optimizer import DataError, PackfolioError, PolicyError, SolverError
+from service import published
 from service.desk import UnknownPackError
 from service.http import describe, guard
 from service.http.guard import CODES, Guard, code_of
@@ -250,6 +253,21 @@ def test_what_is_computed_is_kept_and_the_oldest_of_512_makes_room() -> None:
     memory.keep((1,), value(1))
     memory.keep((0,), value(0))
     assert computed[512:] == [512, 0]
+
+
+def test_what_is_kept_takes_no_more_than_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """512 policies with another lookback each kept 512 estimates: gigabytes where there are a thousand names."""
+    monkeypatch.setattr(published, "KEPT_BYTES", 1_000_000)
+    memory = Memory()
+    numbers = [np.full(40_000, float(number)) for number in range(5)]  # 320,000 bytes each: three have room
+    for number, array in enumerate(numbers):
+        frame = pd.DataFrame(array)
+        assert memory.keep((number,), lambda frame=frame: {"frame": frame})["frame"] is frame
+    again = [memory.keep((number,), lambda: None) is None for number in (2, 3, 4, 1)]
+    assert again == [False, False, False, True]
+    whole = np.zeros(200_000)
+    assert memory.keep(("more than all",), lambda: whole) is whole
+    assert memory.keep(("more than all",), lambda: np.zeros(1)) is whole
 
 
 def test_settings_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from service.policies import parse_policy
 Door = Callable[[dict[str, Any]], str]
 FIELDS = sorted({item.name for item in fields(Policy)} - set(PolicyFile.model_fields) - {"limits"})
 FOREIGN = re.compile(rf"\b({'|'.join(FIELDS)})\b|fraction")
-NUMBERS = (-2000.0, -150.0, -5.0, 0.0, 0.5, 3.0, 120.0, 2000.0, 1e6)
+NUMBERS = (-2000.0, -150.0, -5.0, 0.0, 0.5, 3.0, 120.0, 2000.0, 1e6, 1e18)
 EXPOSURES = ("min_exposures_pct", "max_exposures_pct", "exposure_budgets_pct")
 RANGES = (*PAIRS, "net_limits_pct", "beta_limits", "large_holdings_pct")
 

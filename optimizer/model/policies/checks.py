@@ -86,8 +86,11 @@ def check_limits(policy: PolicyFields) -> None:
         },
     }
     for name, (low, high) in ranges.items():
+        largest = (
+            MOST_MONEY if name.startswith(BESIDE[1:]) else MOST_AVERSE
+        )  # a loading may be a market value
         for bound in (low, high):
-            if bound is not None and not abs(bound) <= MOST_AVERSE:
+            if bound is not None and not abs(bound) <= largest:
                 said = "out of all bounds" if isfinite(bound) else "not a number"
                 raise PolicyError(f"{name}: {bound} is {said}; leave a limit out to have none")
         if low is not None and high is not None and low > high:

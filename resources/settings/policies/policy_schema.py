@@ -13,6 +13,7 @@ from pydantic import (
 
 from optimizer import BlackLittermanSettings, ExposureType, Horizon, Policy, PolicyError
 from optimizer.errors import one_of
+from optimizer.model.policies.checks import MOST_AVERSE
 from optimizer.model.policies.horizon import MOST_STEPS
 from optimizer.model.ranges import FIXED, YIELDING
 from optimizer.tax.taxes import HarvestRule, check_method
@@ -42,9 +43,14 @@ PAIRS = (
     "margins_pct",
 )  # fmt: skip
 EXPOSURES = ("exposure_budgets", "min_exposures", "max_exposures")
-OWN_KEYS = {"max_weight": "max_single_position_pct"}
+OWN_KEYS = {
+    "max_weight": "max_single_position_pct", "commission": "commission_per_trade", "impact_bps": "market_impact_bps",
+    "min_trade_value": "min_lot_value",
+}  # fmt: skip
 
-Open = tuple[float | None, float | None]  # least and most in the unit of what is limited; None is open
+Size = Annotated[Percent, Field(ge=-100 * MOST_AVERSE, le=100 * MOST_AVERSE)]  # what `Policy` takes
+Plain = Annotated[float, Field(ge=-MOST_AVERSE, le=MOST_AVERSE)]
+Open = tuple[Plain | None, Plain | None]  # least and most in the unit of what is limited; None is open
 
 
 class BlackLittermanFile(Strict):
@@ -82,7 +88,7 @@ class PolicyFile(Strict):
     tail_level: float = Field(default=0.95, ge=0.5, lt=1)
     return_threshold: float = Field(default=0.0, gt=-0.5, lt=1)
     wasserstein_radius: float = Field(default=0.001, ge=0, le=1)
-    l2_penalty: float = Field(default=0.0, ge=0)
+    l2_penalty: float = Field(default=0.0, ge=0, le=MOST_AVERSE)
     borrow_fee_pct: Most = Field(default=0.0, ge=0)
     borrow_fees_pct: dict[str, Share] = Field(default_factory=dict)
 
@@ -105,13 +111,13 @@ class PolicyFile(Strict):
     do_not_buy: dict[str, str] = Field(default_factory=dict)
     do_not_sell: dict[str, str] = Field(default_factory=dict)
     do_not_trade: dict[str, str] = Field(default_factory=dict)
-    max_trade_pct: Percent | None = Field(default=None, ge=0)
-    trade_limits_pct: dict[str, Annotated[Percent, Field(ge=0)]] = Field(default_factory=dict)
+    max_trade_pct: Size | None = Field(default=None, ge=0)
+    trade_limits_pct: dict[str, Annotated[Size, Field(ge=0)]] = Field(default_factory=dict)
     asset_limits_pct: dict[str, RateRange] = Field(default_factory=dict)
     max_sector_pct: Most | None = Field(default=None, gt=0)
     sector_limits_pct: dict[str, RateRange] = Field(default_factory=dict)
-    min_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
-    max_exposures_pct: dict[str, Percent] = Field(default_factory=dict)
+    min_exposures_pct: dict[str, Size] = Field(default_factory=dict)
+    max_exposures_pct: dict[str, Size] = Field(default_factory=dict)
     max_notional_pct: Most | None = Field(default=None, gt=0)
     max_gross_pct: Most | None = Field(default=None, gt=0)
     max_margin_pct: Most | None = Field(default=None, gt=0)
@@ -294,10 +300,7 @@ class PolicyFile(Strict):
             "black_litterman": BlackLittermanSettings(**self.black_litterman.model_dump()),
             "horizon": None if self.horizon is None else Horizon(**self.horizon.model_dump()),
             "priorities": {field_of(key): level for key, level in self.priorities.items()},
-            "commission": self.commission_per_trade,
-            "impact_bps": self.market_impact_bps,
-            "min_trade_value": self.min_lot_value,
-        }  # fmt: skip
+        }
         exposures = {
             name: {ExposureType.parse(kind): amount for kind, amount in same[name].items()}
             for name in EXPOSURES

@@ -154,6 +154,17 @@ def test_a_factor_needs_a_loading_for_each_name():
         weights(factor_limits={"growth": (0.0, 0.5)})
 
 
+def test_a_factor_may_be_counted_in_money():
+    """The average market value of a book is a trillion, which a bound meant for fractions refused."""
+    caps = {"AAPL": 3e12, "MSFT": 1e12, "TLT": 1e12, "XOM": 1e12}
+    policy = Policy(factor_limits={"cap": (None, 1.5e12)}, risk_aversion=0.1)
+    w = solve(FOUR, policy, Universe(NAMES, factors={"cap": caps})).weights
+    assert w[:2] == pytest.approx([0.25, 0.75], abs=1e-6)  # 3a + (1 - a) = 1.5; the rest in the next best
+    for limits in ({"beta_limits": (None, 1e12)}, {"factor_limits": {"cap": (None, 1e16)}}):
+        with pytest.raises(PolicyError, match="is out of all bounds"):
+            Policy(**limits)
+
+
 def test_risk_budgets_are_met_and_checked():
     budgets = {"AAPL": 0.4, "MSFT": 0.3, "TLT": 0.2, "XOM": 0.1}
     w = weights(method="risk_parity", risk_budgets=budgets)

@@ -1,5 +1,6 @@
 """Backups come back as they were, and a loss needs a reason that stays on record."""
 
+import errno
 import json
 import os
 import shutil
@@ -213,6 +214,24 @@ def test_a_payload_that_is_being_written_is_in_no_backup(warehouse: Warehouse, t
     """It has its true name a moment later: the backup ended in a file that was not there."""
     (warehouse.home / "payloads" / "b.csv.12-34.part").symlink_to("gone")
     assert list(backup(warehouse, tmp_path / "kept", AT).files) == ["anchors.jsonl", "payloads/a.csv"]
+
+
+def test_a_disk_that_is_full_of_payloads_is_told_as_that(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are the most of a backup, and what had to be told of them had neither a number nor a place."""
+    real = shutil.copyfile
+
+    def full(source: Path, target: Path) -> Path:
+        if Path(target).parent.name == "payloads":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source), None, str(target))
+        return real(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left") as stop:
+        backup(warehouse, tmp_path / "kept", AT)
+    assert (stop.value.errno, Path(stop.value.filename2).name) == (errno.ENOSPC, "a.csv")
+    assert not list(tmp_path.glob("kept*"))
 
 
 class KilledError(BaseException):

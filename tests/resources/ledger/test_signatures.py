@@ -349,3 +349,49 @@ def test_no_revoked_key_is_handed_the_anchor(
     with pytest.raises(PolicyError, match="desk was revoked, and is not believed"):
         append_line(file, ROTATED, *state, {"old_key": own, "new_key": public.text}, new_key=old)
     assert len(read_anchors(file).lines) == 2
+
+
+def test_what_others_write_of_a_key_takes_no_turn_of_it(tmp_path: Path, public: PublicKey) -> None:
+    """A line that anybody could append, of a turn or a revocation, left the desk's own key nothing to accept with."""
+    warehouse, stranger = new_warehouse(tmp_path / "home"), tmp_path / "stranger"
+    other = PublicKey.of_file(make_keys(stranger, warehouse.home)).text
+    write(warehouse, 0.1)
+    forged = ((REVOKED, {"revoked_key": public.text, "reason": "said a stranger"}),
+              (ROTATED, {"old_key": public.text, "new_key": other}))  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(KEY)
+        patch.setattr(anchors_file, "may_sign", lambda *_: True)
+        warehouse.tell_anchor(*forged[0])
+        patch.setenv(KEY, str(stranger))
+        warehouse.tell_anchor(*forged[1])
+    with pytest.raises(PolicyError, match=r"not the key that signs the anchor now, by its line 4;"):
+        write(warehouse, 0.2)
+    accept_break(warehouse, STAMP, "lines of a stranger")
+    write(warehouse, 0.2)
+    assert verify_home(warehouse).status == "accepted"
+    assert said(warehouse, read_anchors(warehouse.anchor), public)[0] == []
+
+
+def test_a_key_that_was_given_back_accepts(
+    tmp_path: Path, public: PublicKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn away from it came first, and was taken for the last."""
+    warehouse, new, old = new_warehouse(tmp_path / "home"), tmp_path / "new", tmp_path / "keys" / "desk"
+    between = PublicKey.of_file(make_keys(new, warehouse.home)).text
+    write(warehouse, 0.1)
+    warehouse.tell_anchor(ROTATED, {"old_key": public.text, "new_key": between}, new)
+    monkeypatch.setenv(KEY, str(new))
+    warehouse.tell_anchor(ROTATED, {"old_key": between, "new_key": public.text}, old)
+    with pytest.raises(PolicyError, match="signs no more since line 4 "):
+        accept_break(warehouse, STAMP, "by the key between")
+    stranger = tmp_path / "stranger"
+    make_keys(stranger, warehouse.home)
+    with monkeypatch.context() as patch:
+        patch.setattr(anchors_file, "may_sign", lambda *_: True)
+        patch.setenv(KEY, str(stranger))
+        warehouse.state_root(STAMP.at)
+    monkeypatch.setenv(KEY, str(old))
+    accept_break(warehouse, STAMP, "a line of a stranger")
+    write(warehouse, 0.2)
+    assert verify_home(warehouse).status == "accepted"
+    assert said(warehouse, read_anchors(warehouse.anchor), public)[0] == []

@@ -172,6 +172,7 @@ def test_a_number_out_of_all_bounds_is_told(client: TestClient, name: str) -> No
         assert {trade["action"] for trade in told.json()["trades"]} == {"HOLD"}
     else:
         assert re.search(r"must be|is out of all bounds|each of at most|at least", told.json()["message"])
+        assert name not in inputs.get("constraints", {}) or name in told.json()["message"]
 
 
 @given(content=st.binary(max_size=60))
