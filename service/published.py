@@ -55,9 +55,8 @@ def _bytes(value: object) -> int:
         if id(one) in seen or isinstance(one, type | ModuleType):
             continue
         seen.add(id(one))
-        total += (
-            one.nbytes if isinstance(one, np.ndarray) else getsizeof(one)
-        )  # a view's size is what it shows
+        # a view's size is what it shows
+        total += one.nbytes if isinstance(one, np.ndarray) else getsizeof(one)
         if isinstance(one, FunctionType):
             waiting += one.__closure__ or ()
         elif not isinstance(one, pd.DataFrame | pd.Series | pd.Index):  # they count what they hold themselves

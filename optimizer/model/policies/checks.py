@@ -86,9 +86,8 @@ def check_limits(policy: PolicyFields) -> None:
         },
     }
     for name, (low, high) in ranges.items():
-        largest = (
-            MOST_MONEY if name.startswith(BESIDE[1:]) else MOST_AVERSE
-        )  # a loading may be a market value
+        # a loading may be a market value
+        largest = MOST_MONEY if name.startswith(BESIDE[1:]) else MOST_AVERSE
         for bound in (low, high):
             if bound is not None and not abs(bound) <= largest:
                 said = "out of all bounds" if isfinite(bound) else "not a number"
