@@ -16,12 +16,7 @@ def universe_on(panel: FactorPanel, windows: Windows, day: int) -> Mask:
     Where the history itself is shorter than two quarters, a month of returns is enough.
     """
     least = MONTH if windows.seen <= YEAR // 2 else MIN_SESSIONS
-    inside = (panel.weights[day] > 0) & (windows.boxes[-1, 0] >= least)
-    if panel.sectors is not None:
-        inside &= panel.sectors[day] >= 0
-    if panel.estimation is not None:
-        inside &= panel.estimation[day]
-    return np.asarray(inside)
+    return np.asarray(panel.eligible[day] & (windows.boxes[-1, 0] >= least))
 
 
 def exposures_on(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe: Mask) -> Array:

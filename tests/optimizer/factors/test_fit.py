@@ -185,9 +185,13 @@ def test_a_factors_bias_is_its_square_over_the_decayed_mean_of_those_before():
     seen = SimpleNamespace(
         settings=SimpleNamespace(volatility_half_life=10.0),
         variances=np.array([0.04 * sum(decay**age for age in range(30)), 0.0]),
+        counts=np.full(2, 30.0),
     )
-    assert _factor_bias(seen, np.array([0.4, 9.0]), 30) == pytest.approx(0.4**2 / 0.04)
-    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), 20))
+    both = np.array([True, True])
+    assert _factor_bias(seen, np.array([0.4, 9.0]), both) == pytest.approx(0.4**2 / 0.04)
+    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), ~both))
+    seen.counts = np.full(2, 20.0)
+    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), both))
 
 
 def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_more():
@@ -210,10 +214,53 @@ def test_few_names_bear_few_styles_and_have_the_risk_that_their_returns_have(nam
     made = replace(panel(5, 330, names, sectors), traded=None)
     fit = fit_factors(made)
     told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
-    assert np.sqrt(told).min() > 0.7 and np.sqrt(told).max() < 1.7
+    assert np.sqrt(told).min() > 0.7 and np.sqrt(told).max() < 1.8
     assert len(fit.model.factors) == factors
     left = next(iter(sorted(set(fit.plan.missing) - {"liquidity", "sectors"})))
     assert f"{names} names are too few for" in fit.plan.missing[left]
+
+
+@pytest.mark.parametrize(("joined", "factors"), [(330, 7), (420, 2)])
+def test_sessions_whose_names_are_few_tell_nothing_of_styles(joined: int, factors: int):
+    """Five names of forty had a return in the first sessions regressed: volatilities were 10^11 times too high."""
+    made = replace(panel(1, 520, 40, 1), scores={}, traded=None)
+    returns = made.returns.copy()
+    returns[:joined, 5:] = np.nan
+    fit = fit_factors(replace(made, returns=returns))
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 1.8
+    assert len(fit.model.factors) == factors
+    few = np.array([session.names == 5 for session in fit.sessions])
+    assert few.sum() > 60 and (fit.factor_returns[few] != 0).sum(axis=1).tolist() == [2] * few.sum()
+    assert (fit.factor_returns[~few] != 0).all()
+
+
+def test_the_names_that_are_counted_for_the_factors_are_those_that_carry_the_estimation():
+    """Caps of ten names and sectors of six among forty: nine factors were fitted on the six."""
+    made = replace(panel(2, 330, 40, 2), scores={})
+    caps, codes = made.caps.copy(), np.array(made.sectors)
+    caps[:, 10:], codes[:, 6:] = np.nan, -1
+    fit = fit_factors(replace(made, caps=caps, sectors=codes))
+    assert fit.quality["names"] == 6 and fit.plan.styles == ("beta",)
+    assert fit.plan.missing["size"] == "6 names are too few for 4 factors; 8 are needed"
+
+
+def test_capitalisations_weigh_names_that_are_too_few_for_a_factor_of_size():
+    """A company 36 times as large as the four others weighs six times as much; all weighed alike."""
+    made = panel(3, 200, 5, 1)
+    caps = np.tile([36.0, 1.0, 1.0, 1.0, 1.0], (200, 1))
+    fit = fit_factors(FactorPanel(made.symbols, made.dates, made.returns, caps))
+    assert fit.model.factors == ("market", "beta") and "5 names are too few" in fit.plan.missing["size"]
+    found, exposures = (
+        fit.sessions[-1],
+        fit_factors(FactorPanel(made.symbols, made.dates, made.returns, caps).between(0, 199)).exposures,
+    )
+    told = np.linalg.lstsq(
+        exposures * caps[0, :, None] ** 0.25, made.returns[-1] * caps[0] ** 0.25, rcond=None
+    )[0]
+    assert found.factor_returns == pytest.approx(told, abs=1e-12)
+    with pytest.raises(DataError, match="no data for size of the fit"):
+        fit.updated(FactorPanel(made.symbols, made.dates, made.returns))
 
 
 def test_what_rounding_leaves_of_an_exposure_that_another_explains_is_nothing():
