@@ -85,6 +85,7 @@ def specific_deviation(
 ) -> Array:
     """(n,) specific standard deviation per session: own where known well, structural where thin, then shrunk.
 
+    A name without any exposure, which stands still, has its own alone.
     exposures  (n, K);  weights  (n,) capitalisations;  universe  (n,) estimation universe;  constraint  (K,)
     Source: Menchero, Orr & Wang (2011), USE4, 5.1 (blending, by length of history), 5.2 (Bayesian shrinkage).
     """
@@ -98,7 +99,10 @@ def specific_deviation(
         well = (moments.count == moments.count.max()) & (own > 0)
     structural = structural_deviation(own, exposures, weights, well, constraint)
     blended = trust * np.where(trust > 0, own, 0.0) + (1.0 - trust) * structural
-    return shrunk_to_size(blended, weights, shrinkage)
+    moved = exposures.any(axis=1)
+    found = np.where(np.isnan(own), 0.0, own)
+    found[moved] = shrunk_to_size(blended[moved], weights[moved], shrinkage)
+    return found
 
 
 def history_trust(count: Array) -> Array:

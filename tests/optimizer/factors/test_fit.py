@@ -245,6 +245,22 @@ def test_the_names_that_are_counted_for_the_factors_are_those_that_carry_the_est
     assert fit.plan.missing["size"] == "6 names are too few for 4 factors; 8 are needed"
 
 
+@pytest.mark.parametrize("names", [4, 12])
+def test_a_name_that_does_not_move_has_no_part_in_any_factor_and_its_own_risk_alone(names: int):
+    """A money-market fund that earns 1.4 bp a day, three days' over a weekend, had a volatility of 14% to 15%."""
+    made = replace(panel(3, 330, names, 1), scores={}, traded=None, caps=None)
+    returns = made.returns.copy()
+    returns[:, 2] = np.where(np.arange(330) % 5 == 0, 4.2e-4, 1.4e-4)
+    fit = fit_factors(replace(made, returns=returns))
+    model, risks = fit.model, np.sqrt(fit.model.covariance.dense.diagonal())
+    assert model.exposures[2].tolist() == [0.0] * len(model.factors) and fit.quality["names"] == names - 1
+    assert 0.003 < risks[2] < 0.01  # 0.2% a year around its mean, which Newey-West counts as risk
+    assert (np.delete(risks, 2) > 0.1).all() and (fit.factor_returns != 0).all()
+    returns[:, 2] = 0.0
+    none = fit_factors(replace(made, returns=returns)).model
+    assert none.covariance.dense[2].tolist() == [0.0] * names
+
+
 def test_capitalisations_weigh_names_that_are_too_few_for_a_factor_of_size():
     """A company 36 times as large as the four others weighs six times as much; all weighed alike."""
     made = panel(3, 200, 5, 1)
