@@ -138,3 +138,32 @@ def test_tax_in_the_costs_is_weighed_against_the_risk_and_kept_in_cash():
     assert taxed.trades.bought + taxed.trades.costs == (
         taxed.trades.sold + taxed.trades.cash_before - taxed.trades.cash_after
     )
+
+
+@pytest.mark.parametrize("pairs", [{"OIL": "OIL2", "OIL2": "SOAP"}, {"OIL": "OIL2", "OIL2": "OIL"}])
+def test_what_is_sold_at_a_loss_takes_no_other_loss_s_place(pairs):
+    """Of 500 OIL2 that were told as harvested 293 were kept, in the place of OIL."""
+    held = Portfolio("book", positions={**HELD.positions, "OIL2": Position("OIL2", 500)})
+    lots = {**LOTS, "OIL2": (Lot("p1", "OIL2", Decimal(500), Decimal(70), date(2023, 10, 2)),)}
+    plan = replace(PLAN, lots=lots, harvest=HarvestRule(pairs, min_loss=1000))
+    found = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=plan))
+    assert "its substitute OIL2 is itself sold at a loss" in " ".join(found.warnings)
+    rows = by_symbol(found)
+    assert rows["OIL2"].target_quantity == 0 and "a loss of 15,000.00 is harvested" in rows["OIL2"].rationale
+    assert rows["OIL"].action == "SELL" and "takes the place" not in rows["OIL"].rationale
+    first = replace(plan, harvest=HarvestRule({"OIL": "SOAP", "OIL2": "OIL"}, min_loss=1000))
+    again = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=first))
+    assert "OIL is not harvested (a loss of 9,000.00): it takes the place of OIL2" in " ".join(again.warnings)
+
+
+def test_a_loss_that_saves_nothing_is_no_harvest_and_lots_of_equal_tax_lose_first():
+    """At a rate of 0 the lot with a gain went first, and a loss of 9,000 was told where 6,000 were realised."""
+    lots = {**LOTS, "OIL": (
+        Lot("a1", "OIL", Decimal(100), Decimal(60), date(2019, 3, 1)),
+        Lot("o2", "OIL", Decimal(300), Decimal(110), date(2022, 10, 2)),
+    )}  # fmt: skip
+    plan = replace(PLAN, lots=lots, rates=TaxRates(0.4, 0.0), harvest=HarvestRule({"OIL": "OIL2"}))
+    found = proposed(plan)
+    assert "OIL is not harvested (a loss of 9,000.00): it saves no tax at these rates" in found.warnings
+    gone = plan.sell("OIL", Decimal(400), Decimal(350), 80).realised
+    assert {part.lot_id: part.quantity for part in gone} == {"a1": 50, "o2": 300}
