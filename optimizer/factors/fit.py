@@ -311,7 +311,7 @@ def _factor_bias(fitted: FactorFit, found: Array, borne: Mask) -> float:
 
 def _specific_bias(moments: Moments, residuals: Array, on: Mask, weights: Array) -> float:
     forecast = moments.daily
-    live = on & (moments.count >= MONTH) & (forecast > 0)
+    live = on & (moments.moved >= MONTH) & (forecast > 0)
     weight = weights[live]
     return (
         float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")

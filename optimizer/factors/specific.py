@@ -12,6 +12,9 @@ from optimizer.typing import Array
 # Regressions: from the one on a name's own residuals count, at the other in full.
 FULL_HISTORY, SHORT_HISTORY = (180, 60)
 DECILES = 10
+ROUNDING = (
+    1e-9  # of a return: a residual within it is that of a name which the factors explain, alone in its sector
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +22,15 @@ class Moments:
     """Decayed products of each name's residuals with those of the sessions before.
 
     products  (L + 1, n) by lag;  weight  (n,) decayed count of residuals;  recent  (L, n) residuals, 0 where none,
-    newest first;  count  (n,) residuals seen;  decay, the weight of one session against the next
+    newest first;  count  (n,) residuals seen;  moved  (n,) those that were not 0;  decay, the weight of one session
+    against the next
     """
 
     products: Array
     weight: Array
     recent: Array
     count: Array
+    moved: Array
     decay: float
 
     @classmethod
@@ -33,8 +38,9 @@ class Moments:
         """Before the first session."""
         n = names
         return cls(
-            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), 0.5 ** (1 / half_life)
-        )
+            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), np.zeros(n),
+            0.5 ** (1 / half_life),
+        )  # fmt: skip
 
     def advanced(self, residuals: Array) -> "Moments":
         """With one more session (n,), NaN = none: an absent name's past decays and nothing is added."""
@@ -46,14 +52,15 @@ class Moments:
             self.products * self.decay + lagged * now * self.decay ** (0.5 * np.arange(len(lagged)))[:, None]
         )
         return Moments(
-            products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay
-        )
+            products, self.weight * self.decay + known, lagged[:-1], self.count + known,
+            self.moved + (np.abs(now) > ROUNDING), self.decay,
+        )  # fmt: skip
 
     def over(self, place: Codes) -> "Moments":
         """Those of other names: of each the place that it has here, -1 for one without a residual."""
         return Moments(
             spread(self.products, place), spread(self.weight, place), spread(self.recent, place),
-            spread(self.count, place), self.decay,
+            spread(self.count, place), spread(self.moved, place), self.decay,
         )  # fmt: skip
 
     @property
