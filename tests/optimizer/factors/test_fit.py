@@ -263,13 +263,13 @@ def test_a_name_that_does_not_move_has_no_part_in_any_factor_and_its_own_risk_al
 
 def test_a_name_that_gets_company_in_its_sector_does_not_multiply_all_specific_risks():
     """Alone in its sector it left residuals of 1e-18; the first real one made a regime of 10^28 for all names."""
-    made = panel(4, 240, 7, 3)
+    made = panel(4, 280, 7, 3)
     returns = made.returns.copy()
     returns[:180, 5] = np.nan  # N02 is alone in S2 until then
     fit = fit_factors(
         FactorPanel(made.symbols, made.dates, returns, None, None, made.sector_names, made.sectors)
     )
-    alone = [session.specific_returns[2] for session in fit.sessions if session.date < 180]
+    alone = [session.specific_returns[2] for session in fit.sessions if session.date < 240]
     assert len(alone) > 30 and np.abs(alone).max() < 1e-15
     assert 0.3 < fit.quality["specific_regime"] < 3 and 0.3 < fit.quality["factor_regime"] < 3
     told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
