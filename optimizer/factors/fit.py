@@ -19,7 +19,7 @@ from optimizer.factors.descriptors import exposures_on, sector_constraint, unive
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, check_plan, plan_of, trimmed
 from optimizer.factors.regression import constrained_wls
-from optimizer.factors.specific import Moments, specific_deviation
+from optimizer.factors.specific import ROUNDING, Moments, specific_deviation
 from optimizer.factors.windows import Windows, spread
 from optimizer.typing import Array
 
@@ -83,7 +83,7 @@ class FactorFit:
     sessions   those regressed, in order;  exposures  (n, K) at the last close, for the next session
     universe, weights, constraint  the estimation universe at that close, its weights, and the sectors' shares (K,)
     windows    sums that descriptors are made of;  moments  of the specific returns
-    variances  (K,) decayed sums of squared factor returns;  counts  (K,) of the sessions whose names bore them
+    variances  (K,) decayed sums of squared factor returns;  counts  (K,) of the sessions that told them
     """
 
     symbols: tuple[str, ...]
@@ -286,26 +286,27 @@ def _advanced(fitted: FactorFit, panel: FactorPanel, day: int) -> tuple[FactorFi
     root = np.sqrt(weights)
     constraint = sector_constraint(fitted.plan, design, weights)
     found = constrained_wls(design, target, root, constraint)
+    told = np.abs(found) > ROUNDING  # neither what the names do not bear, nor a sector without a name
     residuals = returns - fitted.exposures @ found
     session = Session(
         panel.dates[day], found, residuals,
         1.0 - _ratio(root @ residuals[on] ** 2, root @ target**2),
-        _factor_bias(fitted, found, borne),
+        _factor_bias(fitted, found, told),
         _specific_bias(fitted.moments, residuals, on, fitted.weights),
         int(on.sum()),
     )  # fmt: skip
     decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
     moved = replace(
-        fitted, moments=fitted.moments.advanced(residuals), counts=fitted.counts + borne,
-        variances=np.where(borne, fitted.variances * decay + found**2, fitted.variances),
+        fitted, moments=fitted.moments.advanced(residuals), counts=fitted.counts + told,
+        variances=np.where(told, fitted.variances * decay + found**2, fitted.variances),
     )  # fmt: skip
     return moved, session
 
 
-def _factor_bias(fitted: FactorFit, found: Array, borne: Mask) -> float:
+def _factor_bias(fitted: FactorFit, found: Array, told: Mask) -> float:
     decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
     forecast = fitted.variances * (1.0 - decay) / (1.0 - decay ** np.maximum(fitted.counts, 1.0))
-    live = borne & (fitted.counts >= MONTH) & (forecast > 0)
+    live = told & (fitted.counts >= MONTH) & (forecast > 0)
     return float((found[live] ** 2 / forecast[live]).mean()) if live.any() else float("nan")
 
 

@@ -135,7 +135,9 @@ def structural_deviation(
     if well.sum() <= exposures.shape[1]:
         scale = root[well] if root[well].any() else np.ones(int(well.sum()))
         return np.full(len(own), float(scale @ own[well] / scale.sum()))
-    slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], constraint)
+    # A sector without such a name has no slope of its own, and the constraint may not give it one.
+    present = np.where(exposures[well].any(axis=0), constraint, 0.0)
+    slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], present)
     fitted = np.exp(exposures @ slopes)
     level = float(root[well] @ own[well]) / float(root[well] @ fitted[well])
     return np.asarray(level * fitted)

@@ -276,6 +276,19 @@ def test_a_name_that_gets_company_in_its_sector_does_not_multiply_all_specific_r
     assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 2
 
 
+def test_a_sector_whose_names_are_all_young_has_the_risk_that_its_returns_have():
+    """Its slope of specific risk was what the other sectors' left, of 500%; its first returns were a regime."""
+    made = panel(0, 300, 24, 3)
+    returns = made.returns.copy()
+    returns[:200, np.asarray(made.sectors)[0] == 2] = np.nan
+    fit = fit_factors(
+        FactorPanel(made.symbols, made.dates, returns, made.caps, None, made.sector_names, made.sectors)
+    )
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 2.2
+    assert 0.5 < fit.quality["factor_regime"] < 2
+
+
 def test_capitalisations_weigh_names_that_are_too_few_for_a_factor_of_size():
     """A company 36 times as large as the four others weighs six times as much; all weighed alike."""
     made = panel(3, 200, 5, 1)
