@@ -35,8 +35,8 @@ class Swap:
         """What a warning says of it."""
         found = self.harvest
         return (
-            f"Harvested {self.symbol}: {float(found.quantity):.10g} shares lose {found.loss:,.2f}, which saves "
-            f"{found.saving:,.2f} in tax; {self.substitute} takes their place"
+            f"To be harvested: {self.symbol}, {float(found.quantity):.10g} shares that lose {found.loss:,.2f}, which "
+            f"saves {found.saving:,.2f} in tax, as far as whole lots allow; {self.substitute} takes their place"
         )
 
 
@@ -168,10 +168,8 @@ def harvest_reasons(
     told = {}
     for swap in found:
         if target.get(swap.symbol, 0.0) <= swap.kept + NOTHING:
-            told[swap.symbol] = (
-                f"a loss of {swap.harvest.loss:,.2f} is harvested, which saves {swap.harvest.saving:,.2f} in tax, and "
-                f"{swap.substitute} takes its place"
-            )
+            # how much of it the list's whole lots realise is told beside it
+            told[swap.symbol] = f"its loss is harvested, and {swap.substitute} takes its place"
             if target.get(swap.substitute, 0.0) > held.get(swap.substitute, 0.0):
                 told[swap.substitute] = f"it takes the place of {swap.symbol}, whose loss is harvested"
     return told

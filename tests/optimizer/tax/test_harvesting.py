@@ -65,7 +65,8 @@ def test_the_losing_lots_go_and_the_substitute_takes_their_place():
     assert [(part.lot_id, part.quantity) for part in sold.disposal.realised] == [("o2", 300)]
     assert (sold.disposal.short_term_gain, sold.tax) == (-9000, -3600)
     assert rows["OIL2"].action == "BUY"
-    assert "a loss of 9,000.00 is harvested, which saves 3,600.00 in tax" in rows["OIL"].rationale
+    assert "its loss is harvested, and OIL2 takes its place" in rows["OIL"].rationale
+    assert "a short-term loss of 9,000.00 from 1 lot, a saving of 3,600.00 in tax" in rows["OIL"].rationale
     assert "it takes the place of OIL" in rows["OIL2"].rationale
     assert "OIL2 takes their place" in " ".join(found.warnings)
     weights = dict(zip(found.solution.symbols, found.solution.weights, strict=True))
@@ -149,7 +150,7 @@ def test_what_is_sold_at_a_loss_takes_no_other_loss_s_place(pairs):
     found = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=plan))
     assert "its substitute OIL2 is itself sold at a loss" in " ".join(found.warnings)
     rows = by_symbol(found)
-    assert rows["OIL2"].target_quantity == 0 and "a loss of 15,000.00 is harvested" in rows["OIL2"].rationale
+    assert rows["OIL2"].target_quantity == 0 and "its loss is harvested" in rows["OIL2"].rationale
     assert rows["OIL"].action == "SELL" and "takes the place" not in rows["OIL"].rationale
     first = replace(plan, harvest=HarvestRule({"OIL": "SOAP", "OIL2": "OIL"}, min_loss=1000))
     again = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=first))
@@ -167,3 +168,25 @@ def test_a_loss_that_saves_nothing_is_no_harvest_and_lots_of_equal_tax_lose_firs
     assert "OIL is not harvested (a loss of 9,000.00): it saves no tax at these rates" in found.warnings
     gone = plan.sell("OIL", Decimal(400), Decimal(350), 80).realised
     assert {part.lot_id: part.quantity for part in gone} == {"a1": 50, "o2": 300}
+
+
+def test_of_a_harvest_that_whole_lots_cut_short_the_loss_realised_is_told():
+    """Of 300 losing shares 280 are four lots of 70: a loss of 9,000 was told beside the 8,400 realised."""
+    found = propose(
+        HELD,
+        PRICES,
+        estimates(),
+        RISK,
+        BOOK,
+        Mandate(taxes=PLAN, lots={**dict.fromkeys(NAMES, 1), "OIL": 70}),
+    )
+    row = by_symbol(found)["OIL"]
+    assert (
+        row.quantity == 280
+        and "a short-term loss of 8,400.00" in row.rationale
+        and "9,000" not in row.rationale
+    )
+    assert (
+        "300 shares that lose 9,000.00, which saves 3,600.00 in tax, as far as whole lots allow"
+        in " ".join(found.warnings)
+    )
