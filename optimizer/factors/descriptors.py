@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from optimizer.factors.panel import MIN_SESSIONS, MONTH, STILL, YEAR, FactorPanel, Mask, Plan
+from optimizer.factors.panel import CALM, MIN_SESSIONS, MONTH, STILL, YEAR, FactorPanel, Mask, Plan
 from optimizer.factors.standardise import orthogonal, standardised
 from optimizer.factors.windows import Windows
 from optimizer.typing import Array
@@ -20,11 +20,12 @@ def universe_on(panel: FactorPanel, windows: Windows, day: int) -> Mask:
 
 
 def still(windows: Windows) -> Mask:
-    """(n,) names that did not move for a year: no factor is theirs, not the market's either."""
+    """(n,) names that did not move for a year beside others that did: no factor is theirs, not the market's either."""
     _, _, own, _, squares, total = windows.decayed
     known = windows.boxes[-1, 0] >= MONTH
     safe = np.where(known, total, 1.0)
-    return np.asarray(known & (squares / safe - (own / safe) ** 2 <= STILL**2))
+    variance = np.where(known, squares / safe - (own / safe) ** 2, 0.0)
+    return np.asarray(known & (variance < min(STILL**2, CALM**2 * variance.max(initial=0.0))))
 
 
 def exposures_on(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe: Mask) -> Array:

@@ -20,6 +20,7 @@ Mask = npt.NDArray[np.bool_]
 YEAR, QUARTER, MONTH = 252, 63, 21  # sessions
 MOST_RETURN = 1e4
 STILL = 5e-4  # standard deviation of a session's return, 0.8% a year: cash, or a share that is not traded
+CALM = 0.1  # and of that of the name that moves most: where all are calm, none stands still
 MIN_SESSIONS = 63  # regressions at least, and returns before a name enters the estimation universe
 NEEDS = {  # style -> sessions of returns before the first regression that its descriptor needs
     "size": 1,
@@ -225,7 +226,8 @@ def _warm_up(of_data: int, styles: tuple[str, ...]) -> int:
 
 def _unborne(panel: FactorPanel, plan: Plan) -> dict[str, str]:
     """Style -> why it is left out of a plan, where in the median session the names do not bear it."""
-    moving = np.abs(np.where(panel.present, panel.returns, 0.0)).max(axis=0) > 2 * STILL
+    largest = np.abs(np.where(panel.present, panel.returns, 0.0)).max(axis=0)
+    moving = largest >= min(2 * STILL, CALM * largest.max())
     names = int(np.median((panel.eligible & panel.present & moving)[plan.warm_up :].sum(axis=1)))
     return {
         style: f"{names} names are too few for {count} factors; {NAMES_A_FACTOR * count} are needed"

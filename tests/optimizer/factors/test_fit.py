@@ -259,6 +259,8 @@ def test_a_name_that_does_not_move_has_no_part_in_any_factor_and_its_own_risk_al
     returns[:, 2] = 0.0
     none = fit_factors(replace(made, returns=returns)).model
     assert none.covariance.dense[2].tolist() == [0.0] * names
+    bills = fit_factors(replace(made, returns=made.returns / 1000))  # where all are calm none stands still
+    assert bills.quality["names"] == names and (bills.model.exposures[:, 0] == 1).all()
 
 
 def test_a_name_that_gets_company_in_its_sector_does_not_multiply_all_specific_risks():
