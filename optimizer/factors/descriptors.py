@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from optimizer.factors.panel import MIN_SESSIONS, MONTH, YEAR, FactorPanel, Mask, Plan
+from optimizer.factors.panel import CALM, MIN_SESSIONS, MONTH, STILL, YEAR, FactorPanel, Mask, Plan
 from optimizer.factors.standardise import orthogonal, standardised
 from optimizer.factors.windows import Windows
 from optimizer.typing import Array
@@ -11,21 +11,28 @@ TURNOVER_SHARES = np.array([0.35, 0.35, 0.30])  # of month, quarter and year (US
 
 
 def universe_on(panel: FactorPanel, windows: Windows, day: int) -> Mask:
-    """(n,) names of the estimation universe at a close: weighed, of a known sector, with a quarter of returns.
+    """(n,) names of the estimation universe at a close: weighed, of a known sector, moving, with a quarter of returns.
 
     Where the history itself is shorter than two quarters, a month of returns is enough.
     """
     least = MONTH if windows.seen <= YEAR // 2 else MIN_SESSIONS
-    inside = (panel.weights[day] > 0) & (windows.boxes[-1, 0] >= least)
-    if panel.sectors is not None:
-        inside &= panel.sectors[day] >= 0
-    if panel.estimation is not None:
-        inside &= panel.estimation[day]
-    return np.asarray(inside)
+    return np.asarray(panel.eligible[day] & (windows.boxes[-1, 0] >= least) & ~still(windows))
+
+
+def still(windows: Windows) -> Mask:
+    """(n,) names that did not move for a year beside others that did: no factor is theirs, not the market's either."""
+    _, _, own, _, squares, total = windows.decayed
+    known = windows.boxes[-1, 0] >= MONTH
+    safe = np.where(known, total, 1.0)
+    variance = np.where(known, squares / safe - (own / safe) ** 2, 0.0)
+    return np.asarray(known & (variance < min(STILL**2, CALM**2 * variance.max(initial=0.0))))
 
 
 def exposures_on(panel: FactorPanel, windows: Windows, plan: Plan, day: int, universe: Mask) -> Array:
-    """(n, K) exposures at the close of a session, of all names; windows are the sums up to it."""
+    """(n, K) exposures at the close of a session, of all names; windows are the sums up to it.
+
+    Those of a name that stands still are 0.
+    """
     n = len(panel.symbols)
     exposures = np.zeros((n, len(plan.factors)))
     exposures[:, 0] = 1.0
@@ -34,6 +41,7 @@ def exposures_on(panel: FactorPanel, windows: Windows, plan: Plan, day: int, uni
         exposures[told, 1 + panel.sectors[day][told]] = 1.0
     if plan.styles:
         exposures[:, 1 + len(plan.sectors) :] = _styles(panel, windows, plan, day, universe).T
+    exposures[still(windows)] = 0.0
     return exposures
 
 

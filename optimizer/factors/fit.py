@@ -19,7 +19,7 @@ from optimizer.factors.descriptors import exposures_on, sector_constraint, unive
 from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.panel import MONTH, YEAR, FactorPanel, Mask, Plan, check_plan, plan_of, trimmed
 from optimizer.factors.regression import constrained_wls
-from optimizer.factors.specific import Moments, specific_deviation
+from optimizer.factors.specific import ROUNDING, Moments, specific_deviation
 from optimizer.factors.windows import Windows, spread
 from optimizer.typing import Array
 
@@ -83,7 +83,7 @@ class FactorFit:
     sessions   those regressed, in order;  exposures  (n, K) at the last close, for the next session
     universe, weights, constraint  the estimation universe at that close, its weights, and the sectors' shares (K,)
     windows    sums that descriptors are made of;  moments  of the specific returns
-    variances  (K,) decayed sums of squared factor returns
+    variances  (K,) decayed sums of squared factor returns;  counts  (K,) of the sessions that told them
     """
 
     symbols: tuple[str, ...]
@@ -98,6 +98,7 @@ class FactorFit:
     windows: Windows
     moments: Moments
     variances: Array
+    counts: Array
 
     @cached_property
     def factor_returns(self) -> Array:
@@ -210,6 +211,7 @@ def fit_factors(
     blank = FactorFit(
         panel.symbols, plan, settings, None, (), np.zeros((n, k)), np.zeros(n, bool), np.zeros(n), np.zeros(k),
         Windows.empty(n), Moments.empty(n, settings.specific_lags, settings.specific_half_life), np.zeros(k),
+        np.zeros(k),
     )  # fmt: skip
     fitted = _folded(blank, usable, range(len(panel.dates)), watch)
     if not fitted.sessions:
@@ -249,7 +251,7 @@ def _folded(start: FactorFit, panel: FactorPanel, days: Sequence[int], watch: Wa
     for day in days:
         if fitted.windows.seen >= start.plan.warm_up:
             before = fitted
-            fitted, session = _advanced(before, panel, len(sessions), day)
+            fitted, session = _advanced(before, panel, day)
             sessions += [session] if session else []
             if watch and session:
                 watch(before, session)
@@ -270,43 +272,47 @@ def _at_close(fitted: FactorFit, panel: FactorPanel, day: int) -> FactorFit:
     )  # fmt: skip
 
 
-def _advanced(fitted: FactorFit, panel: FactorPanel, done: int, day: int) -> tuple[FactorFit, Session | None]:
-    """The fit with one session's regression; without a regression where no name has a return."""
+def _advanced(fitted: FactorFit, panel: FactorPanel, day: int) -> tuple[FactorFit, Session | None]:
+    """The fit with one session's regression; without a regression where no name has a return.
+
+    A style that the session's names do not bear has no return in it; what it moved is specific.
+    """
     returns, present = panel.returns[day], panel.present[day]
     on = fitted.universe & present
     if not on.any():
         return fitted, None
-    design, target, weights = fitted.exposures[on], returns[on], fitted.weights[on]
+    borne = fitted.plan.borne(int(on.sum()))
+    design, target, weights = fitted.exposures[on] * borne, returns[on], fitted.weights[on]
     root = np.sqrt(weights)
     constraint = sector_constraint(fitted.plan, design, weights)
     found = constrained_wls(design, target, root, constraint)
+    told = np.abs(found) > ROUNDING  # neither what the names do not bear, nor a sector without a name
     residuals = returns - fitted.exposures @ found
     session = Session(
         panel.dates[day], found, residuals,
         1.0 - _ratio(root @ residuals[on] ** 2, root @ target**2),
-        _factor_bias(fitted, found, done),
+        _factor_bias(fitted, found, told),
         _specific_bias(fitted.moments, residuals, on, fitted.weights),
         int(on.sum()),
     )  # fmt: skip
     decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
     moved = replace(
-        fitted, moments=fitted.moments.advanced(residuals), variances=fitted.variances * decay + found**2
-    )
+        fitted, moments=fitted.moments.advanced(residuals), counts=fitted.counts + told,
+        variances=np.where(told, fitted.variances * decay + found**2, fitted.variances),
+    )  # fmt: skip
     return moved, session
 
 
-def _factor_bias(fitted: FactorFit, found: Array, done: int) -> float:
-    if done < MONTH:
-        return float("nan")
+def _factor_bias(fitted: FactorFit, found: Array, told: Mask) -> float:
     decay = 0.5 ** (1.0 / fitted.settings.volatility_half_life)
-    forecast = fitted.variances * (1.0 - decay) / (1.0 - decay**done)
-    live = forecast > 0
+    forecast = fitted.variances * (1.0 - decay) / (1.0 - decay ** np.maximum(fitted.counts, 1.0))
+    live = told & (fitted.counts >= MONTH) & (forecast > 0)
     return float((found[live] ** 2 / forecast[live]).mean()) if live.any() else float("nan")
 
 
 def _specific_bias(moments: Moments, residuals: Array, on: Mask, weights: Array) -> float:
     forecast = moments.daily
-    live = on & (moments.count >= MONTH) & (forecast > 0)
+    live = on & (moments.moved >= MONTH) & (forecast > 0)
     weight = weights[live]
     return (
         float(weight @ (residuals[live] ** 2 / forecast[live]) / weight.sum()) if live.any() else float("nan")

@@ -19,6 +19,8 @@ Mask = npt.NDArray[np.bool_]
 
 YEAR, QUARTER, MONTH = 252, 63, 21  # sessions
 MOST_RETURN = 1e4
+STILL = 5e-4  # standard deviation of a session's return, 0.8% a year: cash, or a share that is not traded
+CALM = 0.1  # and of that of the name that moves most: where all are calm, none stands still
 MIN_SESSIONS = 63  # regressions at least, and returns before a name enters the estimation universe
 NEEDS = {  # style -> sessions of returns before the first regression that its descriptor needs
     "size": 1,
@@ -128,6 +130,13 @@ class FactorPanel:
         return np.asarray(np.isfinite(self.returns))
 
     @cached_property
+    def eligible(self) -> Mask:
+        """(T, n) names that may carry the estimation: weighed, and of a known sector where sectors are given."""
+        inside = self.weights > 0
+        inside = inside if self.sectors is None else inside & (self.sectors >= 0)
+        return inside if self.estimation is None else inside & self.estimation
+
+    @cached_property
     def weights(self) -> Array:
         """(T, n) by which names count: caps, 0 where unknown; 1 without any caps."""
         if self.caps is None:
@@ -154,12 +163,14 @@ class Plan:
     sectors   their names; () where there are none, or only one
     warm_up   sessions before the first regression
     missing   factor -> why it is left out, with the log that would give it
+    weighed   whether capitalisations are known, by which names count
     """
 
     styles: tuple[str, ...]
     sectors: tuple[str, ...]
     warm_up: int
     missing: Mapping[str, str]
+    weighed: bool
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -171,6 +182,22 @@ class Plan:
         """(K,) the kind of each factor."""
         return (MARKET, *(SECTOR for _ in self.sectors), *(STYLE for _ in self.styles))
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Style of the panel's returns, volumes and capitalisations -> factors that there are with it, in its rank.
+
+        Sectors and the panel's own scores hardly change from day to day, so that what a session's regression makes of
+        few names cancels in the risk of these names. Such styles change, and it does not.
+        """
+        ranked = [style for style in RANKED if style in self.styles]
+        still = max(len(self.sectors), 1) + len(self.styles) - len(ranked)
+        return {style: count for count, style in enumerate(ranked, still + 1)}
+
+    def borne(self, names: int) -> Mask:
+        """(K,) the factors that a regression of so many names bears."""
+        counts = self.counts
+        return np.array([names >= NAMES_A_FACTOR * counts.get(factor, 0) for factor in self.factors])
+
 
 def plan_of(panel: FactorPanel) -> Plan:
     """Which factors the data allow; raises DataError where not even the market can be estimated."""
@@ -180,31 +207,32 @@ def plan_of(panel: FactorPanel) -> Plan:
             f"a factor model needs more than {MIN_SESSIONS + 1} sessions of returns; the panel has {sessions}"
         )
     missing, warm_up = _without_data(panel)
+    weighed = "size" not in missing
     for style, needs in NEEDS.items():
         if style not in missing and sessions - needs < MIN_SESSIONS:
             missing[style] = f"needs {needs + MIN_SESSIONS} sessions of prices; there are {sessions}"
     styles = tuple(style for style in NEEDS if style not in missing)
     scores = tuple(name for name in sorted(panel.scores) if name not in missing)
     sectors = () if "sectors" in missing else panel.sector_names
-    few = _unborne(panel, max(len(sectors), 1) + len(scores), styles)
-    styles, missing = tuple(style for style in styles if style not in few), missing | few
-    warm_up = max([warm_up, *(NEEDS[style] for style in styles)])
-    return Plan(styles + scores, sectors, warm_up, missing)
+    known = Plan(styles + scores, sectors, _warm_up(warm_up, styles), missing, weighed)
+    few = _unborne(trimmed(panel, known), known)
+    borne = tuple(style for style in styles if style not in few)
+    return Plan(borne + scores, sectors, _warm_up(warm_up, borne), missing | few, weighed)
 
 
-def _unborne(panel: FactorPanel, taken: int, styles: tuple[str, ...]) -> dict[str, str]:
-    """Style -> why it is left out, where the names do not bear it beside `taken` factors that stand still.
+def _warm_up(of_data: int, styles: tuple[str, ...]) -> int:
+    return max([of_data, *(NEEDS[style] for style in styles)])
 
-    Sectors and the panel's own scores hardly change from day to day, so that what a session's regression makes of few
-    names cancels in the risk of these names. Styles of the returns change, and it does not.
-    """
-    estimating = panel.present if panel.estimation is None else panel.present & panel.estimation
-    names = int(np.median(estimating.sum(axis=1)))
-    ranked = [style for style in RANKED if style in styles]
-    borne = max(names // NAMES_A_FACTOR - taken, 0)
+
+def _unborne(panel: FactorPanel, plan: Plan) -> dict[str, str]:
+    """Style -> why it is left out of a plan, where in the median session the names do not bear it."""
+    largest = np.abs(np.where(panel.present, panel.returns, 0.0)).max(axis=0)
+    moving = largest >= min(2 * STILL, CALM * largest.max())
+    names = int(np.median((panel.eligible & panel.present & moving)[plan.warm_up :].sum(axis=1)))
     return {
         style: f"{names} names are too few for {count} factors; {NAMES_A_FACTOR * count} are needed"
-        for count, style in enumerate(ranked[borne:], taken + borne + 1)
+        for style, count in plan.counts.items()
+        if names < NAMES_A_FACTOR * count
     }
 
 
@@ -215,9 +243,9 @@ def check_plan(plan: Plan, panel: FactorPanel) -> None:
         raise DataError(
             f"the sectors are {told}, those of the fit {', '.join(plan.sectors)}; fit the model anew"
         )
-    has = {"size": panel.caps is not None, "liquidity": panel.traded is not None}
     scores = set(plan.styles) - set(NEEDS)
-    lacks = [style for style, told in has.items() if style in plan.styles and not told]
+    lacks = ["size"] if plan.weighed and panel.caps is None else []
+    lacks += ["liquidity"] if "liquidity" in plan.styles and panel.traded is None else []
     if lacks := sorted([*lacks, *(scores - set(panel.scores))]):
         raise DataError(
             f"the panel has no data for {', '.join(lacks)} of the fit; add them, or fit the model anew"
@@ -228,7 +256,7 @@ def trimmed(panel: FactorPanel, plan: Plan) -> FactorPanel:
     """The panel without what the plan leaves out, so that nothing half known sets a weight or a universe."""
     return replace(
         panel,
-        caps=None if "size" in plan.missing else panel.caps,
+        caps=panel.caps if plan.weighed else None,
         traded=None if "liquidity" in plan.missing else panel.traded,
         sectors=panel.sectors if plan.sectors else None,
         scores={name: values for name, values in panel.scores.items() if name in plan.styles},

@@ -12,6 +12,8 @@ from optimizer.typing import Array
 # Regressions: from the one on a name's own residuals count, at the other in full.
 FULL_HISTORY, SHORT_HISTORY = (180, 60)
 DECILES = 10
+# Of a return: a residual within it is that of a name which the factors explain, such as one alone in its sector.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,13 +21,15 @@ class Moments:
     """Decayed products of each name's residuals with those of the sessions before.
 
     products  (L + 1, n) by lag;  weight  (n,) decayed count of residuals;  recent  (L, n) residuals, 0 where none,
-    newest first;  count  (n,) residuals seen;  decay, the weight of one session against the next
+    newest first;  count  (n,) residuals seen;  moved  (n,) those that were not 0;  decay, the weight of one session
+    against the next
     """
 
     products: Array
     weight: Array
     recent: Array
     count: Array
+    moved: Array
     decay: float
 
     @classmethod
@@ -33,8 +37,9 @@ class Moments:
         """Before the first session."""
         n = names
         return cls(
-            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), 0.5 ** (1 / half_life)
-        )
+            np.zeros((lags + 1, n)), np.zeros(n), np.zeros((lags, n)), np.zeros(n), np.zeros(n),
+            0.5 ** (1 / half_life),
+        )  # fmt: skip
 
     def advanced(self, residuals: Array) -> "Moments":
         """With one more session (n,), NaN = none: an absent name's past decays and nothing is added."""
@@ -46,14 +51,15 @@ class Moments:
             self.products * self.decay + lagged * now * self.decay ** (0.5 * np.arange(len(lagged)))[:, None]
         )
         return Moments(
-            products, self.weight * self.decay + known, lagged[:-1], self.count + known, self.decay
-        )
+            products, self.weight * self.decay + known, lagged[:-1], self.count + known,
+            self.moved + (np.abs(now) > ROUNDING), self.decay,
+        )  # fmt: skip
 
     def over(self, place: Codes) -> "Moments":
         """Those of other names: of each the place that it has here, -1 for one without a residual."""
         return Moments(
             spread(self.products, place), spread(self.weight, place), spread(self.recent, place),
-            spread(self.count, place), self.decay,
+            spread(self.count, place), spread(self.moved, place), self.decay,
         )  # fmt: skip
 
     @property
@@ -85,6 +91,7 @@ def specific_deviation(
 ) -> Array:
     """(n,) specific standard deviation per session: own where known well, structural where thin, then shrunk.
 
+    A name without any exposure, which stands still, has its own alone.
     exposures  (n, K);  weights  (n,) capitalisations;  universe  (n,) estimation universe;  constraint  (K,)
     Source: Menchero, Orr & Wang (2011), USE4, 5.1 (blending, by length of history), 5.2 (Bayesian shrinkage).
     """
@@ -98,7 +105,10 @@ def specific_deviation(
         well = (moments.count == moments.count.max()) & (own > 0)
     structural = structural_deviation(own, exposures, weights, well, constraint)
     blended = trust * np.where(trust > 0, own, 0.0) + (1.0 - trust) * structural
-    return shrunk_to_size(blended, weights, shrinkage)
+    moved = exposures.any(axis=1)
+    found = np.where(np.isnan(own), 0.0, own)
+    found[moved] = shrunk_to_size(blended[moved], weights[moved], shrinkage)
+    return found
 
 
 def history_trust(count: Array) -> Array:
@@ -124,7 +134,9 @@ def structural_deviation(
     if well.sum() <= exposures.shape[1]:
         scale = root[well] if root[well].any() else np.ones(int(well.sum()))
         return np.full(len(own), float(scale @ own[well] / scale.sum()))
-    slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], constraint)
+    # A sector without such a name has no slope of its own, and the constraint may not give it one.
+    present = np.where(exposures[well].any(axis=0), constraint, 0.0)
+    slopes = constrained_wls(exposures[well], np.log(own[well]), root[well], present)
     fitted = np.exp(exposures @ slopes)
     level = float(root[well] @ own[well]) / float(root[well] @ fitted[well])
     return np.asarray(level * fitted)

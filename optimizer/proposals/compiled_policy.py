@@ -230,7 +230,8 @@ class CompiledPolicy:
         """Whole lots nearest to the target in risk terms; raises what `build_trades` raises."""
         applied, closed, _ = self._applied
         plan = self.mandate.taxes
-        harvested = harvest_reasons(swaps(portfolio, prices, plan, self.mandate.investable)[0], target)
+        found_swaps, _ = swaps(portfolio, prices, plan, self.mandate.investable)
+        harvested = harvest_reasons(found_swaps, target, portfolio.get_weights(prices)) if found_swaps else {}
         told = reasons
         if harvested or closed:
             told = replace(reasons, excluded={**harvested, **closed, **reasons.excluded})

@@ -35,8 +35,8 @@ class Swap:
         """What a warning says of it."""
         found = self.harvest
         return (
-            f"Harvested {self.symbol}: {float(found.quantity):.10g} shares lose {found.loss:,.2f}, which saves "
-            f"{found.saving:,.2f} in tax; {self.substitute} takes their place"
+            f"To be harvested: {self.symbol}, {float(found.quantity):.10g} shares that lose {found.loss:,.2f}, which "
+            f"saves {found.saving:,.2f} in tax, as far as whole lots allow; {self.substitute} takes their place"
         )
 
 
@@ -58,11 +58,12 @@ def swaps(
         for symbol in sorted(set(rule.substitutes) & set(portfolio.positions))
         for lot in plan.held(symbol, portfolio.positions[symbol].quantity)
     ]
-    found, left = [], []
+    found: list[Swap] = []
+    left: list[str] = []
     for harvest in harvest_losses(
         lots, prices, plan.day, substitutes=rule.substitutes, min_loss=rule.min_loss, rates=plan.rates
     ):
-        why = _why_not(harvest, lots, plan, rule, prices, investable)
+        why = _why_not(harvest, lots, plan, rule, prices, investable) or _in_the_way(harvest, found, rule)
         if why:
             left.append(f"{harvest.symbol} is not harvested (a loss of {harvest.loss:,.2f}): {why}")
             continue
@@ -81,6 +82,8 @@ def _why_not(
     investable: Collection[str] | None,
 ) -> str | None:
     other = rule.substitutes[harvest.symbol]
+    if harvest.saving <= 0:
+        return "it saves no tax at these rates"
     if investable is not None and other not in investable:
         return f"its substitute {other} cannot be bought today"
     if other in plan.recent_losses():
@@ -92,6 +95,16 @@ def _why_not(
         if lot.symbol == harvest.symbol and lot.cost_basis <= price and lot.acquired >= start
     ]
     return f"shares bought on {young[0].acquired} would disallow it" if young else None
+
+
+def _in_the_way(harvest: Harvest, found: list[Swap], rule: HarvestRule) -> str | None:
+    """Why it cannot be made beside those found: what one sells another would hold in place of its own."""
+    for swap in found:
+        if swap.symbol == rule.substitutes[harvest.symbol]:
+            return f"its substitute {swap.symbol} is itself sold at a loss"
+        if swap.substitute == harvest.symbol:
+            return f"it takes the place of {swap.symbol}, which is sold at a loss"
+    return None
 
 
 def not_bought_back(policy: Policy, plan: TaxPlan | None, held: Mapping[str, float]) -> Policy:
@@ -148,14 +161,15 @@ def harvest_limits(
     return replace(policy, asset_limits=firm, on_conflict="fail", priorities={})
 
 
-def harvest_reasons(found: tuple[Swap, ...], target: Mapping[str, float]) -> dict[str, str]:
-    """Symbol -> why the swap trades it, for those that the target makes."""
+def harvest_reasons(
+    found: tuple[Swap, ...], target: Mapping[str, float], held: Mapping[str, float]
+) -> dict[str, str]:
+    """Symbol -> why the swap trades it, for those that the target makes of what is held (fractions of NAV)."""
     told = {}
     for swap in found:
         if target.get(swap.symbol, 0.0) <= swap.kept + NOTHING:
-            told[swap.symbol] = (
-                f"a loss of {swap.harvest.loss:,.2f} is harvested, which saves {swap.harvest.saving:,.2f} in tax, and "
-                f"{swap.substitute} takes its place"
-            )
-            told[swap.substitute] = f"it takes the place of {swap.symbol}, whose loss is harvested"
+            # how much of it the list's whole lots realise is told beside it
+            told[swap.symbol] = f"its loss is harvested, and {swap.substitute} takes its place"
+            if target.get(swap.substitute, 0.0) > held.get(swap.substitute, 0.0):
+                told[swap.substitute] = f"it takes the place of {swap.symbol}, whose loss is harvested"
     return told

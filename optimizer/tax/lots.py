@@ -125,12 +125,13 @@ class _Sale:
         return (self.price - lot.cost_basis) * self.rates.rate(lot.long_term(self.day))
 
 
-Order = Callable[[Lot, _Sale], tuple[Decimal | int, str]]
+Order = Callable[[Lot, _Sale], tuple[Decimal | int | str, ...]]
 ORDERS: dict[str, Order] = {
     "fifo": lambda lot, sale: (lot.acquired.toordinal(), lot.lot_id),
     "lifo": lambda lot, sale: (-lot.acquired.toordinal(), lot.lot_id),
     "hifo": lambda lot, sale: (-lot.cost_basis, lot.lot_id),
-    "min_tax": lambda lot, sale: (sale.tax_per_share(lot), lot.lot_id),
+    # of those that a rate of 0 makes alike the losses first
+    "min_tax": lambda lot, sale: (sale.tax_per_share(lot), -lot.cost_basis, lot.lot_id),
     "average": lambda lot, sale: (lot.acquired.toordinal(), lot.lot_id),
 }
 

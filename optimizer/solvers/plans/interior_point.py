@@ -15,6 +15,7 @@ ITERATIONS = 80
 CLOSE = 1e-3  # of slacks times prices per step: from here on the proof is asked
 ENOUGH, NEAR, WORSE = 1e-7, 1e-5, 1e2  # of the proof's gap; rounding makes it worse in the end
 STRICTER = 20  # than the gap is a violation judged, as the certificate does, at half of its tolerance
+LEAST = 1e-10  # of slacks times prices per step that is aimed at: below, rounding makes the prices untrue
 ROOM, PRICE = 1.0, 1.0  # of an equal weight, and of the costs' size: where slacks and prices start
 SHARE = 0.999  # of the way to the nearest bound
 DIVERGED = 1e9
@@ -86,7 +87,7 @@ def step(it: Scaled, at: Point, residuals: Array, equal: Array, mu: float) -> Po
     move = system.direction(residuals, equal, np.zeros_like(residuals))
     far = reach(at, move, 1.0)
     ahead = (at.slacks + far * move.slacks) @ (at.prices + far * move.prices) / max(it.count, 1)
-    centring = (ahead / mu) ** 3 * mu if mu > 0 else 0.0
+    centring = max((ahead / mu) ** 3 * mu if mu > 0 else 0.0, LEAST * it.it.steps / max(it.count, 1))
     move = system.direction(residuals, equal, np.where(it.there, centring - move.slacks * move.prices, 0.0))
     # One length for both: the slopes change with the weights, and two lengths would leave them apart.
     return at.moved(move, reach(at, move, SHARE))

@@ -185,9 +185,13 @@ def test_a_factors_bias_is_its_square_over_the_decayed_mean_of_those_before():
     seen = SimpleNamespace(
         settings=SimpleNamespace(volatility_half_life=10.0),
         variances=np.array([0.04 * sum(decay**age for age in range(30)), 0.0]),
+        counts=np.full(2, 30.0),
     )
-    assert _factor_bias(seen, np.array([0.4, 9.0]), 30) == pytest.approx(0.4**2 / 0.04)
-    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), 20))
+    both = np.array([True, True])
+    assert _factor_bias(seen, np.array([0.4, 9.0]), both) == pytest.approx(0.4**2 / 0.04)
+    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), ~both))
+    seen.counts = np.full(2, 20.0)
+    assert np.isnan(_factor_bias(seen, np.array([0.4, 9.0]), both))
 
 
 def test_a_desk_without_data_gets_what_they_allow_and_is_told_which_log_gives_more():
@@ -210,10 +214,99 @@ def test_few_names_bear_few_styles_and_have_the_risk_that_their_returns_have(nam
     made = replace(panel(5, 330, names, sectors), traded=None)
     fit = fit_factors(made)
     told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
-    assert np.sqrt(told).min() > 0.7 and np.sqrt(told).max() < 1.7
+    assert np.sqrt(told).min() > 0.7 and np.sqrt(told).max() < 1.8
     assert len(fit.model.factors) == factors
     left = next(iter(sorted(set(fit.plan.missing) - {"liquidity", "sectors"})))
     assert f"{names} names are too few for" in fit.plan.missing[left]
+
+
+@pytest.mark.parametrize(("joined", "factors"), [(330, 7), (420, 2)])
+def test_sessions_whose_names_are_few_tell_nothing_of_styles(joined: int, factors: int):
+    """Five names of forty had a return in the first sessions regressed: volatilities were 10^11 times too high."""
+    made = replace(panel(1, 520, 40, 1), scores={}, traded=None)
+    returns = made.returns.copy()
+    returns[:joined, 5:] = np.nan
+    fit = fit_factors(replace(made, returns=returns))
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 1.8
+    assert len(fit.model.factors) == factors
+    few = np.array([session.names == 5 for session in fit.sessions])
+    assert few.sum() > 60 and (fit.factor_returns[few] != 0).sum(axis=1).tolist() == [2] * few.sum()
+    assert (fit.factor_returns[~few] != 0).all()
+
+
+def test_the_names_that_are_counted_for_the_factors_are_those_that_carry_the_estimation():
+    """Caps of ten names and sectors of six among forty: nine factors were fitted on the six."""
+    made = replace(panel(2, 330, 40, 2), scores={})
+    caps, codes = made.caps.copy(), np.array(made.sectors)
+    caps[:, 10:], codes[:, 6:] = np.nan, -1
+    fit = fit_factors(replace(made, caps=caps, sectors=codes))
+    assert fit.quality["names"] == 6 and fit.plan.styles == ("beta",)
+    assert fit.plan.missing["size"] == "6 names are too few for 4 factors; 8 are needed"
+
+
+@pytest.mark.parametrize("names", [4, 12])
+def test_a_name_that_does_not_move_has_no_part_in_any_factor_and_its_own_risk_alone(names: int):
+    """A money-market fund that earns 1.4 bp a day, three days' over a weekend, had a volatility of 14% to 15%."""
+    made = replace(panel(3, 330, names, 1), scores={}, traded=None, caps=None)
+    returns = made.returns.copy()
+    returns[:, 2] = np.where(np.arange(330) % 5 == 0, 4.2e-4, 1.4e-4)
+    fit = fit_factors(replace(made, returns=returns))
+    model, risks = fit.model, np.sqrt(fit.model.covariance.dense.diagonal())
+    assert model.exposures[2].tolist() == [0.0] * len(model.factors) and fit.quality["names"] == names - 1
+    assert 0.003 < risks[2] < 0.01  # 0.2% a year around its mean, which Newey-West counts as risk
+    assert (np.delete(risks, 2) > 0.1).all() and (fit.factor_returns != 0).all()
+    returns[:, 2] = 0.0
+    none = fit_factors(replace(made, returns=returns)).model
+    assert none.covariance.dense[2].tolist() == [0.0] * names
+    bills = fit_factors(replace(made, returns=made.returns / 1000))  # where all are calm none stands still
+    assert bills.quality["names"] == names and (bills.model.exposures[:, 0] == 1).all()
+
+
+def test_a_name_that_gets_company_in_its_sector_does_not_multiply_all_specific_risks():
+    """Alone in its sector it left residuals of 1e-18; the first real one made a regime of 10^28 for all names."""
+    made = panel(4, 280, 7, 3)
+    returns = made.returns.copy()
+    returns[:180, 5] = np.nan  # N02 is alone in S2 until then
+    fit = fit_factors(
+        FactorPanel(made.symbols, made.dates, returns, None, None, made.sector_names, made.sectors)
+    )
+    alone = [session.specific_returns[2] for session in fit.sessions if session.date < 240]
+    assert len(alone) > 30 and np.abs(alone).max() < 1e-15
+    assert 0.3 < fit.quality["specific_regime"] < 3 and 0.3 < fit.quality["factor_regime"] < 3
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 2
+
+
+def test_a_sector_whose_names_are_all_young_has_the_risk_that_its_returns_have():
+    """Its slope of specific risk was what the other sectors' left, of 500%; its first returns were a regime."""
+    made = panel(0, 300, 24, 3)
+    returns = made.returns.copy()
+    returns[:200, np.asarray(made.sectors)[0] == 2] = np.nan
+    fit = fit_factors(
+        FactorPanel(made.symbols, made.dates, returns, made.caps, None, made.sector_names, made.sectors)
+    )
+    told = fit.model.covariance.dense.diagonal() / (252 * made.returns.var(axis=0))
+    assert np.sqrt(told).min() > 0.6 and np.sqrt(told).max() < 2.2
+    assert 0.5 < fit.quality["factor_regime"] < 2
+
+
+def test_capitalisations_weigh_names_that_are_too_few_for_a_factor_of_size():
+    """A company 36 times as large as the four others weighs six times as much; all weighed alike."""
+    made = panel(3, 200, 5, 1)
+    caps = np.tile([36.0, 1.0, 1.0, 1.0, 1.0], (200, 1))
+    fit = fit_factors(FactorPanel(made.symbols, made.dates, made.returns, caps))
+    assert fit.model.factors == ("market", "beta") and "5 names are too few" in fit.plan.missing["size"]
+    found, exposures = (
+        fit.sessions[-1],
+        fit_factors(FactorPanel(made.symbols, made.dates, made.returns, caps).between(0, 199)).exposures,
+    )
+    told = np.linalg.lstsq(
+        exposures * caps[0, :, None] ** 0.25, made.returns[-1] * caps[0] ** 0.25, rcond=None
+    )[0]
+    assert found.factor_returns == pytest.approx(told, abs=1e-12)
+    with pytest.raises(DataError, match="no data for size of the fit"):
+        fit.updated(FactorPanel(made.symbols, made.dates, made.returns))
 
 
 def test_what_rounding_leaves_of_an_exposure_that_another_explains_is_nothing():

@@ -65,7 +65,8 @@ def test_the_losing_lots_go_and_the_substitute_takes_their_place():
     assert [(part.lot_id, part.quantity) for part in sold.disposal.realised] == [("o2", 300)]
     assert (sold.disposal.short_term_gain, sold.tax) == (-9000, -3600)
     assert rows["OIL2"].action == "BUY"
-    assert "a loss of 9,000.00 is harvested, which saves 3,600.00 in tax" in rows["OIL"].rationale
+    assert "its loss is harvested, and OIL2 takes its place" in rows["OIL"].rationale
+    assert "a short-term loss of 9,000.00 from 1 lot, a saving of 3,600.00 in tax" in rows["OIL"].rationale
     assert "it takes the place of OIL" in rows["OIL2"].rationale
     assert "OIL2 takes their place" in " ".join(found.warnings)
     weights = dict(zip(found.solution.symbols, found.solution.weights, strict=True))
@@ -137,4 +138,55 @@ def test_tax_in_the_costs_is_weighed_against_the_risk_and_kept_in_cash():
     assert taxed.trades.cash_after >= max(taxed.trades.taxes.tax, Decimal(0)) - Decimal(1)
     assert taxed.trades.bought + taxed.trades.costs == (
         taxed.trades.sold + taxed.trades.cash_before - taxed.trades.cash_after
+    )
+
+
+@pytest.mark.parametrize("pairs", [{"OIL": "OIL2", "OIL2": "SOAP"}, {"OIL": "OIL2", "OIL2": "OIL"}])
+def test_what_is_sold_at_a_loss_takes_no_other_loss_s_place(pairs):
+    """Of 500 OIL2 that were told as harvested 293 were kept, in the place of OIL."""
+    held = Portfolio("book", positions={**HELD.positions, "OIL2": Position("OIL2", 500)})
+    lots = {**LOTS, "OIL2": (Lot("p1", "OIL2", Decimal(500), Decimal(70), date(2023, 10, 2)),)}
+    plan = replace(PLAN, lots=lots, harvest=HarvestRule(pairs, min_loss=1000))
+    found = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=plan))
+    assert "its substitute OIL2 is itself sold at a loss" in " ".join(found.warnings)
+    rows = by_symbol(found)
+    assert rows["OIL2"].target_quantity == 0 and "its loss is harvested" in rows["OIL2"].rationale
+    assert rows["OIL"].action == "SELL" and "takes the place" not in rows["OIL"].rationale
+    first = replace(plan, harvest=HarvestRule({"OIL": "SOAP", "OIL2": "OIL"}, min_loss=1000))
+    again = propose(held, PRICES, estimates(), RISK, BOOK, Mandate(taxes=first))
+    assert "OIL is not harvested (a loss of 9,000.00): it takes the place of OIL2" in " ".join(again.warnings)
+
+
+def test_a_loss_that_saves_nothing_is_no_harvest_and_lots_of_equal_tax_lose_first():
+    """At a rate of 0 the lot with a gain went first, and a loss of 9,000 was told where 6,000 were realised."""
+    lots = {**LOTS, "OIL": (
+        Lot("a1", "OIL", Decimal(100), Decimal(60), date(2019, 3, 1)),
+        Lot("o2", "OIL", Decimal(300), Decimal(110), date(2022, 10, 2)),
+    )}  # fmt: skip
+    plan = replace(PLAN, lots=lots, rates=TaxRates(0.4, 0.0), harvest=HarvestRule({"OIL": "OIL2"}))
+    found = proposed(plan)
+    assert "OIL is not harvested (a loss of 9,000.00): it saves no tax at these rates" in found.warnings
+    gone = plan.sell("OIL", Decimal(400), Decimal(350), 80).realised
+    assert {part.lot_id: part.quantity for part in gone} == {"a1": 50, "o2": 300}
+
+
+def test_of_a_harvest_that_whole_lots_cut_short_the_loss_realised_is_told():
+    """Of 300 losing shares 280 are four lots of 70: a loss of 9,000 was told beside the 8,400 realised."""
+    found = propose(
+        HELD,
+        PRICES,
+        estimates(),
+        RISK,
+        BOOK,
+        Mandate(taxes=PLAN, lots={**dict.fromkeys(NAMES, 1), "OIL": 70}),
+    )
+    row = by_symbol(found)["OIL"]
+    assert (
+        row.quantity == 280
+        and "a short-term loss of 8,400.00" in row.rationale
+        and "9,000" not in row.rationale
+    )
+    assert (
+        "300 shares that lose 9,000.00, which saves 3,600.00 in tax, as far as whole lots allow"
+        in " ".join(found.warnings)
     )

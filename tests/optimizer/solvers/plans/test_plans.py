@@ -42,9 +42,12 @@ def recursion(risk: np.ndarray, costs: np.ndarray, gains: np.ndarray, held: np.n
     return np.array(plan)
 
 
-@pytest.mark.parametrize("seed", [92, 96, 260, 287])
+@pytest.mark.parametrize("seed", [13, 92, 96, 260, 287])
 def test_a_plan_is_not_given_up_where_one_iteration_more_certifies_it(seed: int) -> None:
-    """The search ended at a violation of 1e-7, where the certificate asks for 1e-8."""
+    """The search ended at a violation of 1e-7, where the certificate asks for 1e-8.
+
+    Of 13 the prices lost their digits: the next iteration aimed at slacks times prices of 1e-12 at once.
+    """
     rng = np.random.default_rng(seed)
     loose = rng.normal(size=(4, 6))
     size = np.sqrt((loose @ loose.T).diagonal()) / rng.uniform(0.05, 0.4, 4)
