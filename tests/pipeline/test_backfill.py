@@ -75,7 +75,8 @@ def test_days_of_a_paper_book_that_do_not_follow_are_run_again_by_one_backfill(
     """It left them as they were: a year's days were a command each. A Saturday that has a pack is one of them."""
     folder, _ = own_copy(tmp_path_factory, "together", run_one_day)
     with terminal(folder) as at:
-        assert at("run", "--as-of", "2024-02-24").status == 1  # a Saturday; the 26th was there first
+        saturday = at("run", "--as-of", "2024-02-24")  # the 26th was there first
+        assert saturday.status == 1 and "no price of 2024-02-24 is on record, a Saturday" in saturday.out
         assert at("run", "--as-of", "2024-02-28").status == 0
         assert at("run", "--as-of", "2024-02-22").status == 1
         assert "packfolio backfill 2024-02-24 2024-02-28" in at("packs", "restatements").out
