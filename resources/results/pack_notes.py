@@ -63,7 +63,7 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
 def _no_session(con: Connection, pack: Pack) -> list[str]:
     """That a pack is of a day without prices: its trades, and the orders that paper books filled, are at older ones."""
     newest = con.execute(
-        "select max(date) from prices where date <= ? and ingest_seq <= ? and not withdrawn",
+        "select max(date) from prices where date <= ? and ingest_seq <= ? and withdrawn is not true",
         [pack.as_of, pack.watermark],
     ).fetchall()[0][0]
     if newest is None or newest == pack.as_of:
