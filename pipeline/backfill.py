@@ -59,9 +59,7 @@ def run_range(
         before, cut = _cut_days(con, start, end)
     days = sorted({*sessions, *cut})
     with ExitStack() as at_the_end:
-        at_the_end.callback(
-            store.publish
-        )  # once: a copy of the whole record a day costs the more the longer it is
+        at_the_end.callback(store.publish)  # once: a copy of the whole record takes long
         own = at_the_end.enter_context(remembering(made))
         for number, day in enumerate(days, 1):
             with store.live() as con:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from math import isinf
 from typing import Any, Protocol
 
-from optimizer.errors import DataError
+from optimizer import DataError
 from optimizer.model.actions.action_kinds import ENDS
 from resources.ledger.ledger import Connection
 from resources.screening.renames import Rename, Segment, present_name, segments
