@@ -10,7 +10,7 @@ import dagster as dg
 
 from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import DONE, Outcome, desk, run_pack, warehouse
-from resources.books.day_before import out_of_date
+from resources.books.day_before import computed, out_of_date
 from resources.ledger.ledger import Connection
 from resources.ledger.record_error import FAILED, FAULT
 from resources.logs.calendars import desk_calendar
@@ -47,28 +47,28 @@ def run_range(
 ) -> list[Outcome]:
     """The chain of every session of a range, and of other days in it that have a pack; a rejected one stops no other.
 
-    A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped; one on which
-    a paper book no longer follows from its day before is run again. Dagster's history gets one event a day and asset,
-    not the steps of a run; readers get all days at the end, or where it stops.
+    A day that is at its end is left as it is, so that a backfill that was killed goes on where it stopped. One is run
+    again on which a paper book no longer follows from its day before, or has trades of other holdings. Dagster's
+    history gets one event a day and asset, not the steps of a run; readers get all days at the end, or where it stops.
     """
     configuration, store = desk(), warehouse()
     exchange = next(source.exchange for source in configuration.sources.sources if source.enabled)
     sessions = desk_calendar(configuration, exchange, end, store.home / "cache").sessions(start, end)
-    outcomes, began, ran, made = list[Outcome](), time.monotonic(), 0, Made()
+    outcomes, began, ran, made, stale = list[Outcome](), time.monotonic(), 0, Made(), None
     with store.live() as con:
         before, cut = _cut_days(con, start, end)
-    days, stale = sorted({*sessions, *cut}), None
+    days = sorted({*sessions, *cut})
     with ExitStack() as at_the_end:
-        # Once: a copy of the whole record a day costs the more the longer it is.
-        at_the_end.callback(store.publish)
+        at_the_end.callback(store.publish)  # once: a copy of the whole record takes long
         own = at_the_end.enter_context(remembering(made))
         for number, day in enumerate(days, 1):
             with store.live() as con:
                 found = at_its_end(con, day, configuration)
                 if found and stale is None:
                     stale = {one.pack_id for one in out_of_date(con, before)}
+                again = found and (found.pack_id in (stale or ()) or not computed(con, str(found.pack_id)))
             said = "as it was"
-            if found is None or (stale and found.pack_id in stale):
+            if found is None or again:
                 found, ran, stale = _run(instance, own, made, day), ran + 1, None
                 each = (time.monotonic() - began) / ran
                 left = timedelta(seconds=round(each * (len(days) - number)))

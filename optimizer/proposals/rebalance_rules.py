@@ -65,6 +65,10 @@ class RebalanceRules:
             raise PolicyError(
                 f"rebalance: calendar {wrong} does not exist; {one_of(str(wrong[0]), (*PERIODS, *WEEKDAYS))}"
             )
+        if self.calendar is not None and not days:
+            raise PolicyError(
+                "rebalance: calendar names no day, so that nothing would ever trade; name one, or leave it out"
+            )
         if self.cool_down_days < 0:
             raise PolicyError(f"rebalance: cool_down_days is {self.cool_down_days}; it must be 0 or more")
 

@@ -101,6 +101,16 @@ def state_of(con: Connection, pack_id: str, portfolio_id: str) -> str:
     return str(con.execute(sql, [pack_id, portfolio_id]).fetchall()[0][2])
 
 
+def computed(con: Connection, pack_id: str) -> bool:
+    """Whether a pack's trades of each paper book are those of its holdings: not where a run ended between the two."""
+    books = con.execute(
+        "select portfolio_id from latest_portfolio_snapshots where pack_id = ? and mode = 'paper' "
+        "and holdings_date is not null",
+        [pack_id],
+    ).fetchall()
+    return all(_computed(con, pack_id, portfolio_id) for (portfolio_id,) in books)
+
+
 def _computed(con: Connection, pack_id: str, portfolio_id: str) -> bool:
     """Whether the trades of a day are those of its holdings, or there can be none."""
     key: list[object] = [pack_id, portfolio_id]

@@ -19,7 +19,7 @@ from resources.packs.delistings import (
     EPOCH,
     called_now,
     every_delisting,
-    gone_symbols,
+    given_up_later,
     names_given_up,
     quoted_in,
     standing,
@@ -93,7 +93,7 @@ def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAc
     names = [item[0] for item in found.description or []]
     rows: list[dict[str, Any]] = [dict(zip(names, values, strict=True)) for values in found.fetchall()]
     later = [row["symbol"] for row in rows if row["date"] > pack.as_of]
-    named = gone_symbols(con, pack, later) if later else {}
+    named = given_up_later(con, pack, later) if later else {}
     rows = [row for row in rows if row["date"] <= pack.as_of or row["symbol"] in named]
     return [
         CorporateAction(row["symbol"], row["date"], row["kind"], *(row.get(name) for name in FIELDS))
@@ -274,7 +274,7 @@ def market_of(con: Connection, pack: Pack, panel: Panel, base: str) -> Market:
     @cache
     def unit_of(action: CorporateAction) -> str:
         """In which an action pays that does not say; raises DataError where nobody knows."""
-        own = {action.symbol, names()(action.symbol, action.day)}
+        own = dict.fromkeys((names()(action.symbol, action.day), action.symbol))
         found = quoted_in(con, pack, own, action.day, ended=action.kind in ENDS)
         if found is None and (action.per_share or action.cash_in_lieu):
             raise DataError(

@@ -20,7 +20,7 @@ from resources.brokers.amounts import (
 from resources.brokers.degiro import is_degiro, read_degiro
 from resources.brokers.holding_rows import CASH_LINE, statement
 from resources.brokers.interactive_brokers import is_activity_statement, read_activity_statement
-from resources.brokers.layouts import DEALINGS, NO_SHARES, PARTS, Layout, has, is_dealings, plain, recognised
+from resources.brokers.layouts import DEALINGS, NO_SHARES, Layout, heads, plain, recognised, without_sales
 from resources.brokers.statement import BESIDE, Answers, Row, Statement
 from resources.brokers.thinkorswim import is_position_statement, read_position_statement
 
@@ -76,12 +76,8 @@ def _unknown(readings: Sequence[Lines], name: str) -> str:
     if any(cells[1:3] == ["Header", "DataDiscriminator"] for _, cells in every):
         return f"{name} is a statement of Interactive Brokers in another language; export it in English"
     for line, cells in every:
-        names = [plain(cell) for cell in cells]
-        if (words := is_dealings(names)) and has(names, "quantity"):
-            return f"{name}: line {line} heads a list of dealings (its column {min(words)!r}); export what is held"
-        for columns, what, remedy in PARTS:
-            if columns <= {*names}:
-                return f"{name}: line {line} heads {what}: {remedy}"
+        if instead := heads([plain(cell) for cell in cells]):
+            return f"{name}: line {line} heads {instead}"
     said = f"{name} has no table of positions that we know"
     for line, cells in every:
         told = [cell.strip() for cell in cells if cell.strip()]
@@ -98,7 +94,7 @@ def _lines(text: str, separator: str, name: str) -> Lines:
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, skipinitialspace=True)
     told = [(reader.line_num, [AS_TEXT.sub(r"\1", cell) for cell in cells]) for cells in reader]
     _check_quotes(body, [line for line, _ in told], name)
-    return [(line, cells) for line, cells in told if any(cell.strip() for cell in cells)]
+    return without_sales([(line, cells) for line, cells in told if any(cell.strip() for cell in cells)])
 
 
 def _check_quotes(body: str, ends: Sequence[int], name: str) -> None:

@@ -34,10 +34,11 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}", re.A)
 NO_SHARE = re.compile(r"\b(options?|opt|puts?|calls?|futures?|fut|fop|cfds?|warrants?)\b", re.I)
 CUSIP = re.compile(r"(?=.*\d.*\d)[0-9A-Z]{9}")
 OPTION = re.compile(r"-?[A-Z.]{1,6} *\d{6}[CP]\d+(\.\d+)?|\S+ .*\b(C|P|CALL|PUT)\b.*")
-TOTALS = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?\b.*", re.I)
+SUM = r"((account|positions|grand|overall|sub)?[\s-]*totals?|(gesamt|zwischen)?summe)"
+TOTALS = re.compile(rf"{SUM}\b.*", re.I)
 TOTAL_OF = re.compile(r".*\btotals?:?", re.I)  # "Z123 Total" in the column of accounts
 # A fund may be Total Market.
-NO_FUND = re.compile(r"(account|positions|grand|overall|sub)?[\s-]*totals?[\s:]*", re.I)
+NO_FUND = re.compile(rf"{SUM}[\s:]*", re.I)
 NEAR, CENTS = Decimal("0.005"), Decimal("0.05")
 
 

@@ -163,13 +163,14 @@ NO_SHARES: Mapping[str, Names] = {
     "right": ("right", "put/call", "call/put", "option type"),
     "multiple": ("multiplier", "contract multiplier", "mult"),
 }
+# When a lot was sold; a table of what is held may have the column, and nothing in it.
+SOLD = frozenset({"closed date", "close date", "date closed", "date sold", "sold date", "sale date"})
 # A table with one of these tells what was bought and sold, not what is held.
-DEALINGS = frozenset({
+DEALINGS = SOLD | {
     "action", "transaction type", "transactiontype", "transaction date", "transactiondate", "trans code",
     "activity type", "activity date", "run date", "settlement date", "settle date", "buy/sell", "order id",
-    "exec time", "pos effect", "transaction", "closed date", "close date", "date closed", "date sold", "sold date",
-    "sale date",
-})  # fmt: skip
+    "exec time", "pos effect", "transaction",
+}  # fmt: skip
 # Tables that do not say all that is held: by which columns each is known, what it is, and what to export.
 PARTS = (
     ({"open date", "cost/share", "holding period"}, "Schwab's lot details, which are of one position each",
@@ -185,6 +186,16 @@ def plain(heading: str) -> str:
     """A heading in lower case with single spaces, without points and the sign of a currency behind it."""
     bare = re.sub(r"\s(\$|\(([$\u00a3\u20ac])\))?\s*$", "", heading.replace("\u00a0", " "))
     return re.sub(r"[\s_]+", " ", re.sub(r"\.(?=\s|$)", "", bare)).strip().lower()
+
+
+def without_sales(lines: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The (line, cells), less each heading of a day of sale that no line below says: nothing was sold then."""
+    said, kept = set[int](), list[tuple[int, list[str]]]()
+    for line, cells in reversed(lines):
+        empty = {place for place, cell in enumerate(cells) if plain(cell) in SOLD and place not in said}
+        said |= {place for place, cell in enumerate(cells) if cell.strip(" -")}
+        kept.append((line, ["" if place in empty else cell for place, cell in enumerate(cells)]))
+    return kept[::-1]
 
 
 def recognised(header: Sequence[str]) -> Layout | None:
@@ -204,3 +215,10 @@ def is_dealings(header: Sequence[str], layout: Layout = GENERIC) -> Set[str]:
 def has(header: Sequence[str], name: str) -> bool:
     """Whether a header has a column of ours by any of its common names."""
     return bool({*GENERIC.columns[name]} & {*header})
+
+
+def heads(header: Sequence[str]) -> str:
+    """What a header heads in place of all that is held, and what to do; "" where that is not known."""
+    if (words := is_dealings(header)) and has(header, "quantity"):
+        return f"a list of dealings (its column {min(words)!r}); export what is held"
+    return next((f"{what}: {remedy}" for columns, what, remedy in PARTS if columns <= {*header}), "")

@@ -129,7 +129,7 @@ def _append_compared(
     con.register("incoming", rows)
     con.execute(
         "create or replace temp table compared as "
-        f"{_against_record(LOGS[log], log, low, high, later, _said_since(rows, later))}"
+        f"{_against_record(LOGS[log], log, low, high, later, _said_since(rows, later), _answers(log, rows, later))}"
     )
     con.unregister("incoming")
     _insert(
@@ -169,7 +169,7 @@ def _said_since(rows: pa.Table, later: Sequence[int]) -> str:
 
 
 def _against_record(
-    shape: Log, log: str, low: date, high: date, later: Sequence[int], said_since: str
+    shape: Log, log: str, low: date, high: date, later: Sequence[int], said_since: str, answers: str
 ) -> str:
     """SQL: the incoming rows, completed from the newest rows on record, each with its fate.
 
@@ -193,6 +193,7 @@ def _against_record(
     rounded = _only_rounded(compared) if log == "prices" else "false"
     # Another that only judged a row again leaves its close, and did not tell it.
     told = f"{keys}, close" if log == "prices" else keys
+    asked = "" if answers == "false" else ASKED.format(low, high)
     tells = f", bool_or(ingest_seq in {(*later, 0)}) over (partition by {told}) as later" if later else ""
     return f"""
         with c as (
@@ -200,14 +201,31 @@ def _against_record(
             qualify row_number() over (partition by {keys} order by ingest_seq desc) = 1
         ), i as (
             select {completed}, c.ingest_seq as on_record from incoming i left join c using ({keys})
-        )
+        ){asked and f", asked as ({asked})"}
         select i.* exclude (on_record),
             case when on_record is null then 'new'
                  when {outdated} or ({said_since}) then 'same'
-                 when {" and ".join(_same(name) for name in compared)} then 'same'
+                 when {" and ".join(_same(name) for name in compared)} and not {answers} then 'same'
                  when {rounded} then 'rounded' else 'corrected' end as fate
-        from i left join c using ({keys})
+        from i left join c using ({keys}) {asked and f"left join asked using ({keys})"}
     """
+
+
+# SQL: what was last set aside of each day.
+ASKED = """
+    select symbol, date, q.source, max(q.ingest_seq) as asked_in, max(told.known_at) as asked_at
+    from quarantine q join ingests told using (ingest_seq)
+    where q.log = 'prices' and q.code <> 'CARRIED' and date between date '{}' and date '{}' group by all
+"""
+
+
+def _answers(log: str, rows: pa.Table, later: Sequence[int]) -> str:
+    """SQL: whether a row on record is told once more after another of its day was set aside, which that answers."""
+    if log != "prices" or later:
+        return "false"
+    anew = f"coalesce(i.{ANEW}, false)" if ANEW in rows.column_names else "false"
+    told = f"i.withdrawn is null and not {anew} and coalesce(asked.asked_at <= i.known_at, true)"
+    return f"coalesce(asked.asked_in > c.ingest_seq and {told}, false)"
 
 
 NUMBERS = frozenset([

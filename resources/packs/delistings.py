@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from math import isinf
 from typing import Any, Protocol
 
+from optimizer import DataError
 from optimizer.model.actions.action_kinds import ENDS
 from resources.ledger.ledger import Connection
-from resources.screening.renames import Rename, Segment, segments
+from resources.screening.renames import Rename, Segment, present_name, segments
 
 KIND = "delisting"
 EPOCH = date(1970, 1, 1)
@@ -114,6 +115,26 @@ def _gone(
     }
 
 
+def given_up_later(con: Connection, pack: Seen, symbols: Collection[str]) -> Collection[str]:
+    """Of names that their companies give up after a pack's date, those whose prices are kept under the later ones.
+
+    Raises DataError where another takes one, whose past prices it has then: as two that exchange their names.
+    """
+    gone = gone_symbols(con, pack, symbols)
+    stated = [row for row in con.execute(ENDINGS, [pack.watermark]).fetchall() if row[2] == "rename"]
+    taken = {
+        row[4]: row[1] for row in stated if row[1] > pack.as_of and row[4] in symbols and row[4] not in gone
+    }
+    names, today = _names_of(stated), (pack.as_of - EPOCH).days
+    for symbol in sorted(taken):
+        if (company := present_name(names, symbol, today)) != symbol:
+            raise DataError(
+                f"{symbol} of {pack.as_of} is kept as {company}, and the prices of {symbol} are those of the company "
+                f"that is called so from {taken[symbol]} on: begin the book on that day, with its names"
+            )
+    return gone
+
+
 def _newest_prices(con: Connection, pack: Seen, symbols: Iterable[str]) -> dict[str, date]:
     """The newest priced day of each symbol that has one."""
     rows = con.execute(
@@ -170,22 +191,22 @@ def called_now(named: Sequence[Sequence[Any]]) -> Callable[[str, date], str]:
 
 
 def quoted_in(con: Connection, pack: Seen, names: Iterable[str], day: date, *, ended: bool) -> str | None:
-    """The currency of a share under its names: of its last price up to a day, else of its first, else as a security.
+    """The currency of a share: of its last price up to a day, else of its first, else as a security.
 
+    names  the latest first, under which prices are kept: those under an old one may be another company's
     ended  whether it ended on that day: a later price is another company's
     """
-    found = con.execute(
-        """
+    sql = """
         select coalesce(
             (select coalesce(arg_max(currency, (date, ingest_seq)) filter (date <= $3),
                 arg_min(currency, (date, ingest_seq)) filter (not $5))
-                from believed_prices($1) where symbol in (select unnest($2)) and date <= $4),
-            (select arg_max(currency, (date, ingest_seq)) from securities
-                where symbol in (select unnest($2)) and ingest_seq <= $1))
-        """,
-        [pack.watermark, sorted(names), day, pack.as_of, ended],
-    ).fetchall()[0][0]
-    return None if found is None else str(found)
+                from believed_prices($1) where symbol = $2 and date <= $4),
+            (select arg_max(currency, (date, ingest_seq)) from securities where symbol = $2 and ingest_seq <= $1))
+    """
+    every = (
+        con.execute(sql, [pack.watermark, name, day, pack.as_of, ended]).fetchall()[0][0] for name in names
+    )
+    return next((str(found) for found in every if found is not None), None)
 
 
 HAD = "(select unnest(?) as symbol, unnest(?) as since, unnest(?) as until, unnest(?) as company)"

@@ -23,6 +23,7 @@ WRITTEN_NUMBER = re.compile(
 )
 IN_PERCENT = ("benchmark", "assets")  # whose names do not say it: weights by symbol
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.A)
+OTHERS = "other_kinds"  # of a value that may be of several, in words
 OWN = ("value_error", "assertion_error")  # the words of our own checks
 WORDS: Mapping[str, str] = {
     "missing": "it is required; add it",
@@ -93,8 +94,9 @@ def in_words(error: ErrorDetails | Mapping[str, Any]) -> str:
         return str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind == "string_pattern_mismatch" and context.get("pattern") in FORMS:
         return f"must be {FORMS[context['pattern']]}"
-    said = WORDS.get(kind)
-    return said.format(**context) if said else "is not what belongs here; see the reference of this key"
+    if (said := WORDS.get(kind)) is None:
+        return "is not what belongs here; see the reference of this key"
+    return ", or ".join([said.format(**context), *context.get(OTHERS, ())])
 
 
 def told(error: ValidationError) -> list[str]:
@@ -106,12 +108,25 @@ def told(error: ValidationError) -> list[str]:
 
 
 def mistakes(error: ValidationError) -> list[ErrorDetails]:
-    """The mistakes in a value, less those of a kind of value that was not meant: another has mistakes inside it."""
+    """The mistakes in a value, less those of a kind of value that was not meant: another has mistakes inside it.
+
+    Of a key that may be of several kinds and is of none there is one, which says all of them.
+    """
     found = error.errors()
     deeper = {one["loc"][:size] for one in found for size in range(len(one["loc"]) - 1)}
-    return [
-        one for one in found if not (one["loc"] and _is_kind(one["loc"][-1]) and one["loc"][:-1] in deeper)
-    ]
+    kept, of_kinds = list[ErrorDetails](), dict[Place, ErrorDetails]()
+    for one in found:
+        place = one["loc"][:-1] if one["loc"] and _is_kind(one["loc"][-1]) else None
+        if place in deeper:
+            continue
+        if place is not None and one["type"] in WORDS:
+            first = of_kinds.setdefault(place, one)
+            if first is not one:
+                others = [*first.get("ctx", {}).get(OTHERS, ()), in_words(one).removeprefix("must be ")]
+                first["ctx"] = {**first.get("ctx", {}), OTHERS: others}
+                continue
+        kept.append(one)
+    return kept
 
 
 def key_in_words(where: str, error: ErrorDetails, model: type[BaseModel]) -> str:

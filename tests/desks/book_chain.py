@@ -27,6 +27,8 @@ ACTIONS = pa.schema([
     ("cash", pa.float64()), ("cash_in_lieu", pa.float64()), ("basis_share", pa.float64()), ("withdrawn", pa.bool_()),
 ])  # fmt: skip
 DAYS = tuple(date(2024, 1, day) for day in range(2, 31))
+EX = DAYS[22]
+HELD = "cash: 1000, positions: {AAA: 300, BBB: 10}"
 
 TOLD = [
     "symbol",
@@ -198,6 +200,21 @@ def flat(close: float, days: Iterable[date] = DAYS) -> dict[date, float]:
     return dict.fromkeys(days, close)
 
 
+def upto(closes: Mapping[date, float], day: date) -> dict[date, float]:
+    """The closes of a day and before."""
+    return {known: close for known, close in closes.items() if known <= day}
+
+
+def halved(parts: float) -> dict[date, float]:
+    """100 before the ex-date, a part of it from then on."""
+    return {day: 100.0 / (parts if day >= EX else 1) for day in DAYS}
+
+
 def cash(snapshot: Snapshot) -> Decimal:
     """Its cash."""
     return snapshot.holdings.cash
+
+
+def chain(folder: Path, holdings: str = HELD, **told: str) -> Chain:
+    """A book of AAA and BBB, which is 50 every day."""
+    return Chain(folder, book_file(holdings, **told), BBB=50.0)

@@ -1,13 +1,14 @@
 """A backfill runs the days of a range in order, goes on where it stopped, and writes what a run of each day writes."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
+from bench import STAMP, take_snapshot
 from built_once import own_copy
 from small_desk import make_desk
 from terminal import Terminal, terminal
@@ -18,9 +19,13 @@ from pipeline import backfill
 from pipeline.backfill import at_its_end
 from pipeline.run_history.past_days import Made, remembering
 from pipeline.runs import Outcome
+from resources.accounts.known import accounts_of
+from resources.books.day_before import computed, day_before
 from resources.ledger.anchors import read_anchors
 from resources.ledger.record_error import FAILED
+from resources.packs.packs import newest_fresh
 from resources.settings.configuration import load_configuration
+from resources.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("terminal")
 LEDGER = "select id, this_hash from materializations"
@@ -68,6 +73,18 @@ def test_a_backfill_goes_on_where_it_stopped(
         assert made == {"PP_2024-02-26", "PP_2024-02-27", "PP_2024-02-28"}
 
 
+def _snapshots_alone(folder: Path, day: date) -> None:
+    """What a run that was killed after this stage leaves: holdings of now, and trades of those before."""
+    desk = load_configuration(folder / "config")
+    now = replace(STAMP, at=datetime.now(UTC).replace(tzinfo=None))
+    with Warehouse(folder / "home").write(now) as tx:
+        pack = newest_fresh(tx.con, day)
+        (account,) = (one for one in accounts_of(tx.con, pack, desk.portfolios) if one.mode == "paper")
+        found = take_snapshot(tx.con, pack, day_before(tx.con, pack, account), account)
+        tx.record("portfolio_snapshots", found.frames(), pack_id=pack.id, portfolio_id=account.id)
+        assert not computed(tx.con, pack.id)
+
+
 @pytest.mark.slow
 def test_days_of_a_paper_book_that_do_not_follow_are_run_again_by_one_backfill(
     tmp_path_factory: pytest.TempPathFactory,
@@ -75,13 +92,16 @@ def test_days_of_a_paper_book_that_do_not_follow_are_run_again_by_one_backfill(
     """It left them as they were: a year's days were a command each. A Saturday that has a pack is one of them."""
     folder, _ = own_copy(tmp_path_factory, "together", run_one_day)
     with terminal(folder) as at:
-        assert at("run", "--as-of", "2024-02-24").status == 1  # a Saturday; the 26th was there first
+        saturday = at("run", "--as-of", "2024-02-24")  # the 26th was there first
+        assert saturday.status == 1
+        assert "no price of 2024-02-24 is on record, a Saturday" in " ".join(saturday.out.split())
         assert at("run", "--as-of", "2024-02-28").status == 0
         assert at("run", "--as-of", "2024-02-22").status == 1
         assert "packfolio backfill 2024-02-24 2024-02-28" in at("packs", "restatements").out
         (one, left) = progress(at, "2024-02-24", "2024-02-24", status=1)
         assert one.startswith("PP_2024-02-24: done (1 of 1, ")
         assert left.startswith("1 out of order: paper: its day under PP_2024-02-26 was computed from ")
+        _snapshots_alone(folder, date(2024, 2, 26))
         done = progress(at, "2024-02-24", "2024-02-28")
         assert [line.split(":")[0] for line in done] == [f"PP_2024-02-{day}" for day in (24, 26, 27, 28)]
         assert ["as it was" in line for line in done] == [True, False, False, False]

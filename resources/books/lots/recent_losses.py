@@ -33,6 +33,11 @@ RECENT_LOSSES = """
         from latest_lot_sales l join held s using (pack_id)
         left join named n on n.symbol = l.symbol and s.as_of >= n.since and s.as_of < n.until
         where l.portfolio_id = $1 and l.gain < 0 and s.as_of < $2
+    ), kept as (
+        select h.pack_id, coalesce(n.company, t.symbol) as company, t.lot_id, t.quantity
+        from latest_tax_lots t join held h using (pack_id)
+        left join named n on n.symbol = t.symbol and h.as_of >= n.since and h.as_of < n.until
+        where t.portfolio_id = $1 and h.as_of >= $2::date - 31
     ), later as (
         select sold.*, h.pack_id as after, h.as_of as seen,
             case sold.mode when 'paper' then h.as_of else sold.as_of end as day
@@ -50,8 +55,7 @@ RECENT_LOSSES = """
     from later l
     left join latest_tax_lots was on was.portfolio_id = $1 and was.pack_id = l.pack_id
         and was.symbol = l.symbol and was.lot_id = l.lot_id
-    left join latest_tax_lots now on now.portfolio_id = $1 and now.pack_id = l.after
-        and now.symbol in (l.symbol, l.company) and now.lot_id = l.lot_id
+    left join kept now on now.pack_id = l.after and now.company = l.company and now.lot_id = l.lot_id
     left join washed on washed.company = l.company and washed.date = l.day and washed.lot_id = l.lot_id
     order by l.as_of, l.company, l.lot_id
 """

@@ -148,6 +148,7 @@ def test_a_standing_is_read_back_the_same() -> None:
         lambda: RebalanceRules(total_drift=float("nan")),
         lambda: RebalanceRules(calendar="daily"),  # type: ignore[arg-type]
         lambda: RebalanceRules(calendar=("sun",)),
+        lambda: RebalanceRules(calendar=()),
         lambda: RebalanceRules(cool_down_days=-1),
         lambda: CashRange(0.02, 0.01),
         lambda: CashRange(0.0, None, float("inf")),

@@ -187,3 +187,46 @@ def test_the_end_of_a_share_that_never_had_a_price_is_asked_for_its_currency_whe
         assert "DEAD has no price; state its `currency`" in str(found.problem)
     else:
         assert (found.problem, shares(found), cash(found)) == (None, {}, 1000 + 10 * value)
+
+
+def _exchanged(book: Chain, *told: dict[str, object]) -> None:
+    """AAA, in pence, is BBB from day 10 on, and BBB, in dollars, AAA: their prices are kept under the later names."""
+    names = ("AAA", "BBB"), ("BBB", "AAA")
+    renames = [{"symbol": old, "date": DAYS[10], "kind": "rename", "new_symbol": new} for old, new in names]
+    book.actions([*renames, *told])
+    book.deliver([row | {"currency": "GBX"} for row in close_rows("BBB", flat(200.0))])
+    book.deliver(close_rows("AAA", flat(33.0)))
+
+
+def _in_pence(tmp_path: Path, **how: str) -> Chain:
+    book = Chain(tmp_path, book_file("cash: 0, positions: {AAA: 10}", **how))
+    with book.warehouse.write(STAMP) as tx:
+        rate = {"base": "GBP", "quote": "USD", "date": DAYS[0], "rate": 1.2, "source": "desk"}
+        ingest(tx, "fx_rates", pa.Table.from_pylist([rate]))
+    return book
+
+
+def test_a_late_dividend_of_one_of_two_that_exchanged_their_tickers_is_in_its_own_currency(
+    tmp_path: Path,
+) -> None:
+    """10 shares at 150 pence are 15 pounds, 18 dollars."""
+    book = _in_pence(tmp_path)
+    book.deliver([row | {"currency": "GBX"} for row in close_rows("AAA", flat(200.0, DAYS[:10]))])
+    book.prices("BBB", flat(33.0, DAYS[:10]))
+    for day in (4, 6, 9):
+        book.day(DAYS[day])
+    _exchanged(book, {"symbol": "AAA", "date": DAYS[5], "kind": "dividend", "value": 150.0})
+    found = book.day(DAYS[12])
+    assert (shares(found), cash(found)) == ({"BBB": 10}, 18)
+
+
+@pytest.mark.parametrize("mode", ["live", "paper"])
+def test_a_day_before_two_exchanged_their_tickers_is_not_valued_at_the_price_of_the_other(
+    tmp_path: Path, mode: str
+) -> None:
+    """A pack that is cut afterwards has 33 dollars under AAA, which was 200 pence then."""
+    book = _in_pence(tmp_path, mode=mode)
+    _exchanged(book)
+    problem = str(book.snapshot(DAYS[9]).problem)
+    assert f"AAA of {DAYS[9]} is kept as BBB" in problem and f"called so from {DAYS[10]} on" in problem
+    assert shares(book.snapshot(DAYS[10])) == {"BBB": 10}

@@ -153,3 +153,31 @@ def test_a_loss_is_in_shares_of_today_where_closes_are_adjusted_for_a_split_that
         with book.warehouse.live() as con:
             found = recent_losses(con, pack, str(book.file.id))
         assert [(one.symbol, one.loss, one.shares) for one in found] == [("AAA", 400, shares)]
+
+
+@pytest.mark.parametrize("left", [30, 23])
+@pytest.mark.parametrize("other", [5, 50])
+def test_a_lot_of_the_company_that_has_the_old_name_now_is_not_what_is_left(
+    tmp_path: Path, left: int, other: int
+) -> None:
+    """AAA and BBB exchange their names on day 10; each has a lot `old`, as brokers count them by symbol."""
+    lot = "{{lots: [{{id: old, acquired: 2020-01-02, quantity: {}, cost_basis: 100}}]}}"
+    before, after = (
+        f"cash: 100000, positions: {{AAA: {lot.format(first)}, BBB: {lot.format(second)}}}"
+        for first, second in ((30, other), (other, left))
+    )
+    book = Chain(tmp_path, book_file(f"{before}}}, {{as_of: {DAYS[10]}, {after}", mode="live", policy=POLICY))
+    names = ("AAA", "BBB"), ("BBB", "AAA")
+    for symbol, close in (("AAA", 60.0), ("BBB", 10.0)):
+        book.prices(symbol, flat(close, DAYS[:10]))
+    _list(book, DAYS[9], 20.0, SALE)
+    for old, new in names:
+        book.action(old, DAYS[10], "rename", new_symbol=new)
+    for symbol, close in (("AAA", 10.0), ("BBB", 60.0)):
+        book.prices(symbol, flat(close, DAYS))
+    book.day(DAYS[10])
+    pack = book.cut(DAYS[16])
+    with book.warehouse.live() as con:
+        found = recent_losses(con, pack, str(book.file.id))
+    made = [("BBB", 280, 7)] if left == 23 else []
+    assert [(one.symbol, one.loss, one.shares) for one in found] == made

@@ -54,3 +54,22 @@ def test_headings_of_merrill_etrade_and_saxo() -> None:
     )
     assert held(read(saxo.format("AAPL"))) == [("AAPL", 100)]
     assert [one.key for one in read(saxo.format("AAPL:xnas")).questions] == ["AAPL:xnas"]
+
+
+HELD = "Symbol,Quantity,Purchase Date,Date Sold,Cost"
+
+
+@pytest.mark.parametrize("empty", ["", " ", "--"])
+def test_a_list_of_what_is_held_may_have_an_empty_column_for_sales(empty: str) -> None:
+    assert held(read(f"{HELD}\nAAPL,10,2021-05-25,{empty},1200\nMSFT,5,2022-05-25,{empty},900\n")) == [
+        ("AAPL", 10), ("MSFT", 5),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="line 1 heads a list of dealings \\(its column 'date sold'"):
+        read(f"{HELD}\nAAPL,10,2021-05-25,{empty},1200\nMSFT,5,2022-05-25,2026-11-20,900\n")
+
+
+@pytest.mark.parametrize("word", ["Summe", "Gesamtsumme", "Summe:"])
+def test_a_sum_of_comdirect_is_no_position(word: str) -> None:
+    header = "St\u00fcck/Nom.;Bezeichnung;WKN;Typ;Wert in EUR"
+    found = read(f"{header}\n10;APPLE INC.;865985;Aktie;1.318,60\n;{word};;;1.318,60\n")
+    assert [one.key for one in found.questions] == ["865985"]

@@ -197,3 +197,30 @@ def test_a_split_or_dividend_that_no_price_answers_leaves_what_is_on_record(
     assert asked.code == ("SPLIT_DOUBTED" if wrong.endswith("2") else "DIVIDEND_DOUBTED")
     desk.ingest(next_20240109=f"{HEADER}AAA,2024-01-05,100.9,0,1\n")
     assert newest(desk, "AAA")[-1] == (date(2024, 1, 5), 100.9, 0, 1)
+
+
+@pytest.mark.parametrize("wrong", ["100.6,50,1", "100.6,0.5,2", "1006,0.5,1"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_what_is_on_record_told_once_more_answers_what_was_asked_since(
+    tmp_path: Path, dated: bool, wrong: str
+) -> None:
+    """It stayed an open question for ever: a vendor that takes back a false row tells what is on record already."""
+    desk, day = Desk(tmp_path), "AAA,2024-01-04"
+    desk.ingest(first=f"{HEADER}AAA,2024-01-02,100,0,1\nAAA,2024-01-03,101,0,1\n")
+    evenings = [
+        ("a", 4, "100.6,0.5,1", 0),
+        ("b", 5, wrong, 1),
+        ("c", 8, "100.6,0.5,1", 0),
+        ("d", 9, wrong, 1),
+    ]
+    for name, evening, its, asked in evenings:
+        desk.ingest(**{f"{name}_2024010{evening}" if dated else name: f"{HEADER}{day},{its}\n"})
+        with desk.warehouse.live() as con:
+            assert len(open_questions(con)) == asked
+        assert newest(desk, "AAA")[-1] == (date(2024, 1, 4), 100.6, 0.5, 1)
+    told = desk.log()
+    desk.ingest(**{"e_20240104" if dated else "c": f"{HEADER}{day},100.6,0.5,1\n"})  # of an evening before it
+    assert desk.log() == told
+    desk.ingest(f_20240110=f"{HEADER}AAA,2024-01-05,100.9,0,1\n")  # of a day after it
+    with desk.warehouse.live() as con:
+        assert len(open_questions(con)) == 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,13 +46,13 @@ class Seen:
 
 
 @contextmanager
-def pack_of(folder: Path, *deliveries: pa.Table) -> Iterator[Seen]:
+def pack_of(folder: Path, *deliveries: pa.Table, day: date = DAYS[-1]) -> Iterator[Seen]:
     warehouse = new_warehouse(folder, staying_open)
     for rows in deliveries:
         with warehouse.write(STAMP) as tx:
             ingest(tx, "prices", rows)
     with warehouse.write(STAMP) as tx:
-        cut = cut_pack(tx, DAYS[-1], ["first", "second", "third"], DAYS, CheckLimits())
+        cut = cut_pack(tx, day, ["first", "second", "third"], DAYS, CheckLimits())
     with warehouse.live() as con:
         yield Seen(con, cut)
 
@@ -119,3 +119,14 @@ def test_a_third_source_goes_on_after_the_second(tmp_path: Path) -> None:
             f"AAA: first stops on {DAYS[5]}",
             f"AAA: second stops on {DAYS[11]}",
         ]
+
+
+@pytest.mark.parametrize(("later", "said"), [(0, 0), (1, 1), (2, 1)])
+def test_a_pack_of_a_day_without_a_session_says_of_which_its_closes_are(
+    tmp_path: Path, later: int, said: int
+) -> None:
+    day = DAYS[-1] + timedelta(days=later)
+    with pack_of(tmp_path, told("first", DAYS), day=day) as seen:
+        notes = [note for note in notes_of(seen.con, seen.cut.pack) if note.startswith("NO_SESSION")]
+        assert len(notes) == said
+        assert all(f"no price of {day}" in one and f"at closes of {DAYS[-1]}" in one for one in notes)

@@ -38,6 +38,7 @@ class Every(Strict):
     caps_pct: list[float] = Field(default=[])
     benchmark: str | dict[str, float] = "equal"
     kind: Literal["one", "two"] = "one"
+    when: Literal["weekly"] | list[Literal["monday"]] | None = None
     many: list[int] = Field(default=[1], min_length=1, max_length=2)
     pair: tuple[float, float] = (0.0, 1.0)
     inner: Inner = Inner(a=1)
@@ -69,6 +70,8 @@ class Every(Strict):
         ("live: 'no'", "desk.yaml:1: live: must be true or false (it is 'no')"),
         ("day: 5", "desk.yaml:1: day: must be a date such as 2024-01-31 (it is 5)"),
         ("kind: three", "desk.yaml:1: kind: must be 'one' or 'two' (it is 'three')"),
+        ("when: daily", "desk.yaml:1: when: must be 'weekly', or a list, such as [a, b] (it is 'daily')"),
+        ("when: [daily]", "desk.yaml:1: when.0: must be 'monday' (it is 'daily')"),
         ("many: []", "desk.yaml:1: many: must have at least 1 entries; it has 0"),
         ("many: [1, 2, 3]", "desk.yaml:1: many: must have at most 2 entries; it has more"),
         ("many: 1", "desk.yaml:1: many: must be a list, such as [a, b] (it is 1)"),
