@@ -75,11 +75,8 @@ class AccountInbox:
                 SOURCE, told.key, told.name, told.sha256, told.path, found.rows, log=told.log,
                 quarantined=found.aside, warnings=found.findings,
             )  # fmt: skip
-            return [
-                replace(
-                    store_delivery(tx, read_again(tx.con, delivery), str(told.path)), findings=found.findings
-                )
-            ]
+            stored = store_delivery(tx, read_again(tx.con, delivery), str(told.path))
+            return [replace(stored, findings=found.findings)]
 
     @property
     def known(self) -> Known:

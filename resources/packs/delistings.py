@@ -121,11 +121,11 @@ def given_up_later(con: Connection, pack: Seen, symbols: Collection[str]) -> Col
     Raises DataError where another takes one, whose past prices it has then: as two that exchange their names.
     """
     gone = gone_symbols(con, pack, symbols)
-    stated = [row for row in con.execute(ENDINGS, [pack.watermark]).fetchall() if row[2] == "rename"]
+    renames = _renames(con.execute(ENDINGS, [pack.watermark]).fetchall())
     taken = {
-        row[4]: row[1] for row in stated if row[1] > pack.as_of and row[4] in symbols and row[4] not in gone
+        row[4]: row[1] for row in renames if row[1] > pack.as_of and row[4] in symbols and row[4] not in gone
     }
-    names, today = _names_of(stated), (pack.as_of - EPOCH).days
+    names, today = _names_of(renames), (pack.as_of - EPOCH).days
     for symbol in sorted(taken):
         if (company := present_name(names, symbol, today)) != symbol:
             raise DataError(
@@ -155,7 +155,7 @@ def present_names(con: Connection, pack: Seen, symbols: Iterable[str] | None = N
     if not asked:  # of most books, which the whole of it would cost a tenth of their snapshot
         return {}
     stated = con.execute(ENDINGS, [pack.watermark]).fetchall()
-    renames = [row for row in stated if row[2] == "rename"]
+    renames = _renames(stated)
     gone = _gone(con, pack, stated, asked.intersection(row[0] for row in renames))
     names = _names_of(renames) if gone else {}
     today = (pack.as_of - EPOCH).days
@@ -170,7 +170,7 @@ def names_given_up(con: Connection, pack: Seen) -> list[list[Any]]:
     if not (symbols := _ever(con, "rename")):
         return [[], [], [], []]
     gone = present_names(con, pack, symbols)
-    renames = [row for row in con.execute(ENDINGS, [pack.watermark]).fetchall() if row[2] == "rename"]
+    renames = _renames(con.execute(ENDINGS, [pack.watermark]).fetchall())
     names = _names_of(row for row in renames if row[1] <= pack.as_of)
     rows = [(old, _day(part.since), _day(part.until), part.name) for old in names for part in names[old]]
     last = {old: until for old, _, until, _ in rows}  # by day: the newest of each
@@ -221,7 +221,7 @@ def names_had(con: Connection, pack: Seen, symbols: Sequence[str]) -> list[list[
     that has ended or is called otherwise may have had it.
     """
     stated = con.execute(ENDINGS, [pack.watermark]).fetchall() if _ever(con, *ENDS, "rename") else []
-    renames = [row for row in stated if row[2] == "rename"]
+    renames = _renames(stated)
     later = {row[0] for row in renames if row[1] > pack.as_of}
     named = _gone(con, pack, stated, later) if later else {}
     names = _names_of([row for row in renames if row[1] <= pack.as_of or row[0] in named])
@@ -268,6 +268,10 @@ def _ever(con: Connection, *kinds: str) -> set[str]:
     """The symbols of which an action of one of the kinds was ever stated, those taken back too."""
     ever = "select distinct symbol from corporate_actions where kind in (select unnest(?::varchar[]))"
     return {str(symbol) for (symbol,) in con.execute(ever, [list(kinds)]).fetchall()}
+
+
+def _renames(stated: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [row for row in stated if row[2] == "rename"]
 
 
 def _names_of(renames: Iterable[tuple[Any, ...]]) -> dict[str, list[Segment]]:

@@ -53,20 +53,21 @@ def notes_of(con: Connection, pack: Pack) -> list[str]:
         more = "more finding" if any(row["code"] == code for row in found) else "finding"
         said = f"{how_many(len(rest), more)} of {some_of(names)}: packfolio packs show {pack.id}"
         found.append(rest[0] if len(rest) == 1 else {"code": code, "message": said})
-    return (
-        [f"{row['code']}: {row['message']}" for row in found]
-        + _no_session(con, pack)
-        + _notes_of_factors(con, pack)
-    )
+    told = [f"{row['code']}: {row['message']}" for row in found]
+    return [*told, *_no_session(con, pack), *_notes_of_factors(con, pack)]
 
 
 def _no_session(con: Connection, pack: Pack) -> list[str]:
     """That a pack is of a day without prices: its trades, and the orders that paper books filled, are at older ones."""
-    newest = con.execute(
-        "select max(date) from prices where date <= ? and ingest_seq <= ? and withdrawn is not true",
+    known, at = (
+        "from prices where {} and ingest_seq <= ? and withdrawn is not true",
         [pack.as_of, pack.watermark],
-    ).fetchall()[0][0]
-    if newest is None or newest == pack.as_of:
+    )
+    # Of most packs there is one: to look for the newest reads the whole log.
+    if con.execute(f"select 1 {known.format('date = ?')} limit 1", at).fetchall():
+        return []
+    newest = con.execute(f"select max(date) {known.format('date < ?')}", at).fetchall()[0][0]
+    if newest is None:
         return []
     return [
         f"NO_SESSION: no price of {pack.as_of} is on record, a {pack.as_of:%A}: all is at closes of {newest} or "
