@@ -21,7 +21,7 @@ from resources.packs.packs import Pack
 from resources.results.attribution.backtests import backtest_parts, part_rows
 from resources.results.attribution.summary import path_of
 from resources.results.estimates.pack_estimates import load_case
-from resources.results.factor_models import asks_for_factors
+from resources.results.factor_models.fitting import asks_for_factors
 from resources.results.frontiers import efficient_frontier
 from resources.results.many import FEW
 from resources.results.replays.checkpoints import Checkpoints

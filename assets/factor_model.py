@@ -10,7 +10,8 @@ from assets.shared.check_words import found as sentence
 from assets.shared.materialized import bullets, materialized, preview
 from assets.shared.partitions import OWNERS, PACKS
 from resources.dagster_resources import DeskResource, WarehouseResource
-from resources.results.factor_models import factor_frames, fitted_models, out_of_bounds, wanted_recipes
+from resources.results.factor_models.fitting import fitted_models, out_of_bounds, wanted_recipes
+from resources.results.factor_models.model_rows import factor_frames
 from resources.results.stage_inputs import inputs_of
 
 GOOD = "forecasts_hold"

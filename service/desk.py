@@ -26,7 +26,8 @@ from resources.results.estimates.pack_estimates import (
     load_case,
     notes_of,
 )
-from resources.results.factor_models import asks_for_factors, factors_of
+from resources.results.factor_models.fitting import asks_for_factors
+from resources.results.factor_models.recorded import factors_of
 from resources.results.pack_inputs import by_factors, under_policy
 from resources.settings.configuration import Configuration, load_configuration
 from resources.settings.playbooks import Playbooks, load_playbooks

@@ -23,7 +23,7 @@ from optimizer.model.sessions import periods_per_year
 from optimizer.risk.regimes import Recommendation
 from optimizer.risk.scenarios import find_scenario
 from optimizer.risk.stresses import Stress
-from resources.results.factor_models import with_others
+from resources.results.factor_models.recorded import with_others
 from resources.results.risk_outputs import hedged, jumped, stressed
 from resources.results.scenario_inputs import Exposed, read_exposed
 from resources.settings.playbooks import REGIME_RULES, SCENARIOS, Playbooks

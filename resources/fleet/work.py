@@ -21,7 +21,7 @@ from resources.results.accounts.facts import (
 )
 from resources.results.accounts.shared_inputs import Ground
 from resources.results.estimates.pack_estimates import Own, Wanted, by_days, evidence_with_days, read_evidence
-from resources.results.factor_models import models_of
+from resources.results.factor_models.recorded import models_of
 from resources.results.scenario_inputs import SESSIONS, wanted_symbols
 from resources.results.sensitivities.window_returns import windows_of
 from resources.settings.configuration import Configuration

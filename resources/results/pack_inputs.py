@@ -23,7 +23,7 @@ from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
 from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
-from resources.results.factor_models import models_of
+from resources.results.factor_models.recorded import models_of
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import View, check_views
 

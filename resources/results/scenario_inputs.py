@@ -27,7 +27,7 @@ from resources.ledger.ledger import Connection, bytes_sha256
 from resources.packs.markets import Market, read_market
 from resources.packs.packs import Pack
 from resources.results.estimates.pack_estimates import Case
-from resources.results.factor_models import recorded_model
+from resources.results.factor_models.recorded import recorded_model
 from resources.results.pack_inputs import look_through, old_price_notes, unmapped
 from resources.results.sensitivities.estimated import (
     LEAST_DAYS,

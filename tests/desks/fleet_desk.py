@@ -23,7 +23,8 @@ from resources.results.accounts.answers import Answers
 from resources.results.accounts.stages import STAGES
 from resources.results.estimates.estimate_rows import estimate_frames
 from resources.results.estimates.pack_estimates import estimate_evidence
-from resources.results.factor_models import factor_frames, fitted_models, wanted_recipes
+from resources.results.factor_models.fitting import fitted_models, wanted_recipes
+from resources.results.factor_models.model_rows import factor_frames
 from resources.results.stage_inputs import Inputs, read_inputs
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.configuration import Configuration, load_configuration

@@ -12,7 +12,7 @@ from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.estimates.pack_estimates import Own, by_volume, read_own
-from resources.results.factor_models import recorded_factor_returns, recorded_models
+from resources.results.factor_models.recorded import recorded_factor_returns, recorded_models
 from resources.results.rebalancing import NO_TRADE
 from resources.results.tails.held_before import HeldBefore, held_before
 

@@ -14,7 +14,7 @@ from optimizer.model.sessions import TRADING_DAYS
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
 from resources.results.estimates.pack_estimates import Case
-from resources.results.factor_models import factor_panel
+from resources.results.factor_models.panels import factor_panel
 from resources.results.replays.pack_backtests import POLICY, Replay
 from resources.results.replays.replay_inputs import Past
 

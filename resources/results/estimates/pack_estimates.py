@@ -36,7 +36,8 @@ from resources.packs.markets import Panels
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.results.estimates.estimate_rows import covariance_digest, no_estimates, stored_estimates
-from resources.results.factor_models import asks_for_factors, fitted_model, recorded_model
+from resources.results.factor_models.fitting import asks_for_factors, fitted_model
+from resources.results.factor_models.recorded import recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import like_a_fraction

@@ -22,7 +22,7 @@ from resources.packs.panels import Panel
 from resources.packs.point_in_time import read_vintages
 from resources.packs.rates import exchange_rates, risk_free_rates
 from resources.results.estimates.pack_estimates import Case
-from resources.results.factor_models import factor_history
+from resources.results.factor_models.fitting import factor_history
 from resources.results.pack_inputs import look_through
 from resources.results.replays.ended_names import Ends, ends_of
 

@@ -12,7 +12,7 @@ from book_chain import DAYS, Chain, book_file
 
 from resources.packs.dated_facts import known_caps, known_characteristics, newest_caps, stated_sectors
 from resources.packs.pack_prices import newest_facts, read_panel
-from resources.results.factor_models import classified
+from resources.results.factor_models.panels import classified
 
 NEW = DAYS[10]
 LONG_AGO = date(2023, 6, 1)

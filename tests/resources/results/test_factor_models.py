@@ -13,12 +13,10 @@ from optimizer import DataError, FactorModel, Recipe
 from resources.lineage.tracing import trace_row
 from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.pack_estimates import estimate_evidence
-from resources.results.factor_models import (
-    factor_frames,
-    factor_history,
-    fitted_model,
+from resources.results.factor_models.fitting import factor_history, fitted_model, out_of_bounds
+from resources.results.factor_models.model_rows import factor_frames
+from resources.results.factor_models.recorded import (
     models_of,
-    out_of_bounds,
     recorded_factor_returns,
     recorded_model,
     with_others,
