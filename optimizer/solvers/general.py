@@ -69,20 +69,23 @@ def solve_general(
     cost, own = express(goal, x[:n])
     cones = [cone(norm, x[: len(norm.center)], scale) for norm in norms]
 
-    def read(solver: str) -> Found:
-        size = scale.value if isinstance(scale, cp.Variable) else 1.0
+    def read(solver: str) -> Found | None:
+        size = float(scale.value if isinstance(scale, cp.Variable) else 1.0)
+        if not size > 0:  # weights without a scale are no answer, whatever the solver calls it
+            return None
         normals = tuple(normal_of(*pair) for pair in zip(norms, cones, strict=True))
-        return Found(np.asarray(x.value) / float(size), solver, prices_of(goal, own), normals)
+        return Found(np.asarray(x.value) / size, solver, prices_of(goal, own), normals)
 
     return climb(cp.Problem(cp.Minimize(cost), [*rules(x, scale, space), *cones, *own]), read, accepts)
 
 
 def climb(
-    problem: cp.Problem, read: Callable[[str], Answer], accepts: Callable[[Answer], bool] | None = None
+    problem: cp.Problem, read: Callable[[str], Answer | None], accepts: Callable[[Answer], bool] | None = None
 ) -> Answer:
     """What `read` takes from the first answer called `optimal`, else from the first that comes near; given the solver.
 
-    `accepts`, where given, decides instead of what the solver calls its answer.
+    `accepts`, where given, decides instead of what the solver calls its answer; where `read` takes nothing, the next
+    solver is asked.
 
     Raises NoAnswerError; `infeasible` as soon as one solver proves it.
     """
@@ -97,6 +100,8 @@ def climb(
         if status not in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
             continue
         answer = read(solver)
+        if answer is None:
+            continue
         if accepts(answer) if accepts else status == cp.OPTIMAL:
             return answer
         near = answer if near is None else near

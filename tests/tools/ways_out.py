@@ -3,6 +3,7 @@
 What is printed is a way that a refusal offered and that led to no certified answer, which is a failure.
 """
 
+import re
 import sys
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,9 @@ RANGES = {
     "active_factor": "active_factor_limits", "risk_share": "risk_share_limits",
 }  # fmt: skip
 PAIRS = {"net": "net_limits", "beta": "beta_limits"}
+UNDEFINED = re.compile(
+    r"^(every|no) allowed portfolio|^risk budgets need"
+)  # goals without a value, not limits
 ON_NAMES = ("min_position", "max_holdings", "no_trade_band", "large_holdings", "priorities")
 
 
@@ -101,10 +105,13 @@ def dead_ends(case: Case) -> list[str]:
 def _dead_end(case: Case, way: tuple[Conflict, ...]) -> str:
     wider = case.policy
     try:
-        for conflict in way:
+        # All at once, as a desk edits its file: a cap may be less than the least position only until that is lower too.
+        for conflict in sorted(way, key=lambda one: one.limit != "min_position"):
             wider = taken(wider, conflict, case.estimates.symbols)
         found = solve(case.estimates, wider, case.universe, case.held)
     except PackfolioError as stop:
+        if isinstance(stop, InfeasibleError) and not stop.conflicts and UNDEFINED.search(str(stop)):
+            return ""  # a portfolio keeps the limits, as was said; the method asks for more than that
         return f"{' and '.join(map(str, way))}: {type(stop).__name__}: {stop}"
     return "" if found.certificate.ok else f"{way}: {found.certificate}"
 
