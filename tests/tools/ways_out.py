@@ -19,9 +19,8 @@ RANGES = {
     "active_factor": "active_factor_limits", "risk_share": "risk_share_limits",
 }  # fmt: skip
 PAIRS = {"net": "net_limits", "beta": "beta_limits"}
-UNDEFINED = re.compile(
-    r"^(every|no) allowed portfolio|^risk budgets need"
-)  # goals without a value, not limits
+# Of goals without a value, not of limits.
+UNDEFINED = re.compile(r"^(every|no) allowed portfolio|^risk budgets need")
 ON_NAMES = ("min_position", "max_holdings", "no_trade_band", "large_holdings", "priorities")
 
 
