@@ -87,7 +87,7 @@ def least_relaxations(limits: Limits, groups: tuple[str, ...]) -> dict[str, floa
             if stop.infeasible:
                 return {}
             raise
-        given = dict(zip(flat, x[len(x) - len(flat) :].tolist(), strict=True))
+        given = problem.given(x)
     if flat and curved:
         given = {
             group: amount * (1 + ROOMY) + FLAT_ROOM * (amount > SLACK_TOLERANCE)

@@ -23,21 +23,27 @@ LEAST_UNIT = 0.01  # of a bound that is 0 or near it, when shares of bounds are 
 
 @dataclass(frozen=True)
 class Elastic:
-    """A polyhedron in which policy items may give way: its last columns say by how much, in own units.
+    """A polyhedron in which policy items may give way: its last columns say by how much, in `sizes`.
 
     groups  the policy items, in the order of those columns
     limits  the limits in the order of its rows, bounds that may give way among them as rows
+    sizes   (k,) own units to one of a column: 1, and more of a large bound, for proofs look no further than RADIUS
     """
 
     space: Polyhedron
     groups: tuple[str, ...]
     limits: Limits
+    sizes: Array
 
     def cost(self, prices: Array) -> Array:
-        """(p,) prices (k,) on the slack columns."""
+        """(p,) prices (k,) in own units on the slack columns."""
         whole = np.zeros(self.space.rows.shape[1])
-        whole[len(whole) - len(self.groups) :] = prices
+        whole[len(whole) - len(self.groups) :] = prices * self.sizes
         return whole
+
+    def given(self, x: Array) -> dict[str, float]:
+        """By how much each policy item gives way in columns x (p,), in its own unit."""
+        return dict(zip(self.groups, (x[len(x) - len(self.groups) :] * self.sizes).tolist(), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +92,16 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
     firm = _softened(limits, soft)
     base = polyhedron(firm)
     columns = np.zeros((len(base.rows), len(soft)))
+    sizes = np.array([max(1.0, abs(bound_of(limits, group)) / (RADIUS / 4)) for group in soft])
     for i, linear in enumerate(firm.linear):
         low, high = linear.groups or linear.names
         for sign, group in ((1.0, low), (-1.0, high)):
             if group in soft:
-                columns[i, soft.index(group)] = sign / base.scale[i]
+                columns[i, soft.index(group)] = sign * sizes[soft.index(group)] / base.scale[i]
     ceiling = base.ceiling.copy()
     for raised, row in zip(firm.raised, base.bounds, strict=True):
         if raised.name in soft:
-            columns[row, soft.index(raised.name)] = -1.0
+            columns[row, soft.index(raised.name)] = -sizes[soft.index(raised.name)]
             ceiling[n:] = INF
     space = Polyhedron(
         np.hstack([base.rows, columns]),
@@ -105,7 +112,7 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
         base.scale,
         base.bounds,
     )
-    return Elastic(space, soft, firm)
+    return Elastic(space, soft, firm, sizes)
 
 
 def _softened(limits: Limits, soft: tuple[str, ...]) -> Limits:

@@ -296,3 +296,25 @@ def test_the_engine_takes_priorities_and_says_what_was_given():
     assert constraints.to_policy("min_volatility", 0.0).priorities == {"max_weight": 1}
     with pytest.raises(PolicyError, match="own constraints cannot be combined with priorities"):
         solve(it, replace(FIRM, priorities={"max_weight": 1}), BOOK, EQUAL, constraints=lambda w: [w >= 0])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "side"), [((20.0, None), 1), ((1e4, None), 1), ((None, -20.0), -1), ((None, -1e9), -1)]
+)
+def test_a_bound_far_out_of_reach_gives_way_by_all_that_lacks(
+    bounds: tuple[float | None, float | None], side: int
+):
+    """What gives way was looked for up to ten times the NAV: a beta of 20 ended as a fault of the solvers."""
+    it = estimates(np.random.default_rng(3))
+    benchmark = dict.fromkeys(NAMES, 1 / 6)
+    betas = it.covariance @ EQUAL / (EQUAL @ it.covariance @ EQUAL)
+    policy = Policy(method="min_volatility", beta_limits=bounds, priorities={"beta_limits": 3}, cash_max=0.0)
+    found = solve(it, policy, replace(BOOK, benchmark=benchmark))
+    [gave], bound = found.unmet, next(one for one in bounds if one is not None)
+    reach = max(side * betas)
+    assert found.certificate.ok and gave.bound == bound
+    assert side * found.weights @ betas == pytest.approx(reach, abs=1e-6 * abs(bound))
+    with pytest.raises(InfeasibleError) as stop:
+        solve(it, replace(policy, priorities={}), replace(BOOK, benchmark=benchmark))
+    told = next(way[0] for way in stop.value.ways if way[0].limit.endswith("beta"))
+    assert told.relaxation == pytest.approx(side * bound - reach, rel=1e-6)
