@@ -67,14 +67,14 @@ class Level:
     violation  the sum of their violations, each in shares of its bound
     proven     no portfolio that keeps the levels before has less
     feasible   what is left to choose from
-    weights    (n,) that keep this level and those before
+    weights    (n,) that keep this level and those before; None where none were looked for yet
     """
 
     priority: int
     violation: float
     proven: float
     feasible: FeasibleSet
-    weights: Array
+    weights: Array | None
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,8 @@ class Least:
         found = least_slack(feasible.space, price, feasible.limits.norms)
         return found.x[: len(feasible.limits.symbols)], found.value, found.proven()
 
-    def calm(self, feasible: FeasibleSet, norm: Norm) -> tuple[Array, float]:
-        """Weights (n,) of the least value of an ellipsoidal limit, and the bound on it."""
+    def calm(self, feasible: FeasibleSet, norm: Norm, near: Array | None) -> tuple[Array, float]:
+        """Weights (n,) of the least value of an ellipsoidal limit, and the bound on it; near (n,): some allowed."""
         found = optimum(calmest(norm), feasible)
         value = norm.value(found.weights)
         return found.weights, float(np.sqrt(max(value**2 - 2 * max(found.certificate.gap, 0.0), 0.0)))
@@ -162,18 +162,18 @@ def hierarchy(
     problem = elastic(limits, tuple(group for group in groups_of(limits) if group in yielding))
     firm = tuple(norm for norm in limits.norms if norm.name not in yielding)
     feasible = FeasibleSet(replace(problem.limits, norms=firm), problem.space, elastic=True)
-    least = least or Least()
+    least, weights = least or Least(), None
     found = Hierarchy(feasible, limits, levels, least)
     for priority, groups in levels:
         prices = np.array([1.0 / unit_of(limits, g) if g in groups else 0.0 for g in problem.groups])
-        violation, proven, weights = 0.0, 0.0, np.zeros(len(limits.symbols))
+        violation, proven = 0.0, 0.0
         if prices.any():
             price = problem.cost(prices)
             weights, violation, proven = least.flat(feasible, price)
             capped = _capped(feasible.space, price, violation, margin or MARGIN)
             feasible = replace(feasible, given=capped)
         for norm in (curved[group] for group in groups if group in curved):
-            feasible, excess, bound, weights = _with_norm(feasible, norm, margin or NORM_MARGIN, least)
+            feasible, excess, bound, weights = _with_norm(feasible, norm, margin or NORM_MARGIN, least, weights)
             unit = unit_of(limits, norm.name)
             violation, proven = violation + excess / unit, proven + bound / unit
         level = Level(priority, violation, proven, feasible, weights)
@@ -193,12 +193,12 @@ def _capped(base: Polyhedron, prices: Array, least: float, margin: float) -> Pol
 
 
 def _with_norm(
-    feasible: FeasibleSet, norm: Norm, margin: float, least: Least
+    feasible: FeasibleSet, norm: Norm, margin: float, least: Least, near: Array | None
 ) -> tuple[FeasibleSet, float, float, Array]:
     """With the limit, or where the set does not allow it the least value it can have; its excess, the bound on that,
     and weights (n,) that have it.
     """
-    weights, proven = least.calm(feasible, norm)
+    weights, proven = least.calm(feasible, norm, near)
     value = norm.value(weights)
     bound = max(norm.bound, value * (1 + margin))
     narrower = replace(feasible, limits=feasible.limits.with_norms((replace(norm, bound=bound),)))

@@ -48,9 +48,9 @@ class LeastOfNames(Least):
         _proven(value, bound, most * max(1.0, value), self.work.short)
         return x[: len(self.must)], value, min(max(bound, 0.0), value)
 
-    def calm(self, feasible: FeasibleSet, norm: Norm) -> tuple[Array, float]:
+    def calm(self, feasible: FeasibleSet, norm: Norm, near: Array | None) -> tuple[Array, float]:
         """See Least."""
-        found = self._chosen(calmest(norm), feasible)
+        found = self._chosen(calmest(norm), feasible, near)
         value = norm.value(found.best.weights)
         _proven(value, found.bound, CURVED_UNPROVEN * max(value, norm.bound))
         return found.best.weights, found.bound
@@ -59,10 +59,12 @@ class LeastOfNames(Least):
         """See Least."""
         return goal.value(self._chosen(goal, feasible).best.weights)
 
-    def _chosen(self, goal: Goal, feasible: FeasibleSet) -> Choice:
-        choice = choose_names(goal, feasible, optimum(goal, feasible), self.policy, self.held, must=self.must)
+    def _chosen(self, goal: Goal, feasible: FeasibleSet, near: Array | None = None) -> Choice:
+        best = optimum(goal, feasible)
+        choice = choose_names(goal, feasible, best, self.policy, self.held, near, self.must)
         if choice is None:
-            if not possible(feasible, self.policy, self.held, self.must):
+            # Weights that are near keep all limits: that no choice is found means that there is too little room.
+            if near is None and not possible(feasible, self.policy, self.held, self.must):
                 raise NoAnswerError("names", "no choice keeps the limits", infeasible=True)
             raise SolverError(
                 "no choice of names was found within the limits that are left; report the policy"
@@ -104,6 +106,9 @@ def give_way_for_names(
                 raise SolverError(f"whether a choice of names is left was not found out: {stop}") from stop
             firm = limits.without(*(group for _, groups in order for group in groups))
             raise impossible(plain(firm), setting.policy, setting.held, must) from None
+        except SolverError as stop:
+            failure = stop
+            continue
         near = found.levels[-1].weights
         try:
             best = optimum(goal, found.feasible)

@@ -191,3 +191,19 @@ def test_one_count_of_work_ends_the_search_of_all_levels_and_says_so(monkeypatch
     monkeypatch.setattr(program_work, "ITERATIONS", 12)
     with pytest.raises(SolverError, match="in 1 iteration of the simplex method, and none is ruled out"):
         solve(estimates(0), policy, BOOK)
+
+
+@pytest.mark.parametrize("seed", some((1, 2, 4, 6, 8), 2))
+def test_a_curved_limit_after_one_that_gave_way_leaves_the_choice_of_names_that_was_found(seed: int) -> None:
+    """A third of such policies was refused, and `max_holdings` told to give way by 0: of the limit that had given way
+    the next search asked more room than it had.
+    """
+    policy = Policy(
+        method="max_return", max_holdings=4, max_trade=0.3, max_weight=0.4, max_sector=0.4, max_volatility=0.05,
+        target_volatility=0.05,
+        priorities={"max_volatility": 1, "max_weight": 2, "max_sector": 3, "target_volatility": 3},
+    )  # fmt: skip
+    found = solve(estimates(seed), policy, BOOK, HELD)
+    assert found.certificate.ok and (found.weights > 1e-8).sum() <= 4
+    assert np.abs(found.weights - HELD).max() <= 0.3 + 1e-9
+    assert "max_volatility" in {limit.limit for limit in found.unmet}
