@@ -20,7 +20,7 @@ RANGES = {
 }  # fmt: skip
 PAIRS = {"net": "net_limits", "beta": "beta_limits"}
 # Of goals without a value, not of limits.
-UNDEFINED = re.compile(r"^(every|no) allowed portfolio|^risk budgets need")
+UNDEFINED = re.compile(r"^(every|no) allowed portfolio|^risk budgets need|^every exposure with a risk budget must")
 ON_NAMES = ("min_position", "max_holdings", "no_trade_band", "large_holdings", "priorities")
 
 
@@ -109,7 +109,7 @@ def _dead_end(case: Case, way: tuple[Conflict, ...]) -> str:
             wider = taken(wider, conflict, case.estimates.symbols)
         found = solve(case.estimates, wider, case.universe, case.held)
     except PackfolioError as stop:
-        if isinstance(stop, InfeasibleError) and not stop.conflicts and UNDEFINED.search(str(stop)):
+        if not getattr(stop, "conflicts", ()) and UNDEFINED.search(str(stop)):
             return ""  # a portfolio keeps the limits, as was said; the method asks for more than that
         return f"{' and '.join(map(str, way))}: {type(stop).__name__}: {stop}"
     return "" if found.certificate.ok else f"{way}: {found.certificate}"
