@@ -57,6 +57,7 @@ class Estimates:
     periods_per_year  of the scenarios and observations: 252 where they are daily
     correlation   (n, n) by which the hierarchical methods tell which names are alike; None: that of the covariance
     long_run      (n,) expected total returns per year that forecasts decay to over a horizon; None: what cash earns
+    assumed       True: not estimated, as the history is too short for it; only equal weights may rest on them
     trusted       True skips the costly checks (symmetry, eigenvalues, percent for fraction); only for
                   estimators of our own, which are positive semidefinite by construction
     Raises DataError with the argument, its value and the remedy.
@@ -75,6 +76,7 @@ class Estimates:
     periods_per_year: float = float(TRADING_DAYS)
     correlation: Array | None = None
     long_run: Array | None = None
+    assumed: bool = False
     trusted: InitVar[bool] = False
 
     def __post_init__(self, trusted: bool) -> None:

@@ -105,7 +105,8 @@ def applied_policy(
 
 def enough(estimates: Estimates) -> bool:
     """Whether the history is long enough to form beliefs from it."""
-    return not estimates.observations or estimates.observations >= MIN_OBSERVATIONS
+    few = 0 < estimates.observations < MIN_OBSERVATIONS
+    return not (few or estimates.assumed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -326,7 +326,8 @@ def view_effects(beliefs: Beliefs | None) -> dict[str, float]:
     return dict(zip(beliefs.symbols, (after - beliefs.prior).tolist(), strict=True))
 
 
-def without_evidence(symbols: Sequence[str], observations: int) -> Estimates:
+def without_evidence(symbols: Sequence[str], observations: int, notes: tuple[str, ...] = ()) -> Estimates:
     """Equal risks and no means, for names whose history is too short: good for equal weights and rounding only."""
     covariance = np.eye(len(symbols)) * ASSUMED_VOLATILITY**2
-    return Estimates(tuple(symbols), None, covariance, observations=max(observations, 1))
+    days = max(observations, 1)
+    return Estimates(tuple(symbols), None, covariance, observations=days, notes=notes, assumed=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from optimizer.measures.portfolio_measures import risk_contributions
 from optimizer.model.costs import CostModel
+from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
 from optimizer.model.portfolio import ZERO, Action, money
 from optimizer.numerics.convex_limits import Limits, Linear
@@ -195,10 +196,7 @@ def _not_proven(asked: Asked, answer: Rounded) -> tuple[str, ...]:
 def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Book) -> list[Move]:
     """What the rationale needs to know of each name of the book, in the order of its fills."""
     sectors, least, nav = setting.universe.sectors, problem.min_trade, float(book.nav)
-    risk, shares = setting.estimates.risk, uncounted(risk_contributions)
-    # Cash bears no risk, which is no number as a share.
-    told = (shares(w, risk) for w in (problem.held, achieved))
-    before, after = (np.where(np.isnan(each), 0.0, each).tolist() for each in told)
+    before, after = (_risk_shares(w, setting.estimates).tolist() for w in (problem.held, achieved))
     places = zip(
         setting.symbols, problem.held.tolist(), problem.wanted.tolist(), achieved.tolist(), problem.step.tolist(),
         before, after, strict=True,
@@ -208,6 +206,14 @@ def _moves(setting: Setting, problem: RoundingProblem, achieved: Array, book: Bo
         for symbol, held, wanted, reached, lot, *share in places
         if (line := book.lines.get(symbol))
     ]
+
+
+def _risk_shares(w: Array, estimates: Estimates) -> Array:
+    """(n,) shares of the variance; 0 where it is only assumed, and of cash alone, which bears no risk."""
+    if estimates.assumed:
+        return np.zeros(len(w))
+    shares = uncounted(risk_contributions)(w, estimates.risk)
+    return np.where(np.isnan(shares), 0.0, shares)
 
 
 def _row(fill: Fill, move: Move, reasons: Reasons, shifts: tuple[Shift, ...]) -> TradeRow:

@@ -134,7 +134,7 @@ def evidence_tables(evidence: Mapping[str, Estimates | PackfolioError]) -> dict[
     rows = [_evidence_row(key, found) for key, found in evidence.items()]
     types = dict.fromkeys(ARRAYS, NUMBERS) | {
         "key": pa.string(), "error": pa.string(), "said": pa.string(), "symbols": pa.list_(pa.string()),
-        "by_columns": pa.list_(pa.string()), "observations": pa.int64(),
+        "by_columns": pa.list_(pa.string()), "observations": pa.int64(), "assumed": pa.bool_(),
         "notes": pa.list_(pa.string()), "periods_per_year": pa.float64(),
     }  # fmt: skip
     return {
@@ -162,6 +162,7 @@ def _evidence_row(key: str, found: Estimates | PackfolioError) -> dict[str, Any]
     flat = {name: _flat(values, "F" if name in turned else "C") for name, values in arrays.items()}
     return {
         "key": key, "symbols": list(found.symbols), "observations": found.observations, "notes": list(found.notes),
+        "assumed": found.assumed,
         "periods_per_year": found.periods_per_year, "by_columns": turned, **flat,
     }  # fmt: skip
 
@@ -190,7 +191,8 @@ def _evidence(table: pa.Table, row: int) -> Estimates | PackfolioError:
         symbols, found["mean"],
         LowRank(found["root"], found["diagonal"]) if risk is None else risk,  # type: ignore[arg-type]
         found["scenarios"], table["observations"][row].as_py(), tuple(table["notes"][row].as_py()),
-        found["probabilities"], table["periods_per_year"][row].as_py(), found["correlation"], trusted=True,
+        found["probabilities"], table["periods_per_year"][row].as_py(), found["correlation"],
+        assumed=table["assumed"][row].as_py(), trusted=True,
     )  # fmt: skip
 
 

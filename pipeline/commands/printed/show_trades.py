@@ -36,12 +36,7 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
         why = portfolio["problem"] or (result or {}).get("reason") or "not computed"
         _indented(out, f"[red]no weights today[/red]: {in_short(why)}")
         return
-    _indented(
-        out,
-        f"{result['method']}: expected {percent(result['expected_return'])} a year, volatility "
-        f"{percent(result['volatility'])}, Sharpe {amount(result['sharpe'])}, "
-        f"notional {percent(result['notional'], 0)}",
-    )
+    _indented(out, f"{result['method']}: {_measures(result)}")
     _show_orders(out, portfolio["trades"])
     if totals and totals["nav_before"] is not None:
         _indented(
@@ -55,6 +50,17 @@ def show_portfolio(out: Console, portfolio: Row) -> None:
     for line in _waiting(portfolio["trade_schedule"]):
         _indented(out, line)
     _warn(out, [*(result["warnings"] or []), *((totals or {}).get("warnings") or [])])
+
+
+def _measures(result: Row) -> str:
+    """What is known of the weights."""
+    told = {
+        f"expected {percent(result['expected_return'])} a year": result["expected_return"],
+        f"volatility {percent(result['volatility'])}": result["volatility"],
+        f"Sharpe {amount(result['sharpe'])}": result["sharpe"],
+        f"notional {percent(result['notional'], 0)}": result["notional"],
+    }
+    return ", ".join(said for said, value in told.items() if value is not None)
 
 
 def _warn(out: Console, warnings: Iterable[str] | None) -> None:

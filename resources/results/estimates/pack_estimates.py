@@ -83,10 +83,13 @@ def estimate_on(panels: Panels, recipe: Recipe) -> Estimates:
     prices = recipe_prices(panels, recipe)
     priced = np.isfinite(prices.to_numpy(dtype=float))
     usable = session_count(priced, pd.DatetimeIndex(prices.index), recipe) - 1
-    if usable < (MIN_RETURNS if asks_for_factors(recipe) else MIN_OBSERVATIONS):
-        return without_evidence(recipe.symbols, max(usable, 0))
+    if usable < MIN_OBSERVATIONS:
+        return without_evidence(recipe.symbols, usable)
     if not asks_for_factors(recipe):
         return estimate(prices, recipe)
+    if usable < MIN_RETURNS:
+        needed = f"covariance_method factor_model needs {MIN_RETURNS} days on which all names are priced"
+        return without_evidence(recipe.symbols, usable, (f"{needed}; there are {usable}",))
     con, pack = panels.con, panels.pack
     model = recorded_model(con, pack, recipe) or fitted_model(con, pack, recipe).model
     return estimate(prices, recipe, factor_model=model)

@@ -160,3 +160,16 @@ def test_names_without_a_history_have_equal_risks_of_a_fifth_and_no_means():
     found = without_evidence(("A", "B"), 0)
     assert found.mean is None and found.observations == 1
     assert np.asarray(found.covariance) == pytest.approx(np.diag([0.04, 0.04]))
+
+
+@pytest.mark.parametrize("days", [1, 40, 60])
+def test_assumed_risks_are_held_equally_and_are_no_reason_and_no_figure(days: int):
+    """Of 30 days and more they passed for estimates: "its share of the risk goes from 81.0% to 50.0%"."""
+    assumed = without_evidence(("A", "B"), days)
+    book = Portfolio("book", positions={"A": Position("A", 900, 0), "B": Position("B", 100, 0)})
+    policy = Policy(method="min_volatility", risk_free_rate=0.02, max_weight=0.6)
+    made = propose(book, {"A": 10.0, "B": 10.0}, assumed, policy, HALF, Mandate())
+    assert f"Insufficient data for optimization ({days} days)" in made.warnings
+    assert made.solution.weights == pytest.approx([0.5, 0.5])
+    assert all("risk" not in row.rationale for row in made.trades.rows)
+    assert not any("risk_share" in name for row in made.trades.rows for name in row.numbers)

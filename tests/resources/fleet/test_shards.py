@@ -15,6 +15,7 @@ from draws import each_once
 from fleet_desk import FACTORS, MODELS, FleetDesk, all_stages, make_fleet_desk
 
 from optimizer import CompiledPolicy, DataError, Estimates, PackfolioError, PolicyError, Scenario
+from optimizer.proposals.proposal import without_evidence
 from resources.books.snapshots import read_snapshots
 from resources.fleet import engines
 from resources.fleet.arrow_files import Files, packed, unpacked
@@ -215,11 +216,15 @@ def test_estimates_that_are_missing_travel_as_their_reason(desk: FleetDesk) -> N
 
     with desk.warehouse.live() as con:
         work = read_work(con, desk.pack, "impact", read_snapshots(con, desk.pack), desk.desk)
-    told: dict[str, Estimates | PackfolioError] = {**work.ground.evidence, "none": DataError("no estimates")}
+    told: dict[str, Estimates | PackfolioError] = {
+        **work.ground.evidence, "none": DataError("no estimates"), "short": without_evidence(("A", "B"), 60),
+    }  # fmt: skip
     back = evidence_from(unpacked(packed(evidence_tables(told))))
     assert isinstance(back["none"], DataError) and str(back["none"]) == "no estimates"
+    assert isinstance(back["short"], Estimates) and back["short"].assumed
     for key, found in work.ground.evidence.items():
         other = back[key]
+        assert not getattr(other, "assumed", True)
         assert isinstance(found, Estimates) and isinstance(other, Estimates)
         assert found.covariance.tobytes() == other.covariance.tobytes()
         assert found.scenarios is not None and other.scenarios is not None

@@ -121,6 +121,21 @@ def test_too_few_common_dates_are_a_stand_in_still(desk: tuple[Warehouse, Pack])
     assert found.volatility == pytest.approx([ASSUMED_VOLATILITY] * 2)
 
 
+def test_too_few_dates_for_a_factor_model_are_a_stand_in_that_says_so(desk: tuple[Warehouse, Pack]) -> None:
+    """Between 30 dates and the 65 that the model needs the stand-in passed for estimates, and was optimized on."""
+    warehouse, pack = desk
+    few, enough = (
+        Recipe(symbols=("AAA", "BBB"), covariance_method="factor_model", lookback_days=days) for days in (64, 65)
+    )
+    with warehouse.live() as con:
+        found, estimated = (estimate_evidence(con, pack, recipe) for recipe in (few, enough))
+    assert found.assumed and found.observations == 64
+    assert found.notes == (
+        "covariance_method factor_model needs 65 days on which all names are priced; there are 64",
+    )
+    assert not estimated.assumed and estimated.volatility[0] != ASSUMED_VOLATILITY
+
+
 def test_a_name_of_every_other_session_is_left_out_with_its_reason(desk: tuple[Warehouse, Pack]) -> None:
     found = taken(desk)
     assert found.problem is None
