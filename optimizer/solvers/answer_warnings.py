@@ -15,6 +15,7 @@ from optimizer.typing import Array
 
 TARGET_TOLERANCE = 1e-6
 BUDGET_TOLERANCE = 1e-5
+MOST_DIGITS = 6
 OPEN = 1e-3  # of the objective; nobody trades for less
 
 
@@ -65,9 +66,10 @@ def shortfall(goal: Goal, w: Array, symbols: tuple[str, ...]) -> tuple[str, ...]
             if missed.max() > BUDGET_TOLERANCE:
                 worst = int(np.argmax(missed))
                 named = (goal.exposures if isinstance(goal, RiskBudget) else ()) or symbols
+                share, wanted = told_apart(shares[worst], goal.budgets[worst], 1)
                 return (
                     f"risk budgets cannot be met under the limits: {named[worst]}'s share of the {goal.shared} is "
-                    f"{shares[worst]:.1%} where {goal.budgets[worst]:.1%} is wanted",
+                    f"{share} where {wanted} is wanted",
                 )
         case Quadratic() if goal.measure.startswith("distance") and goal.value(w) > BUDGET_TOLERANCE:
             return (
@@ -99,4 +101,11 @@ def target_missed(w: Array, setting: Setting) -> tuple[str, ...]:
     if abs(risk - target) <= TARGET_TOLERANCE * target:
         return ()
     side = "only" if risk < target else "still"
-    return (f"target volatility {target:.2%} is not reached: the limits allow {side} {risk:.2%}",)
+    allowed, wanted = told_apart(risk, target, 2)
+    return (f"target volatility {wanted} is not reached: the limits allow {side} {allowed}",)
+
+
+def told_apart(value: float, wanted: float, digits: int) -> tuple[str, str]:
+    """Two numbers that differ, in percent, with so many decimals or as many more as show that they do."""
+    told = f"{value:.{digits}%}", f"{wanted:.{digits}%}"
+    return told if told[0] != told[1] or digits > MOST_DIGITS else told_apart(value, wanted, digits + 1)

@@ -16,6 +16,7 @@ from optimizer import (
     solve,
 )
 from optimizer import ExposureType as T
+from optimizer.solvers.answer_warnings import told_apart
 
 MARKETS = np.array([[0.0256, 0.0010, 0.0004], [0.0010, 0.0225, 0.0009], [0.0004, 0.0009, 0.0036]])
 KINDS = (T.US_LARGE_EQUITY, T.GOLD, T.US_TREASURY)
@@ -143,3 +144,19 @@ def test_a_budget_of_a_parent_takes_what_has_none_of_its_own():
         of_kinds(
             (T.GOLD, T.US_TREASURY_LONG), exposure_budgets={T.US_TREASURY: 0.5, T.LONG_DURATION_BONDS: 0.5}
         )
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "digits", "told"),
+    [
+        (0.81, 0.5, 1, ("81.0%", "50.0%")),
+        (1.00003, 1.0, 1, ("100.003%", "100.000%")),
+        (0.0999996, 0.1, 2, ("9.99996%", "10.00000%")),
+        (0.1, 0.1, 2, ("10.0000000%", "10.0000000%")),
+    ],
+)
+def test_what_is_missed_is_told_by_numbers_that_differ(
+    value: float, wanted: float, digits: int, told: tuple[str, str]
+):
+    """It said "100.0% where 100.0% is wanted"."""
+    assert told_apart(value, wanted, digits) == told

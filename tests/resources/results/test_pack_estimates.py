@@ -125,7 +125,8 @@ def test_too_few_dates_for_a_factor_model_are_a_stand_in_that_says_so(desk: tupl
     """Between 30 dates and the 65 that the model needs the stand-in passed for estimates, and was optimized on."""
     warehouse, pack = desk
     few, enough = (
-        Recipe(symbols=("AAA", "BBB"), covariance_method="factor_model", lookback_days=days) for days in (64, 65)
+        Recipe(symbols=("AAA", "BBB"), covariance_method="factor_model", lookback_days=days)
+        for days in (64, 65)
     )
     with warehouse.live() as con:
         found, estimated = (estimate_evidence(con, pack, recipe) for recipe in (few, enough))
