@@ -83,7 +83,7 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
         te_current=100 * before.tracking_error if known else NAN,
         te_post=100 * after.tracking_error if known else NAN,
         policy_as_applied=as_json(case.inputs.policy),
-        views_as_applied=[view.model_dump(mode="json") for view in case.snapshot.views],
+        views_as_applied=[view.model_dump(mode="json") for view in case.snapshot.views_today],
         solver=SolverAnswer(
             lane=solution.lane, solver=solution.solver,
             primal_residual=solution.certificate.primal_residual, relative_gap=solution.certificate.relative_gap,

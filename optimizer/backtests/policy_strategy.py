@@ -9,7 +9,6 @@ import pandas as pd
 
 from optimizer.arguments import typed
 from optimizer.backtests.dated_facts import DatedFacts
-from optimizer.backtests.existing_names import policy_among, unrestricted
 from optimizer.backtests.panel import Window
 from optimizer.backtests.shared_windows import SharedWindows
 from optimizer.beliefs.black_litterman import delta_of
@@ -25,6 +24,7 @@ from optimizer.model.sessions import Dates
 from optimizer.model.universe import Universe
 from optimizer.numerics.matrices import scaled
 from optimizer.proposals.compiled_policy import Mandate
+from optimizer.proposals.existing_names import policy_among, unrestricted
 from optimizer.proposals.frontier import free_of_trades
 from optimizer.proposals.priors import market_aversion, starting_point
 from optimizer.proposals.proposal import form_beliefs

@@ -7,7 +7,7 @@ from typing import Any
 from resources.accounts.known import Account
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import JointViewFile, View, ViewFile
+from resources.settings.view_files import JointViewFile, View, ViewFile, named_in
 
 BY_SYMBOL = (
     "borrow_fees_pct", "do_not_buy", "do_not_sell", "do_not_trade", "trade_limits_pct", "asset_limits_pct",
@@ -22,7 +22,7 @@ def symbols_named(accounts: Sequence[Account]) -> set[str]:
         found.update(() if model.universe == "all" else model.universe)
         found.update([model.benchmark] if isinstance(model.benchmark, str) else model.benchmark)
         for view in model.views:
-            found.update(*(side for side in _sides(view) if not isinstance(side, str)))
+            found.update(named_in(view))
     for policy in {id(one.policy): one.policy for one in accounts}.values():
         found.update(*(getattr(policy, field) for field in BY_SYMBOL))
     return found
@@ -66,12 +66,6 @@ def _model(model: ModelFile, names: Mapping[str, str]) -> ModelFile:
     if views != model.views:
         changed["views"] = views
     return model.model_copy(update=changed) if changed else model
-
-
-def _sides(view: View) -> list[Any]:
-    if isinstance(view, JointViewFile):
-        return list(view.portfolios)
-    return [getattr(view, field) for field in _fields(view)]
 
 
 def _fields(view: View) -> tuple[str, ...]:

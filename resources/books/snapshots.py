@@ -20,7 +20,7 @@ from resources.books.universes import is_too_young
 from resources.ledger.ledger import Connection, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import VIEW, View
+from resources.settings.view_files import VIEW, View, named_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,18 @@ class Snapshot:
             for symbol, quantity in self.holdings.quantities.items()
             if symbol not in kept
         }
+
+    @cached_property
+    def absent(self) -> tuple[str, ...]:
+        """Names of the desk that are not estimated, being left out or frozen: what the policy says of them waits."""
+        named = {*self.excluded, *(one.symbol for one in self.frozen)}
+        return tuple(sorted(named.difference(self.symbols)))
+
+    @cached_property
+    def views_today(self) -> tuple[View, ...]:
+        """The views on what is estimated; those that speak of an absent name wait."""
+        absent = {*self.absent}
+        return tuple(view for view in self.views if not absent & named_in(view)) if absent else self.views
 
     @cached_property
     def in_fractions(self) -> Policy:

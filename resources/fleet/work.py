@@ -45,6 +45,7 @@ def read_work(
 ) -> Work:
     """Reads what `stage` of the portfolios is computed from."""
     symbols = {symbol for snapshot in snapshots for symbol in snapshot.symbols}
+    absent = {symbol for snapshot in snapshots for symbol in snapshot.absent}
     currencies = {snapshot.base_currency for snapshot in snapshots}
     books = desk.playbooks
     # Tails rest on prices alone: estimates would be computed again for nothing.
@@ -52,14 +53,14 @@ def read_work(
     accounts = _accounts(con, pack, stage, snapshots, keys, books)
     if stage == "hedges":
         wanted = symbols | wanted_symbols(books)
-        market = read_market(con, pack, wanted, currencies, SESSIONS, windows_of(books))
+        market = read_market(con, pack, wanted, currencies, SESSIONS, windows_of(books), besides=absent)
     elif stage == "tail_risk":
         held = {symbol for account in accounts if account.before for symbol in account.before.quantities}
         sessions = [STALE_SESSIONS, books.tail.lookback_days + 1]
-        market = read_market(con, pack, symbols | held, currencies, sessions)
+        market = read_market(con, pack, symbols | held, currencies, sessions, besides=absent)
     else:
         capped = {one.base_currency for one in snapshots if one.prior == "market_cap" and not one.problem}
-        market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS], capped=capped)
+        market = read_market(con, pack, symbols, currencies, [STALE_SESSIONS], capped=capped, besides=absent)
     told = simulated_symbols(con, pack, sorted(symbols)) if stage == "posterior_returns" else frozenset()
     return Work(stage, Ground(replace(market, models=models), evidence, desk.funds, books, told), accounts)
 

@@ -104,6 +104,7 @@ def read_market(
     sessions: Sequence[int],
     windows: Iterable[Window] = (),
     capped: Iterable[str] = (),
+    besides: Iterable[str] = (),
 ) -> Market:
     """Reads a market under a pack.
 
@@ -111,13 +112,15 @@ def read_market(
     sessions    how many priced days of the desk will be asked for
     windows     stretches of the past that will be asked for; those that the pack has not seen to their end are left out
     capped      currencies in which capitalisations will be asked for; raises DataError where none is stated
+    besides     symbols of which facts alone will be asked for
     """
     wanted, counted = sorted(set(symbols)), sorted(set(currencies))
     starts = window_starts(con, pack, {1, *sessions})
     seen = sorted(window for window in windows if window[1] <= pack.as_of)
     panel, *panels = read_panels(con, pack, wanted, [(min(starts.values()), date.max), *seen])
     past = dict(zip(seen, panels, strict=True))
-    told = [newest_facts(con, pack, log, columns, wanted) for log, columns in FACTS.items()]
+    named = sorted({*wanted, *besides})
+    told = [newest_facts(con, pack, log, columns, named) for log, columns in FACTS.items()]
     facts = {column: found for each in told for column, found in each.items()}
     units = {unit for found in (panel, *past.values()) for unit in found.currency}
     units |= {*counted}

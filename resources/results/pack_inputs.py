@@ -1,6 +1,6 @@
 """A snapshot with the prices and facts that the optimizer wants, as the pack saw them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ from optimizer import (
 )
 from optimizer.errors import some_of
 from optimizer.problem.trade_bounds import RESTRICTIONS
+from optimizer.proposals.existing_names import policy_among
 from resources.books.snapshots import Snapshot
 from resources.books.universes import STALE_SESSIONS
 from resources.ledger.ledger import Connection
@@ -37,6 +38,8 @@ class Inputs:
     policy   with the risk-free rate filled in
     views    of the policy's view_model
     old      symbol -> day of its price, where that is not the desk's newest priced day
+    absent   name of the desk that is not estimated -> its sector, empty where none is known
+    unbound  those of them that the policy limits: these limits wait
     """
 
     snapshot: Snapshot
@@ -49,6 +52,8 @@ class Inputs:
     views: tuple[MarketView | JointViews | ScenarioView, ...]
     ratings: Mapping[str, float]
     old: Mapping[str, date] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+    unbound: tuple[str, ...] = ()
 
     def old_prices(self) -> list[str]:
         """What is said of names that are taken at an older price, a sentence a day."""
@@ -70,7 +75,9 @@ def read_inputs(con: Connection, pack: Pack, snapshot: Snapshot, funds: FundExpo
     """Everything the optimizer needs for a snapshot, besides estimates."""
     base = [snapshot.base_currency]
     capped = base if snapshot.prior == "market_cap" else ()
-    market = read_market(con, pack, snapshot.symbols, base, [STALE_SESSIONS], capped=capped)
+    market = read_market(
+        con, pack, snapshot.symbols, base, [STALE_SESSIONS], capped=capped, besides=snapshot.absent
+    )
     return inputs_on(replace(market, models=models_of(con, pack, [snapshot.recipe()])), snapshot, funds)
 
 
@@ -85,6 +92,8 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         for column, (symbol, found) in enumerate(closes.items())
         if found is not None
     }
+    known = market.known("sector", snapshot.absent)
+    absent = {symbol: str(known.get(symbol, "")) for symbol in snapshot.absent}
     caps, policy = market.caps.get(base, {}), snapshot.in_fractions
     rf = policy.risk_free_rate
     rf = market.risk_free_rate(base) if rf is None else rf
@@ -102,10 +111,30 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         currencies=dict(zip(symbols, panel.currency, strict=True)),
         simulated=frozenset(s for s, simulated in zip(symbols, panel.simulated, strict=True) if simulated),
         universe=by_factors(universe, market.models.get(snapshot.recipe().name)),
-        policy=_priced_at(policy, rf, symbols),
-        views=tuple(view.to_view(rf) for view in snapshot.views),
+        policy=_as_it_binds(policy, rf, universe, absent),
+        views=tuple(view.to_view(rf) for view in snapshot.views_today),
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
         old=panel.old_closes(market.newest),
+        absent=absent,
+        unbound=_limited(policy, symbols, absent),
+    )
+
+
+def _as_it_binds(policy: Policy, rate: float, universe: Universe, absent: Mapping[str, str]) -> Policy:
+    """The policy with its risk-free rate, without what it says of absent names and of sectors that only they have."""
+    if absent:
+        every = Universe(
+            (*universe.symbols, *absent),
+            {**universe.sectors, **{s: name for s, name in absent.items() if name}},
+        )
+        policy = policy_among(policy, every, universe.symbols)
+    return _priced_at(policy, rate, universe.symbols)
+
+
+def _limited(policy: Policy, symbols: tuple[str, ...], absent: Iterable[str]) -> tuple[str, ...]:
+    """The absent names that the policy says something of."""
+    return tuple(
+        name for name in absent if policy_among(policy, Universe((*symbols, name)), symbols) != policy
     )
 
 
@@ -159,10 +188,12 @@ def under_policy(
     told = policy.to_policy()
     rf = pack_rate if told.risk_free_rate is None else told.risk_free_rate
     funds = FundExposureMap(inputs.universe.funds or {}, unmapped=unmapped(told))
+    snapshot = replace(inputs.snapshot, policy=policy, views=views)
     return replace(
         inputs,
-        snapshot=replace(inputs.snapshot, policy=policy, views=views),
-        policy=_priced_at(told, rf, inputs.universe.symbols),
-        views=tuple(view.to_view(rf) for view in views),
+        snapshot=snapshot,
+        policy=_as_it_binds(told, rf, inputs.universe, inputs.absent),
+        views=tuple(view.to_view(rf) for view in snapshot.views_today),
+        unbound=_limited(told, inputs.universe.symbols, inputs.absent),
         universe=replace(inputs.universe, funds=funds),
     )

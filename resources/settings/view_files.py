@@ -162,6 +162,13 @@ class ScenarioViewFile(Strict):
 View = ViewFile | JointViewFile | ScenarioViewFile
 
 
+def named_in(view: View) -> set[str]:
+    """The symbols that a view speaks of."""
+    fields = ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
+    sides = view.portfolios if isinstance(view, JointViewFile) else [getattr(view, field) for field in fields]
+    return {symbol for side in sides if not isinstance(side, str) for symbol in side}
+
+
 def like_a_fraction(view: View) -> str | None:
     """What is said of a view of less than half a percent a year, of which 0.1 is more often 10%; None of others."""
     match view:

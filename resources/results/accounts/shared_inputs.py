@@ -86,7 +86,7 @@ class Ground:
     def _model(snapshot: Snapshot) -> object:
         """What portfolios of one model share; `read_snapshots` gives the same object for the same text."""
         shared = (snapshot.policy, snapshot.views, snapshot.benchmark)
-        return (snapshot.base_currency, snapshot.prior, snapshot.symbols, *map(id, shared))
+        return (snapshot.base_currency, snapshot.prior, snapshot.symbols, snapshot.absent, *map(id, shared))
 
 
 def _once(kept: dict[object, Any], most: int, key: object, make: Callable[[], Found]) -> Found:

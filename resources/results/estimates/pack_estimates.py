@@ -40,7 +40,9 @@ from resources.results.factor_models.fitting import asks_for_factors, fitted_mod
 from resources.results.factor_models.recorded import recorded_model
 from resources.results.pack_inputs import Inputs, read_inputs
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import like_a_fraction
+from resources.settings.view_files import like_a_fraction, named_in
+
+NOT_HELD = "what is left out today is not bought"
 
 
 def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
@@ -259,7 +261,14 @@ def notes_of(inputs: Inputs) -> tuple[str, ...]:
     """What must be said of a portfolio before anything is computed: names left out, old prices, doubtful views."""
     snapshot = inputs.snapshot
     doubted = filter(None, map(like_a_fraction, snapshot.views))
-    return (*map(snapshot.left_out, snapshot.excluded), *inputs.old_prices(), *doubted)
+    limits = f"Limits on {', '.join(inputs.unbound)} wait: {NOT_HELD}" if inputs.unbound else ""
+    views = [
+        f"The view on {', '.join(sorted(named_in(view)))} waits: {NOT_HELD}"
+        for view in snapshot.views
+        if view not in snapshot.views_today
+    ]
+    left = map(snapshot.left_out, snapshot.excluded)
+    return (*left, *filter(None, [limits]), *views, *inputs.old_prices(), *doubted)
 
 
 def portfolio_of(inputs: Inputs) -> Portfolio:

@@ -173,7 +173,9 @@ def _contender(
     """The policy of `file` on the portfolio's own terms: its money, lots, least trades and costs."""
     from optimizer import BacktestSettings
 
-    known = replace(case.inputs, universe=past.universe)
+    here = {*past.universe.symbols}
+    absent = {symbol: sector for symbol, sector in case.inputs.absent.items() if symbol not in here}
+    known = replace(case.inputs, universe=past.universe, absent=absent)
     inputs = under_policy(known, file, case.inputs.policy.risk_free_rate or 0.0)
     policy, facts = inputs.policy, past.facts
     if file.risk_free_rate is not None:

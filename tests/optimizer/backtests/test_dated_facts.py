@@ -12,8 +12,8 @@ from optimizer.backtests.dated_facts import (
     carried_caps,
     dated_sectors,
 )
-from optimizer.backtests.existing_names import policy_among
 from optimizer.backtests.walk_forward import BacktestSettings
+from optimizer.proposals.existing_names import policy_among
 
 DAYS = pd.bdate_range("2023-01-02", periods=8)
 PRICES = pd.DataFrame({"A": [1.0, 1, 2, 2, 2, 2, 2, 2], "B": [np.nan, np.nan, 5, 5, 5, 5, 5, 10]}, DAYS)

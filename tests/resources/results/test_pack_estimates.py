@@ -9,14 +9,15 @@ from bench import PRICE_TYPES, STAMP, ingest, price_rows, take_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optimizer import Recipe
+from optimizer import FundExposureMap, Recipe
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
 from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.estimate_rows import estimate_frames, read_estimates
-from resources.results.estimates.pack_estimates import estimate_evidence
+from resources.results.estimates.pack_estimates import estimate_evidence, notes_of
+from resources.results.pack_inputs import read_inputs, under_policy
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
@@ -62,6 +63,13 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Pack]:
     for seed, (symbol, days) in enumerate(HISTORIES.items()):
         with warehouse.write(STAMP) as tx:
             ingest(tx, "prices", history(symbol, days, seed))
+    with warehouse.write(STAMP) as tx:
+        stated = [
+            {"symbol": symbol, "date": EVERY[0], "currency": "USD", "simulated": False, "source": "feed",
+             "sector": "metals" if symbol == "ALT" else "tech"}
+            for symbol in HISTORIES
+        ]  # fmt: skip
+        ingest(tx, "securities", pa.Table.from_pylist(stated))
     with warehouse.write(STAMP) as tx:
         pack = cut_pack(tx, WEEKDAYS[-1], ["feed"], WEEKDAYS, CheckLimits()).pack
     return warehouse, pack
@@ -146,6 +154,47 @@ def test_a_name_of_every_other_session_is_left_out_with_its_reason(desk: tuple[W
         "has no price on 125 of 252 sessions, and the others are estimated on the dates on which all are priced; "
         "on_gaps: keep or pairwise takes it in"
     )
+
+
+ON_ALT = """
+views:
+  - {assets: [ALT], type: absolute, expected_return_pct: 6, confidence: 0.5}
+  - {assets: [AAA], against: [ALT], type: relative, expected_return_pct: 6, confidence: 0.5}
+  - {assets: [AAA], type: absolute, expected_return_pct: 7, confidence: 0.5}
+policy:
+  lookback_days: 252
+  risk_free_rate: 0.01
+  asset_limits_pct: {ALT: [5, 20], AAA: [0, 30]}
+  trade_limits_pct: {ALT: 5}
+  sector_limits_pct: {metals: [0, 30], tech: [0, 90]}
+  risk_budgets_pct: {ALT: 50, AAA: 30, BBB: 20}
+  limits: ["ALT + AAA <= 40%"]
+  priorities: {"max_weight ALT": 2}
+"""
+
+
+def test_what_a_desk_says_of_a_name_that_is_left_out_waits(desk: tuple[Warehouse, Pack]) -> None:
+    """The book had no answer until the name was estimated: "asset_limits names ALT, not among the 5 symbols"."""
+    warehouse, pack = desk
+    found = taken(desk, ("policy: {lookback_days: 252, risk_free_rate: 0.01}\n", ON_ALT[1:]))
+    assert found.absent == ("ALT",)
+    with warehouse.live() as con:
+        inputs = read_inputs(con, pack, found, FundExposureMap({}))
+    policy = inputs.policy
+    assert [view.assets for view in inputs.views] == [("AAA",)]
+    assert (policy.asset_limits, policy.trade_limits, policy.priorities) == ({"AAA": (0, 0.3)}, {}, {})
+    assert policy.sector_limits == {"tech": (0, 0.9)} and policy.risk_budgets == {"AAA": 0.6, "BBB": 0.4}
+    assert [line.partition(" <=")[0] for line in policy.limits] == ['+ 1.0 * "AAA"']
+    assert notes_of(inputs)[1:] == (
+        "Limits on ALT wait: what is left out today is not bought",
+        "The view on ALT waits: what is left out today is not bought",
+        "The view on AAA, ALT waits: what is left out today is not bought",
+    )
+    again = under_policy(inputs, found.policy, 0.01)
+    assert again.policy == policy and again.views == inputs.views
+    strange = taken(desk, ("0.01}", "0.01, asset_limits_pct: {XYZ: [0, 20]}}"))
+    with warehouse.live() as con:
+        assert read_inputs(con, pack, strange, FundExposureMap({})).policy.asset_limits == {"XYZ": (0, 0.2)}
 
 
 def test_the_days_of_a_coin_make_no_share_young(desk: tuple[Warehouse, Pack]) -> None:
