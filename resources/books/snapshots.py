@@ -73,13 +73,13 @@ class Snapshot:
 
     @cached_property
     def absent(self) -> tuple[str, ...]:
-        """Names of the desk that are not estimated, being left out or frozen: what the policy says of them waits."""
+        """Names of the desk that are not estimated, being left out or frozen: what the policy says of them does not count."""
         named = {*self.excluded, *(one.symbol for one in self.frozen)}
         return tuple(sorted(named.difference(self.symbols)))
 
     @cached_property
     def views_today(self) -> tuple[View, ...]:
-        """The views on what is estimated; those that speak of an absent name wait."""
+        """The views on what is estimated; those that speak of an absent name do not count."""
         absent = {*self.absent}
         return tuple(view for view in self.views if not absent & named_in(view)) if absent else self.views
 

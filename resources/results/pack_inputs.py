@@ -39,7 +39,7 @@ class Inputs:
     views    of the policy's view_model
     old      symbol -> day of its price, where that is not the desk's newest priced day
     absent   name of the desk that is not estimated -> its sector, empty where none is known
-    unbound  those of them that the policy limits: these limits wait
+    unbound  those of them that the policy limits: these limits do not count
     """
 
     snapshot: Snapshot

@@ -42,7 +42,7 @@ from resources.results.pack_inputs import Inputs, read_inputs
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import like_a_fraction, named_in
 
-NOT_HELD = "what is left out today is not bought"
+NOT_HELD = "what is left out is not bought"
 
 
 def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
@@ -261,9 +261,9 @@ def notes_of(inputs: Inputs) -> tuple[str, ...]:
     """What must be said of a portfolio before anything is computed: names left out, old prices, doubtful views."""
     snapshot = inputs.snapshot
     doubted = filter(None, map(like_a_fraction, snapshot.views))
-    limits = f"Limits on {', '.join(inputs.unbound)} wait: {NOT_HELD}" if inputs.unbound else ""
+    limits = f"Limits on {', '.join(inputs.unbound)} do not count: {NOT_HELD}" if inputs.unbound else ""
     views = [
-        f"The view on {', '.join(sorted(named_in(view)))} waits: {NOT_HELD}"
+        f"The view on {', '.join(sorted(named_in(view)))} does not count: {NOT_HELD}"
         for view in snapshot.views
         if view not in snapshot.views_today
     ]

@@ -173,7 +173,7 @@ policy:
 """
 
 
-def test_what_a_desk_says_of_a_name_that_is_left_out_waits(desk: tuple[Warehouse, Pack]) -> None:
+def test_what_a_desk_says_of_a_name_that_is_left_out_does_not_count(desk: tuple[Warehouse, Pack]) -> None:
     """The book had no answer until the name was estimated: "asset_limits names ALT, not among the 5 symbols"."""
     warehouse, pack = desk
     found = taken(desk, ("policy: {lookback_days: 252, risk_free_rate: 0.01}\n", ON_ALT[1:]))
@@ -186,9 +186,9 @@ def test_what_a_desk_says_of_a_name_that_is_left_out_waits(desk: tuple[Warehouse
     assert policy.sector_limits == {"tech": (0, 0.9)} and policy.risk_budgets == {"AAA": 0.6, "BBB": 0.4}
     assert [line.partition(" <=")[0] for line in policy.limits] == ['+ 1.0 * "AAA"']
     assert notes_of(inputs)[1:] == (
-        "Limits on ALT wait: what is left out today is not bought",
-        "The view on ALT waits: what is left out today is not bought",
-        "The view on AAA, ALT waits: what is left out today is not bought",
+        "Limits on ALT do not count: what is left out is not bought",
+        "The view on ALT does not count: what is left out is not bought",
+        "The view on AAA, ALT does not count: what is left out is not bought",
     )
     again = under_policy(inputs, found.policy, 0.01)
     assert again.policy == policy and again.views == inputs.views
