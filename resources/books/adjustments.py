@@ -9,7 +9,7 @@ from itertools import groupby
 import pandas as pd
 
 from optimizer import CorporateAction, Lot, Position, adjust_position
-from optimizer.model.actions.action_kinds import place
+from optimizer.model.actions.action_kinds import places
 from optimizer.model.actions.corporate_actions import Adjusted, adjust_holdings
 from optimizer.model.portfolio import ZERO, Number, exact
 from resources.ledger.ledger import Connection
@@ -114,7 +114,8 @@ def carry(
 
     market  an action's base currency per unit of its own, and the prices after it, as `adjust_position` wants them
     """
-    for _, group in groupby(sorted(actions, key=place), key=lambda action: action.day):
+    actions = list(actions)
+    for _, group in groupby(sorted(actions, key=places(actions)), key=lambda action: action.day):
         of_day = list(group)
         renames = [action for action in of_day if action.kind == "rename"]
         if renames:

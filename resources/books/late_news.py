@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from optimizer import CorporateAction
-from optimizer.model.actions.action_kinds import ENDS, place, scaled
+from optimizer.model.actions.action_kinds import ENDS, places, scaled
 from optimizer.model.portfolio import ZERO, exact, money
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of, named_apart
 from resources.books.corrected_fills import Fills
@@ -86,7 +86,8 @@ class News:
             if key[2] in ENDS and key in now and priced_since(now[key], panel, self.since)
         }  # fmt: skip
         # The latest first: what comes after an action is in the book already, what came before it is not yet.
-        at = {key: place(now.get(key) or was[key]) for key in changed}
+        in_now, in_was = places(now.values()), places(was.values())
+        at = {key: in_now(now[key]) if key in now else in_was(was[key]) for key in changed}
         for _, of_place in groupby(
             sorted(changed, key=lambda key: (at[key], key), reverse=True), key=at.__getitem__
         ):
@@ -216,6 +217,7 @@ class News:
             return ()
         day, pack = found
         at = find_pack(self.con, pack)
+        place = places(was.values())
         before = [one for one in was.values() if place(one) < place(action)]
         acted = self._acted(at, before)
         between = [one for one in before if one.day > acted.get(one.symbol, day)]
@@ -238,7 +240,7 @@ class News:
         """Symbol -> its newest close under an earlier pack, where one of the actions waited there for the next."""
         told = {
             one.symbol: one.day
-            for one in sorted(actions, key=place)
+            for one in sorted(actions, key=places(actions))
             if one.day <= at.as_of and one.kind not in NO_MORE
         }
         if not told:

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from optimizer import CorporateAction, Reasons
-from optimizer.model.actions.action_kinds import ENDS, place, scaled
+from optimizer.model.actions.action_kinds import ENDS, places, scaled
 from optimizer.model.portfolio import ZERO, exact
 from resources.books.pack_actions import RATIOS
 from resources.ledger.ledger import Connection
@@ -48,8 +48,8 @@ class Order:
 
     def after(self, actions: Iterable[CorporateAction]) -> "Order":
         """The order in today's shares and under today's name; void where the shares are gone."""
-        order, renamed = self, date.min
-        for action in sorted(actions, key=place):
+        order, renamed, told = self, date.min, list(actions)
+        for action in sorted(told, key=places(told)):
             if action.symbol != order.symbol:
                 continue
             # What is renamed on one day is renamed at once.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from optimizer import CorporateAction, DataError
-from optimizer.model.actions.action_kinds import CASH_KINDS, ENDS, action_faults
+from optimizer.model.actions.action_kinds import CASH_KINDS, ENDS, action_faults, places
 from optimizer.model.exchange_rates import main_currency
 from optimizer.model.portfolio import Number
 from resources.books.adjustments import Market
@@ -51,7 +51,7 @@ def actions_on_record(
         names |= wanted
         found += _stated(con, pack, sorted(wanted))
         wanted = {action.new_symbol for action in found if action.new_symbol} - names
-    _in_turn(found)
+    places(found)  # a circle is refused before any of it is acted on
     ends = every_delisting(con, pack, names)
     for symbol, end, again in ends:
         if not (held and again and end.day > held):
@@ -67,17 +67,6 @@ def actions_on_record(
         for symbol, end in kept
     ]
     return sorted(found, key=lambda action: (action.day, action.symbol, action.kind))
-
-
-def _in_turn(actions: Iterable[CorporateAction]) -> None:
-    """Raises DataError for two spin-offs of one day that give each other's shares: which acts first cannot be told."""
-    spun = {(one.day, one.symbol, one.new_symbol) for one in actions if one.kind == "spin_off"}
-    for day, symbol, new in sorted(spun, key=str):
-        if (day, new, symbol) in spun:
-            raise DataError(
-                f"{symbol} and {new} spin each other off on {day}: what a holder of one gets cannot be told; correct "
-                f"corporate_actions.csv, or take one of the two back (withdrawn: true)"
-            )
 
 
 def _stated(con: Connection, pack: Pack, symbols: list[str]) -> list[CorporateAction]:

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from optimizer import CorporateAction, Lot, Position
-from optimizer.model.actions.action_kinds import place
+from optimizer.model.actions.action_kinds import places
 from optimizer.model.actions.corporate_actions import DUST
 from optimizer.model.portfolio import ZERO
 from resources.books.adjustments import Adjustment, Carried, Items, Market, carry, held_of
@@ -17,7 +17,7 @@ Actions = Mapping[Key, CorporateAction]
 
 def came_since(action: CorporateAction, names: Iterable[str], now: Actions) -> list[CorporateAction]:
     """What befell shares of some names, and what they became, after an action."""
-    found, meant = list[CorporateAction](), set(names)
+    found, meant, place = list[CorporateAction](), set(names), places(now.values())
     for one in sorted(now.values(), key=place):
         if one.symbol in meant and place(one) > place(action):
             found.append(one)

@@ -1,6 +1,6 @@
 """The closed vocabulary of corporate actions: what each kind states, and what is wrong with a statement."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
@@ -99,10 +99,41 @@ class CorporateAction:
         return f"{self.symbol} {self.kind.replace('_', ' ')} of {self.day}: {' '.join(got)}"
 
 
-def place(action: CorporateAction) -> tuple[date, int, str, str]:
-    """Its place among all actions, to sort by; what is renamed on one day has one place: it is renamed at once."""
-    which = ("", "") if action.kind == "rename" else (action.symbol, action.kind)
-    return action.day, KINDS[action.kind].rank, *which
+Place = tuple[date, int, int, str, str]
+
+
+def places(actions: Iterable[CorporateAction]) -> Callable[[CorporateAction], Place]:
+    """An action's place among some, to sort by; what is renamed on one day has one place: it is renamed at once.
+
+    Of one day and rank, what gives shares comes before what befalls those shares, whatever their names.
+    Raises DataError for spin-offs or mergers of one day that give each other's shares in a circle.
+    """
+    givers: dict[tuple[date, int, str], set[str]] = {}
+    for one in actions:
+        if one.new_symbol and one.kind != "rename":
+            givers.setdefault((one.day, KINDS[one.kind].rank, one.new_symbol), set()).add(one.symbol)
+
+    def steps(day: date, rank: int, symbol: str, after: tuple[str, ...] = ()) -> int:
+        """How many actions lead to the shares of a symbol, at most."""
+        if symbol in after:
+            circle = sorted(after[after.index(symbol) :])
+            raise DataError(
+                f"{', '.join(circle[:-1])} and {circle[-1]} give each other's shares on {day}: what a holder of one "
+                f"gets cannot be told; correct corporate_actions.csv, or take one of them back (withdrawn: true)"
+            )
+        before = givers.get((day, rank, symbol), ())
+        return max((1 + steps(day, rank, giver, (*after, symbol)) for giver in before), default=0)
+
+    for told in givers:
+        steps(*told)
+
+    def place(action: CorporateAction) -> Place:
+        rank = KINDS[action.kind].rank
+        if action.kind == "rename":
+            return action.day, rank, 0, "", ""
+        return action.day, rank, steps(action.day, rank, action.symbol), action.symbol, action.kind
+
+    return place
 
 
 def action_faults(kind: str, stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

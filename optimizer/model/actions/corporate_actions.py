@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from optimizer.arguments import typed
 from optimizer.errors import DataError, PolicyError
-from optimizer.model.actions.action_kinds import ENDS, CorporateAction, place, scaled
+from optimizer.model.actions.action_kinds import ENDS, CorporateAction, places, scaled
 from optimizer.model.portfolio import ZERO, Number, exact, money, price_of
 
 DUST = Decimal("1e-9")  # shares; holdings come back from the warehouse as doubles
@@ -110,10 +110,11 @@ def adjust_holdings(
     """The holdings after all the actions, day by day; what is renamed on one day is renamed at once.
 
     market  an action's `rate` and `prices`, as `adjust_position` wants them
+    Of one day, what gives shares comes before what befalls those shares; DataError where that goes in a circle.
     """
-    cash, now = ZERO, tuple(held)
+    actions, cash, now = list(actions), ZERO, tuple(held)
     gains: list[Realised[H]] = []
-    for _, group in groupby(sorted(actions, key=place), key=lambda action: action.day):
+    for _, group in groupby(sorted(actions, key=places(actions)), key=lambda action: action.day):
         of_day = list(group)
         names = {action.symbol: action.new_symbol for action in of_day if action.kind == "rename"}
         now = tuple(replace(item, symbol=names.get(item.symbol, item.symbol)) for item in now)

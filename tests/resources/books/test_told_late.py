@@ -260,12 +260,43 @@ def test_shares_of_a_company_that_ended_are_not_those_of_the_next_under_its_tick
     assert {one.lot_id for one in found.holdings.lots["MOREM"]} == {f"MOREM-{E4:%Y%m%d}"}
 
 
-def test_spin_offs_of_one_day_that_give_each_other_are_refused(tmp_path: Path) -> None:
+CIRCLES = {
+    "AAA and BBB": (("AAA", "BBB"), ("BBB", "AAA")),
+    "AAA, BBB and CCC": (("CCC", "AAA"), ("AAA", "BBB"), ("BBB", "CCC")),
+}
+
+
+@pytest.mark.parametrize("kind", ["spin_off", "merger"])
+@pytest.mark.parametrize("said", CIRCLES)
+def test_shares_of_one_day_that_are_given_in_a_circle_are_refused(
+    tmp_path: Path, said: str, kind: str
+) -> None:
     book = Chain(tmp_path, book_file("cash: 1000, positions: {AAA: 300}"), AAA=10.0, BBB=10.0)
     book.day(E1)
     book.actions(
-        {"symbol": one, "date": E2, "kind": "spin_off", "value": 0.5, "new_symbol": other}
-        for one, other in (("AAA", "BBB"), ("BBB", "AAA"))
+        {"symbol": one, "date": E2, "kind": kind, "value": 0.5, "new_symbol": other}
+        for one, other in CIRCLES[said]
     )
     problem = book.snapshot(E2).problem
-    assert problem is not None and f"AAA and BBB spin each other off on {E2}" in str(problem)
+    assert problem is not None and f"{said} give each other's shares on {E2}" in str(problem)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("first", ["AAA", "ZZZ"])
+@pytest.mark.parametrize("kind", ["spin_off", "merger"])
+def test_what_is_given_comes_before_what_befalls_it_whatever_the_names(
+    tmp_path: Path, kind: str, first: str, late: bool
+) -> None:
+    """By the alphabet a holder of ZZZ got shares of MMM that were no more, or without what MMM spun off that day."""
+    flats = dict.fromkeys(("AAA", "BBB", "MMM", "NNN", "ZZZ"), 10.0)
+    book = Chain(tmp_path, book_file(f"cash: 1000, positions: {{{first}: 300}}"), **flats)
+    book.day(E1)
+    if late:
+        book.day(E2)
+    book.actions(
+        {"symbol": one, "date": E2, "kind": kind, "value": 0.5, "new_symbol": other}
+        for one, other in ((first, "MMM"), ("MMM", "NNN"))
+    )
+    found = book.snapshot(E3 if late else E2)
+    kept = {first: 300, "MMM": 150} if kind == "spin_off" else {}
+    assert shares(found) == {**kept, "NNN": 75}
