@@ -12,10 +12,11 @@ from optimizer.numerics.shares.convex_part import convex_part
 from optimizer.problem.trade_bounds import of_trades
 from optimizer.problem.weight_intervals import NOTHING
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
-from optimizer.trading.trade_list import LimitCheck
+from optimizer.trading.trade_list import BrokenByTarget, LimitCheck
 from optimizer.typing import Array
 
 BROKEN = 1e-9
+BEYOND = 1e-6  # from where on weights are said to break a limit
 NEAR = 0.1  # of the variance: a share further inside its bound than that is not reached by rounding
 LARGE = "large_holdings"
 
@@ -216,6 +217,29 @@ def check_limits(
     if policy.no_trade_band and len(changed):
         checks.append(_at_least("no_trade_band", policy.no_trade_band, float(changed.min())))
     return tuple(check for check in checks if np.isfinite(check.limit))
+
+
+def with_causes(
+    checks: tuple[LimitCheck, ...], policy: Policy, limits: Limits, target: Array, held: Array
+) -> tuple[LimitCheck, ...]:
+    """The checks of a list, those that its target (n,) breaks already with what that reaches."""
+    if all(check.met for check in checks):
+        return checks
+    traded = np.where(np.abs(target - held) > NOTHING, target - held, 0.0)
+    turnover = 0.5 * float(np.abs(traded).sum())
+    before = {
+        check.constraint: check.achieved
+        for check in check_limits(policy, limits, target, 1.0 - float(target.sum()), turnover, traded, held)
+        if check.slack < -BEYOND
+    }
+    return tuple(
+        check
+        if check.met or check.constraint not in before
+        else BrokenByTarget(
+            check.constraint, check.limit, check.achieved, check.slack, target=before[check.constraint]
+        )
+        for check in checks
+    )
 
 
 def _names(policy: Policy, weights: Array) -> list[LimitCheck]:

@@ -47,7 +47,7 @@ def test_a_limit_that_the_target_breaks_is_reported_not_hidden():
         Policy(max_weight=0.15, cash_max=1.0),
     )
     assert not found.constraints_met
-    assert any("max_weight is 0.5" in warning for warning in found.warnings)
+    assert any("its limit is 0.15: the target has 0.5" in warning for warning in found.warnings)
     assert found.weights()["A"] < 0.505
 
 
