@@ -58,7 +58,7 @@ def _ratings(ratings: Mapping[str, float], case: Case) -> dict[str, float]:
 def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impact) -> RebalanceAnswer:
     case, trades, solution = loaded.case, answer.trades, answer.solution
     known = answer.beliefs is not None
-    before, after = change.current, change.post
+    before, after, free = change.current, change.post, solution.unconstrained_turnover
     return RebalanceAnswer(
         **_head(loaded),
         method=solution.method,
@@ -67,6 +67,7 @@ def _rebalance(loaded: Loaded, mandate: Mandate, answer: Proposal, change: Impac
         total_turnover=trades.traded_value,
         turnover_pct=100 * trades.turnover_two_way,
         turnover_one_way_pct=100 * trades.turnover,
+        turnover_without_limit_pct=None if free is None else 200 * free,
         estimated_costs=trades.costs,
         cost_bps=trades.cost_bps,
         current_value=trades.nav_before,
@@ -138,8 +139,7 @@ def _warnings(case: Case, answer: Proposal) -> list[str]:
     if free is None or limit is None:
         return warnings
     said = f"{SCALED} {limit:.1f}% turnover limit"
-    kept = [warning for warning in warnings if not warning.startswith(SCALED)]
-    return [*kept, said, f"Without its limit turnover would be {200 * free:.1f}%"]
+    return [*(warning for warning in warnings if not warning.startswith(SCALED)), said]
 
 
 def _constraint(check: LimitCheck) -> ConstraintAnswer:

@@ -26,7 +26,7 @@ from optimizer.proposals.priors import left_out_of_prior, market_aversion, start
 from optimizer.solvers.solution import Solution
 from optimizer.trading.impact import Impact, impact
 from optimizer.trading.rationale import Reasons
-from optimizer.trading.trade_list import TradeList
+from optimizer.trading.trade_list import BrokenByTarget, TradeList
 from optimizer.typing import Array
 
 ASSUMED_VOLATILITY = 0.2
@@ -243,8 +243,20 @@ def propose_account(
         views=view_effects(heard),
     )
     trades = compiled.order_trades(portfolio, prices, target, reasons)
-    warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *trades.warnings)
+    warnings = (*(beliefs.warnings if beliefs else ()), *solution.warnings, *_of_list(trades, solution))
     return Proposal(policy, beliefs, solution, trades, warnings)
+
+
+def _of_list(trades: TradeList, solution: Solution) -> tuple[str, ...]:
+    """The list's warnings without those of limits that the weights are already told to break."""
+    names = [limit.limit for limit in solution.unmet]
+    told = {*names, *(name.partition(" ")[0] for name in names)}  # the list has one check of all caps
+    again = {
+        check.text
+        for check in trades.constraints
+        if isinstance(check, BrokenByTarget) and check.constraint in told and not check.by_lots
+    }
+    return tuple(warning for warning in trades.warnings if warning not in again)
 
 
 def _refuse_shapes(beliefs: Beliefs) -> None:

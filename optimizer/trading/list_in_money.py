@@ -19,7 +19,7 @@ from optimizer.numerics.response import TOUCHES, response
 from optimizer.numerics.tracking_risk import TrackingRisk
 from optimizer.problem.methods import ON_MEANS
 from optimizer.problem.setting import Setting, aligned
-from optimizer.trading.lot_limits import check_limits
+from optimizer.trading.lot_limits import check_limits, with_causes
 from optimizer.trading.lot_relaxation import RoundingProblem
 from optimizer.trading.priced_portfolio import Book, Line
 from optimizer.trading.rationale import Move, Reasons, Shift, explain, shifts_of
@@ -119,6 +119,7 @@ def trade_list(
     moves = _moves(asked.setting, problem, totals.achieved, book)
     shifts = shifts_of(reasons, moves, lambda own: _moved_by(own, asked, reasons))
     rows = [_row(fill, move, reasons, shifts) for fill, move in zip(totals.fills, moves, strict=True)]
+    checks = with_causes(totals.checks, asked.policy, asked.limits, asked.wanted, problem.held)
     return TradeList(
         rows=tuple(sorted(rows, key=_execution_order)),
         nav_before=book.nav,
@@ -131,8 +132,8 @@ def trade_list(
         tracking_error=max(float(miss @ (asked.setting.estimates.risk @ miss)), 0.0) ** 0.5,
         objective=answer.objective,
         bound=answer.bound,
-        constraints=totals.checks,
-        warnings=(*(check.text for check in totals.checks if not check.met), *_not_proven(asked, answer)),
+        constraints=checks,
+        warnings=(*(check.text for check in checks if not check.met), *_not_proven(asked, answer)),
     )
 
 

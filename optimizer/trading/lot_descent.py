@@ -109,7 +109,8 @@ def _over(excess: Array) -> Array:
 
 
 def _outside(p: RoundingProblem, weights: Array) -> Array:
-    return _over(np.maximum(weights - p.upper, p.lower - weights))
+    outside = _over(np.maximum(weights - p.upper, p.lower - weights))
+    return outside if p.least is None else np.maximum(outside, p.between(weights))
 
 
 def walked(problem: RoundingProblem, start: Array, bound: float, gap: float) -> Walk:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,13 +11,21 @@ from optimizer.numerics.convex_limits import Absolute, Largest, Limits, Linear, 
 from optimizer.numerics.shares.convex_part import convex_part
 from optimizer.problem.trade_bounds import of_trades
 from optimizer.problem.weight_intervals import NOTHING
-from optimizer.trading.lot_relaxation import RoundingProblem
-from optimizer.trading.trade_list import LimitCheck
+from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
+from optimizer.trading.trade_list import BrokenByTarget, LimitCheck
 from optimizer.typing import Array
 
 BROKEN = 1e-9
+BEYOND = 1e-6  # from where on weights are said to break a limit
 NEAR = 0.1  # of the variance: a share further inside its bound than that is not reached by rounding
 LARGE = "large_holdings"
+
+
+class Left(NamedTuple):
+    """NAV after costs / NAV before, on which limits are: caps are kept on as little, floors on as much."""
+
+    caps: float
+    floors: float
 
 
 def lot_box(
@@ -25,33 +34,23 @@ def lot_box(
     held: Array,
     step: Array,
     min_trade: float,
-    shrink: float,
-    least: float = 0.0,
+    left: Left,
 ) -> tuple[Array, Array]:
     """Bounds (n,) of the holdings as fractions of the NAV before the trades.
 
     wanted, held, step  (n,) target, current and one lot's weight;  min_trade  least trade, fraction of NAV
-    shrink              NAV after costs / NAV before: caps hold on what is left
-    least               least position where one is held
     A bound that the target itself breaks moves to the target and one lot more; a name with target 0 is
     closed, or stays where its holding is smaller than the least trade.
     """
     floor = np.minimum(limits.lower, 0.0)
-    shorts = np.where(
-        (limits.lower < 0) & ~of_trades(limits.lower_groups), limits.lower * shrink, limits.lower
-    )
-    lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), shorts)
-    if least:
-        lower = np.where(wanted >= least - BROKEN, np.maximum(lower, least), lower)
-    else:  # a list may leave what is on the other side than the target, and open nothing there
-        lower = np.where(wanted >= 0, np.maximum(lower, np.minimum(held, 0.0)), lower)
+    kept = np.where(of_trades(limits.lower_groups), 1.0, np.where(limits.lower < 0, left.caps, left.floors))
+    lower = np.where(wanted < limits.lower - BROKEN, np.maximum(wanted - step, floor), limits.lower * kept)
+    # a list may leave what is on the other side than the target, and open nothing there
+    lower = np.where(wanted >= 0, np.maximum(lower, np.minimum(held, 0.0)), lower)
     traded = of_trades(limits.upper_groups)  # of the NAV before, as held is
-    caps = np.where((limits.upper > 0) & ~traded, limits.upper * shrink, limits.upper)
+    caps = np.where((limits.upper > 0) & ~traded, limits.upper * left.caps, limits.upper)
     upper = np.where(wanted > limits.upper + BROKEN, wanted + step, caps)
-    if least:
-        upper = np.where(wanted <= BROKEN - least, np.minimum(upper, -least), upper)
-    else:
-        upper = np.where(wanted < 0, np.minimum(upper, np.maximum(held, 0.0)), upper)
+    upper = np.where(wanted < 0, np.minimum(upper, np.maximum(held, 0.0)), upper)
     rest = np.where(np.abs(held) < min_trade, held, 0.0)
     lower, upper = np.where(wanted == 0, rest, lower), np.where(wanted == 0, rest, upper)
     return _within_trades(limits, held, lower, upper)
@@ -98,7 +97,23 @@ def left_alone(problem: RoundingProblem, band: float) -> RoundingProblem:
     )
 
 
-def lot_rows(limits: Limits, wanted: Array, step: Array, shrink: float) -> tuple[Array, Array]:
+def least_kept(problem: RoundingProblem, least: float) -> RoundingProblem:
+    """The problem in which a name that may be traded is held on its target's side, by at least `least` or not at all.
+
+    One whose bounds allow neither is within its bounds alone.
+    """
+    if not least:
+        return problem
+    p, long = problem, problem.wanted > 0
+    free = (p.upper - p.lower > TOLERANCE) & (p.wanted != 0)
+    lower = np.where(free & long & (p.upper >= 0), np.maximum(p.lower, 0.0), p.lower)
+    upper = np.where(free & ~long & (p.lower <= 0), np.minimum(p.upper, 0.0), p.upper)
+    nearest, farthest = np.where(long, lower, -upper), np.where(long, upper, -lower)
+    either = free & ((farthest >= least) | (nearest <= 0))
+    return replace(problem, lower=lower, upper=upper, least=np.where(either, least, 0.0))
+
+
+def lot_rows(limits: Limits, wanted: Array, step: Array, left: Left) -> tuple[Array, Array]:
     """The affine limits but cash as rows (m, n) and bounds (m,): rows @ holdings <= bounds."""
     rows, bounds = [], []
     for limit in limits.linear:
@@ -109,26 +124,26 @@ def lot_rows(limits: Limits, wanted: Array, step: Array, shrink: float) -> tuple
                 at_target = float(row @ wanted)
                 slack = float(np.abs(row * step)[wanted != 0].max(initial=0.0))
                 rows.append(row)
-                bounds.append(_bound(bound, at_target, slack, shrink))
+                bounds.append(_bound(bound, at_target, slack, left))
     return np.array(rows).reshape(-1, len(wanted)), np.array(bounds)
 
 
 def lot_curves(
-    limits: Limits, wanted: Array, step: Array, shrink: float
+    limits: Limits, wanted: Array, step: Array, left: Left
 ) -> tuple[tuple[Absolute | Largest, ...], tuple[Norm, ...]]:
     """The convex limits but turnover."""
     traded = np.where(wanted != 0, step, 0.0)
     absolute: tuple[Absolute | Largest, ...] = tuple(
-        replace(a, bound=_bound(a.bound, a.value(wanted), float((a.steepest * traded).max()), shrink))
+        replace(a, bound=_bound(a.bound, a.value(wanted), float((a.steepest * traded).max()), left))
         for a in limits.absolute
         if a.name != "max_turnover"
     )
     absolute += tuple(
-        replace(big, bound=_bound(big.bound, big.value(wanted), float(traded.max(initial=0.0)), shrink))
+        replace(big, bound=_bound(big.bound, big.value(wanted), float(traded.max(initial=0.0)), left))
         for big in limits.largest
     )
     norms = tuple(
-        replace(n, bound=_bound(n.bound, n.value(wanted), float((_risk(n) * traded).max()), shrink))
+        replace(n, bound=_bound(n.bound, n.value(wanted), float((_risk(n) * traded).max()), left))
         for n in limits.norms
     )
     return absolute, norms + _parts_of_shares(limits, wanted, traded)
@@ -154,10 +169,10 @@ def _risk(norm: Norm) -> Array:
     return np.asarray(np.sqrt(norm.covariance.diagonal()))
 
 
-def _bound(bound: float, at_target: float, slack: float, shrink: float) -> float:
+def _bound(bound: float, at_target: float, slack: float, left: Left) -> float:
     if at_target > bound + BROKEN:
         return at_target + slack
-    return bound * shrink if bound > 0 else bound
+    return bound * (left.caps if bound > 0 else left.floors)
 
 
 def check_limits(
@@ -202,6 +217,29 @@ def check_limits(
     if policy.no_trade_band and len(changed):
         checks.append(_at_least("no_trade_band", policy.no_trade_band, float(changed.min())))
     return tuple(check for check in checks if np.isfinite(check.limit))
+
+
+def with_causes(
+    checks: tuple[LimitCheck, ...], policy: Policy, limits: Limits, target: Array, held: Array
+) -> tuple[LimitCheck, ...]:
+    """The checks of a list, those that its target (n,) breaks already with what that reaches."""
+    if all(check.met for check in checks):
+        return checks
+    traded = np.where(np.abs(target - held) > NOTHING, target - held, 0.0)
+    turnover = 0.5 * float(np.abs(traded).sum())
+    before = {
+        check.constraint: check.achieved
+        for check in check_limits(policy, limits, target, 1.0 - float(target.sum()), turnover, traded, held)
+        if check.slack < -BEYOND
+    }
+    return tuple(
+        check
+        if check.met or check.constraint not in before
+        else BrokenByTarget(
+            check.constraint, check.limit, check.achieved, check.slack, target=before[check.constraint]
+        )
+        for check in checks
+    )
 
 
 def _names(policy: Policy, weights: Array) -> list[LimitCheck]:

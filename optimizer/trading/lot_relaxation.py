@@ -34,6 +34,7 @@ class RoundingProblem:
     cash, cash_min  before the trades, and the least after them, of the NAV that the costs leave
     max_traded    limit of sum |x - held|, two-way
     min_trade     a trade is nothing or at least this;  band  likewise; any holding may still be closed
+    least         (n,) a holding is nothing or at least this, on its target's side; None: of no name
     """
 
     held: Array
@@ -53,6 +54,7 @@ class RoundingProblem:
     absolute: tuple[Absolute | Largest, ...] = ()
     norms: tuple[Norm, ...] = ()
     band: float = 0.0
+    least: Array | None = None
 
     @property
     def cost_in_cash(self) -> float:
@@ -87,6 +89,21 @@ class RoundingProblem:
     def closable(self) -> NDArray[np.bool_]:
         """(n,) whether the whole holding, which may be less than a lot, is a trade that is large enough."""
         return np.asarray((self.held != 0) & (np.abs(self.held) >= self.min_trade - 1e-9 * self.step))
+
+    @cached_property
+    def edge(self) -> Array:
+        """(n,) lots of the permitted trade that leads to the least position, or next beyond it."""
+        side, least = np.where(self.wanted < 0, -1.0, 1.0), 0.0 if self.least is None else self.least
+        lots = np.ceil((least - side * self.held) / self.step - 1e-9)
+        lots = np.where((lots > 0) & (lots < self.min_lots), self.min_lots, lots)
+        return np.asarray(side * np.where((lots < 0) & (lots > -self.min_lots), 0.0, lots))
+
+    def between(self, x: Array) -> Array:
+        """(n,) or (c, n): how far holdings that are more than nothing and less than the least are from either."""
+        if self.least is None:
+            return np.zeros_like(x)
+        short = np.minimum(np.abs(x), self.least - np.abs(x))
+        return np.where(short > 1e-9 * self.step, short, 0.0)
 
     def marginal(self, x: Array) -> Array:
         """(n,) S (x - w)."""
@@ -123,7 +140,12 @@ def permitted(problem: RoundingProblem, lots: Array) -> Array:
     edge = np.where(edge < problem.floor_lots, 0.0, edge)
     found = np.where(np.abs(whole) < least - 1e-9, edge, whole)
     remnant = problem.closable & (np.abs(close) < least)
-    return np.where(remnant & (np.abs(lots - close) < np.abs(lots - found)), close, found)
+    found = np.where(remnant & (np.abs(lots - close) < np.abs(lots - found)), close, found)
+    if problem.least is None:
+        return found
+    none, some = np.where(problem.closable, close, 0.0), problem.edge
+    nearer = np.where(np.abs(lots - none) <= np.abs(lots - some), none, some)
+    return np.where(problem.between(problem.held + found * problem.step) > 0, nearer, found)
 
 
 def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
@@ -138,4 +160,15 @@ def neighbours(problem: RoundingProblem, lots: Array) -> tuple[Array, Array]:
         down = np.where((down < 0) & (down > -least), -least, down)
     up = np.where(problem.closable & (close > lots + 1e-9), np.minimum(up, close), up)
     down = np.where(problem.closable & (close < lots - 1e-9), np.maximum(down, close), down)
+    if problem.least is not None:
+        up, down = _beyond(problem, lots, up), -_beyond(problem, lots, down, -1.0)
     return up, np.where(down < problem.floor_lots, lots, down)
+
+
+def _beyond(problem: RoundingProblem, lots: Array, to: Array, side: float = 1.0) -> Array:
+    """(n,) trades `to`, next to `lots` on a side, or what is next of nothing and the least where they are between."""
+    none = np.where(problem.closable, problem.close, 0.0)
+    ends = side * np.stack([none, problem.edge])
+    next_ = np.where(ends > side * lots + 1e-9, ends, np.inf).min(axis=0)
+    stuck = (problem.between(problem.held + to * problem.step) > 0) & np.isfinite(next_)
+    return np.where(stuck, next_, side * to)

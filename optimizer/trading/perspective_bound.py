@@ -302,10 +302,14 @@ class Priced:
             needed = np.maximum(np.ceil(side * (nearest - p.held) / p.step - 1e-9), least)
             near = (np.floor(best), np.ceil(best))
             options += [side * np.maximum(np.minimum(lots, most), needed) * p.step for lots in near]
+        if p.least is not None:
+            options.append(p.edge * p.step)
+            rates = np.concatenate([rates, np.where(p.edge > 0, buy, sell)[None]])
         trades = np.array(options)
         fixed = p.curve.fixed * p.charged(self.cash) * (trades != 0)
         prices = p.own * (trades - target) ** 2 + rates * np.abs(trades) + fixed + pull * trades
         reached = p.held + trades
         allowed = (reached >= p.lower - TOLERANCE) & (reached <= p.upper + TOLERANCE)
+        allowed &= p.between(reached) <= 0
         inside = np.where(allowed, prices, np.inf).min(axis=0)
         return np.asarray(np.where(np.isfinite(inside), inside, prices.min(axis=0)))

@@ -20,6 +20,7 @@ NODES = 300
 DESCENTS = 20
 GAP = 1e-5  # of NAV: a tenth of a basis point
 WHOLE = 1e-6
+LAST = 2e-9  # lots: a bound at a whole lot allows it
 SHARPER = 1.0
 
 
@@ -91,8 +92,9 @@ def _proven(problem: RoundingProblem, found: Rounded) -> Rounded:
         return found
     p, x = problem, problem.held + found.lots * problem.step
     widened = replace(
-        p, lower=np.minimum(p.lower, x), upper=np.maximum(p.upper, x), bounds=np.maximum(p.bounds, p.rows @ x)
-    )
+        p, lower=np.minimum(p.lower, x), upper=np.maximum(p.upper, x), bounds=np.maximum(p.bounds, p.rows @ x),
+        least=None if p.least is None else np.where(p.between(x) > 0, 0.0, p.least),
+    )  # fmt: skip
     try:
         return replace(found, bound=min(relax(widened).bound, found.objective))
     except (InfeasibleError, SolverError):
@@ -118,7 +120,16 @@ def search(problem: RoundingProblem, relaxed: Relaxation, best: Rounded, gap: fl
     A node splits the trades of one name between two neighbouring permitted ones, or between none and some. A child's
     bound is never below its parent's. What is reported is the least bound of what was not searched to its end.
     """
-    open_nodes = [(best.bound, 0, problem, relaxed)]
+    if _worth(best) - best.bound <= gap:
+        return replace(best, bound=min(best.objective, best.bound))
+    narrow = within_lots(problem)
+    try:
+        relaxed = relax(narrow, relaxed.weights)
+    except InfeasibleError:
+        return best
+    except SolverError:
+        pass  # that of the wider bounds holds too
+    open_nodes = [(max(best.bound, relaxed.bound), 0, narrow, relaxed)]
     count = 0
     while open_nodes and count < NODES and _worth(best) - open_nodes[0][0] > gap:
         bound, _, node, at = heapq.heappop(open_nodes)
@@ -137,6 +148,19 @@ def search(problem: RoundingProblem, relaxed: Relaxation, best: Rounded, gap: fl
             if inner.bound < _worth(best):
                 heapq.heappush(open_nodes, (inner.bound, count, child, inner))
     return replace(best, bound=min([best.objective, *(node[0] for node in open_nodes[:1])]))
+
+
+def within_lots(problem: RoundingProblem) -> RoundingProblem:
+    """The problem whose bounds are the outermost permitted holdings within them, where a name has any.
+
+    An optimum between the last lot and a bound has no two permitted trades around it, and could not be split.
+    """
+    p = problem
+    _, most = neighbours(p, (p.upper - p.held) / p.step + LAST)
+    least, _ = neighbours(p, (p.lower - p.held) / p.step - LAST)
+    lower, upper = np.maximum(p.held + least * p.step, p.lower), np.minimum(p.held + most * p.step, p.upper)
+    some = lower <= upper + TOLERANCE
+    return replace(p, lower=np.where(some, lower, p.lower), upper=np.where(some, upper, p.upper))
 
 
 def _worth(found: Rounded) -> float:

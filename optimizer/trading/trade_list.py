@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import nan
 from typing import NamedTuple
 
 from optimizer.model.portfolio import Action, Trade
@@ -56,6 +57,24 @@ class LimitCheck:
         """What a warning says of it."""
         achieved, limit = f"{self.achieved:.4g}{self.unit}", f"{self.limit:.4g}{self.unit}"
         return f"{self.constraint} is {achieved} after rounding to whole lots, its limit is {limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenByTarget(LimitCheck):
+    """A limit that the target weights break before any lot is rounded; `target` is what they reach of it."""
+
+    target: float = nan
+
+    @property
+    def by_lots(self) -> bool:
+        """Whether whole lots break it by more than the target does."""
+        return abs(self.achieved - self.target) > abs(self.target - self.limit)
+
+    @property
+    def text(self) -> str:
+        """What a warning says of it."""
+        achieved, limit, target = (f"{it:.4g}{self.unit}" for it in (self.achieved, self.limit, self.target))
+        return f"{self.constraint} is {achieved} in whole lots, its limit is {limit}: the target has {target}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Target weights to the trades a desk would send: whole lots, paid in full, every limit checked again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -21,13 +21,21 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.setting import Setting, aligned
 from optimizer.problem.trade_bounds import restrictions_of
 from optimizer.trading.list_in_money import Asked, Totals, nothing_listed, totals_of, trade_list
-from optimizer.trading.lot_limits import large_kept, left_alone, lot_box, lot_curves, lot_rows
+from optimizer.trading.lot_limits import (
+    Left,
+    large_kept,
+    least_kept,
+    left_alone,
+    lot_box,
+    lot_curves,
+    lot_rows,
+)
 from optimizer.trading.lot_relaxation import TOLERANCE, RoundingProblem
 from optimizer.trading.nearest.nearest_money import nearest_money
 from optimizer.trading.priced_portfolio import make_book
 from optimizer.trading.rationale import Reasons
 from optimizer.trading.rounding import GAP, round_trades
-from optimizer.trading.trade_list import TradeList
+from optimizer.trading.trade_list import LimitCheck, TradeList
 from optimizer.typing import Array
 
 AVERSION = 100.0
@@ -73,7 +81,7 @@ def build_trades(
     gap        a list proven this near to the best is taken, fraction of NAV; 0 searches to the end
     risk       that of the estimates, where it is made once for many lists: TrackingRisk.of(estimates.risk)
     Cash >= cash_min, of the NAV after costs, and turnover are hard; each other limit holds where lots allow, else its
-    check says not. Under min_position what the target holds is to be held: no list is sought that leaves it out.
+    check says not.
     Raises DataError for a missing price or rate, InfeasibleError when cash and turnover cannot both hold.
 
     >>> found = build_trades(book, quotes, {'BONDS': 1.0}, estimates, policy, universe)
@@ -167,10 +175,10 @@ def _given_way(policy: Policy, wanted: Array, held: Array) -> Policy:
     return replace(policy, cash_min=least, max_turnover=most)
 
 
-def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> tuple[RoundingProblem, float]:
-    """The rounding problem in fractions of the NAV, and its `shrink`: NAV after costs / NAV before, on which caps hold.
+def _problem(asked: Asked, left: Left | None, cash: float, traded: float) -> tuple[RoundingProblem, Left]:
+    """The rounding problem in fractions of the NAV, and on which part of it, that costs leave, limits are kept.
 
-    shrink  None: that of the dearest list where costs and lots are small; 1 where they are not: no list is missed
+    left  None: what keeps the limits whatever the costs, where costs and lots are small, else what misses no list
     cash, traded  what is granted beyond the cash that there is and the turnover allowed
     """
     setting, limits, wanted, book = asked.setting, asked.limits, asked.wanted, asked.book
@@ -180,14 +188,15 @@ def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> 
     prices = np.array([float(line.price) if line else nav for line in lines])
     step = prices * np.array([float(line.lot) if line else 1.0 for line in lines]) / nav
     curve = asked.model.curve(symbols, prices, nav)
-    if shrink is None:
+    if left is None:
         coarse = any(size > COARSE for size, line in zip(step.tolist(), lines, strict=True) if line)
-        shrink = 1.0 if coarse else _left_of_the_dearest(curve, wanted, held, step)
+        dearest = _left_of_the_dearest(curve, wanted, held, step)
+        left = Left(1.0, dearest) if coarse or dearest <= 1 - SMALL_COSTS else Left(dearest, 1.0)
     min_trade = policy.min_trade_value / nav
     limits = large_kept(limits, policy.large_holdings, wanted)
-    lower, upper = lot_box(limits, wanted, held, step, min_trade, shrink, policy.min_position or 0.0)
-    rows, bounds = lot_rows(limits, wanted, step, shrink)
-    absolute, norms = lot_curves(limits, wanted, step, shrink)
+    lower, upper = lot_box(limits, wanted, held, step, min_trade, left)
+    rows, bounds = lot_rows(limits, wanted, step, left)
+    absolute, norms = lot_curves(limits, wanted, step, left)
     turnover = np.inf if policy.max_turnover is None else 2 * policy.max_turnover
     problem = RoundingProblem(
         held=held,
@@ -208,14 +217,14 @@ def _problem(asked: Asked, shrink: float | None, cash: float, traded: float) -> 
         absolute=absolute,
         norms=norms,
     )
-    return left_alone(problem, asked.band), shrink
+    return least_kept(left_alone(problem, asked.band), (policy.min_position or 0.0) * left.floors), left
 
 
 def _left_of_the_dearest(curve: CostCurve, wanted: Array, held: Array, step: Array) -> float:
-    """NAV after the dearest list / NAV before, a lot (n,) beyond each target; 1 where its costs are not small."""
+    """NAV after the dearest list / NAV before, a lot (n,) beyond each target; 0 where its costs take all."""
     dearest = curve.costs(wanted - held + np.where(wanted >= held, step, -step))
     spent = float(dearest[np.abs(wanted - held) > TOLERANCE].sum())
-    return 1 - spent if spent < SMALL_COSTS else 1.0
+    return max(1 - spent, 0.0)
 
 
 def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
@@ -229,19 +238,26 @@ def _paid_list(asked: Asked, reasons: Reasons) -> TradeList:
     rounding = MONEY_ROUNDING * len(book.lines) / nav
     cash = 0.0 if book.even and asked.model.even() else rounding
     traded = 0.0 if book.even else rounding
-    shrink, bound = None, np.inf
+    kept, bound = None, np.inf
     for _ in range(SEARCHES):
-        problem, shrink = _problem(asked, shrink, cash, traded)
+        problem, kept = _problem(asked, kept, cash, traded)
         answer = ROUNDINGS[asked.policy.rounding](problem, asked.gap)
         bound = min(bound, answer.bound)
         totals = totals_of(asked, problem, answer)
         lacking, excess = _lacking(totals, book.nav, asked.setting.policy)
         left = float(totals.nav_after / book.nav)
-        broken = left < shrink and not all(check.met for check in totals.checks)
-        if lacking <= 0 and excess <= TOLERANCE and not broken:
+        nearer = _kept_on(kept, left, totals.checks)
+        if lacking <= 0 and excess <= TOLERANCE and nearer == kept:
             break
-        cash, traded, shrink = cash - max(lacking, 0.0) / nav, traded - max(excess, 0.0), min(shrink, left)
+        cash, traded, kept = cash - max(lacking, 0.0) / nav, traded - max(excess, 0.0), nearer
     return trade_list(asked, problem, replace(answer, bound=bound), totals, reasons)
+
+
+def _kept_on(kept: Left, left: float, checks: Sequence[LimitCheck]) -> Left:
+    """What the next list's limits are kept on: what costs left of this one, where that is why it breaks some."""
+    over = any(check.achieved > check.limit for check in checks if not check.met)
+    under = any(check.achieved < check.limit for check in checks if not check.met)
+    return Left(min(kept.caps, left) if over else kept.caps, max(kept.floors, left) if under else kept.floors)
 
 
 def _lacking(found: Totals, nav: Decimal, policy: Policy) -> tuple[float, float]:

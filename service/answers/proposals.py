@@ -86,9 +86,10 @@ class SolverAnswer(Answer):
 class RebalanceAnswer(Answer):
     """The trades proposed, in execution order, and what they add up to.
 
-    turnover_pct is buys + sells / value; turnover_one_way_pct is half of it. `_sharpe`, `_volatility_pct` and `te_`
-    (tracking error, percent) are ex ante, on the believed returns. Gains and `estimated_tax` are of the sales, where
-    the portfolio has tax lots; the tax is no part of `estimated_costs`.
+    turnover_pct is buys + sells / value; turnover_one_way_pct is half of it; turnover_without_limit_pct is what
+    turnover_pct would be without its limit, where that binds. `_sharpe`, `_volatility_pct` and `te_` (tracking error,
+    percent) are ex ante, on the believed returns. Gains and `estimated_tax` are of the sales, where the portfolio has
+    tax lots; the tax is no part of `estimated_costs`.
     """
 
     portfolio_id: str
@@ -121,6 +122,7 @@ class RebalanceAnswer(Answer):
     views_as_applied: list[dict[str, Any]] = Field(default_factory=list)
     solver: SolverAnswer | None = None
     levels: list[LevelAnswer] = Field(default_factory=list)
+    turnover_without_limit_pct: float | None = None
     short_term_gain: Money | None = None
     long_term_gain: Money | None = None
     estimated_tax: Money | None = None

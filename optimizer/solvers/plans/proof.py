@@ -10,6 +10,8 @@ from optimizer.solvers.audit import RADIUS, Certificate
 from optimizer.solvers.plans.program import Prices, Program
 from optimizer.typing import Array
 
+ALONE = 1e-3
+
 
 def certify_plan(it: Program, found: Prices) -> Certificate:
     """How far the plan may be from the best one; `it` is the problem as it was stated, all names included."""
@@ -19,7 +21,14 @@ def certify_plan(it: Program, found: Prices) -> Certificate:
     size = float(
         0.5 * ((plan @ it.P) * plan).sum() + np.abs(it.q * plan).sum() + it.trading_costs(plan).sum()
     )
-    return Certificate(it.violation(plan), gap, gap / max(size, 1e-300))
+    return Certificate(it.violation(plan), gap, gap / max(size, _least_size(it)))
+
+
+def _least_size(it: Program) -> float:
+    """What a gap is judged against where a plan stays in cash and costs nothing: a part of what one name costs."""
+    rates = float((it.curve.buy + it.curve.sell).mean())
+    one = it.steps * (float(it.P.diagonal().mean()) + rates) + float(np.abs(it.q).mean(axis=1).sum())
+    return ALONE * one if one else 1.0  # where nothing costs anything each plan is best
 
 
 def _least_weights(it: Program, found: Prices) -> float:

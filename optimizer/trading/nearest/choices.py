@@ -46,20 +46,24 @@ class Choices:
 
 
 def choices_of(problem: RoundingProblem) -> Choices:
-    """All that the bounds of the holdings and the turnover allow; NoAnswerError where a name has none."""
+    """All that the bounds of the holdings and the turnover allow; NoAnswerError where a name has none.
+
+    Where a name is held by a least or not at all, the second is a choice by itself beside the lots.
+    """
     p = problem
     far = np.maximum(np.abs(p.wanted), np.abs(p.held)) + FARTHEST
-    low = np.maximum(p.lower, -far) - p.held
-    high = np.minimum(p.upper, far) - p.held
+    least = np.zeros_like(p.held) if p.least is None else p.least
+    long, alone = p.wanted > 0, least > 0
+    low = np.maximum(np.where(alone & long, np.maximum(p.lower, least), p.lower), -far) - p.held
+    high = np.minimum(np.where(alone & ~long, np.minimum(p.upper, -least), p.upper), far) - p.held
+    none = (p.lower <= TOLERANCE) & (p.upper >= -TOLERANCE)
     most = max(p.max_traded, 0.0) + TOLERANCE
     apart = (np.abs(p.close - np.rint(p.close)) > WHOLE) | (np.abs(p.close) < p.min_lots)
-    closed = p.closable & apart & (np.abs(p.held) <= most)
-    closed &= (p.lower <= TOLERANCE) & (p.upper >= -TOLERANCE)
     found = Choices(
         _between(low, high, most, p),
         _between(-high, -low, most, p),
-        (low <= TOLERANCE) & (high >= -TOLERANCE),
-        closed,
+        (low <= TOLERANCE) & (high >= -TOLERANCE) | alone & none & (p.held == 0),
+        p.closable & (apart | alone) & (np.abs(p.held) <= most) & none,
     )
     if not found.some.all():
         raise NoAnswerError("none", "a name has no trade within its bounds", infeasible=True)

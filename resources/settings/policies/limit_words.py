@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from optimizer import Conflict, InfeasibleError
 from optimizer.problem.priorities import in_percent
+from optimizer.trading.trade_list import BrokenByTarget
 from resources.settings.policies.policy_schema import key_of
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def desk_check(check: LimitCheck) -> LimitCheck:
     """A limit of a whole-share list in the desk's words and units."""
     key, factor, unit = desk_units(check.constraint)
     limit, achieved = factor * check.limit, factor * check.achieved
-    return replace(check, constraint=key, limit=limit, achieved=achieved, unit=unit)
+    told = replace(check, constraint=key, limit=limit, achieved=achieved, unit=unit)
+    return replace(told, target=factor * told.target) if isinstance(told, BrokenByTarget) else told
 
 
 def desk_warnings(
