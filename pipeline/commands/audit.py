@@ -171,7 +171,6 @@ def replay(
     here = Environment.of_process()
     if config is not None and not config.is_dir():
         raise PolicyError(f"--with: there is no folder {config}")
-    here.prepare()
     with working("replaying", as_json):
         from pipeline.rerun import replay as run_again
 

@@ -20,7 +20,9 @@ RANGES = {
 }  # fmt: skip
 PAIRS = {"net": "net_limits", "beta": "beta_limits"}
 # Of goals without a value, not of limits.
-UNDEFINED = re.compile(r"^(every|no) allowed portfolio|^risk budgets need|^every exposure with a risk budget must")
+UNDEFINED = re.compile(
+    r"^(every|no) allowed portfolio|^risk budgets need|^every exposure with a risk budget must"
+)
 ON_NAMES = ("min_position", "max_holdings", "no_trade_band", "large_holdings", "priorities")
 
 
