@@ -173,7 +173,9 @@ def hierarchy(
             capped = _capped(feasible.space, price, violation, margin or MARGIN)
             feasible = replace(feasible, given=capped)
         for norm in (curved[group] for group in groups if group in curved):
-            feasible, excess, bound, weights = _with_norm(feasible, norm, margin or NORM_MARGIN, least, weights)
+            feasible, excess, bound, weights = _with_norm(
+                feasible, norm, margin or NORM_MARGIN, least, weights
+            )
             unit = unit_of(limits, norm.name)
             violation, proven = violation + excess / unit, proven + bound / unit
         level = Level(priority, violation, proven, feasible, weights)
