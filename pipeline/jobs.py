@@ -45,12 +45,13 @@ def make_backup(context: dg.OpExecutionContext, warehouse: WarehouseResource, de
     settings, config = housekeeping(Path(desk.folder)), Path(desk.folder)
     if settings.backup_folder is None:
         raise DataError("pipeline.yaml names no housekeeping.backup_folder; name one on other storage")
-    place, manifest, gone = backup_into(
+    made = backup_into(
         warehouse.open(), config / settings.backup_folder, datetime.now(UTC), warehouse.decision_log,
         settings.keep_backups,
     )  # fmt: skip
     context.log.info(
-        f"{place}: {manifest.count} ledger rows, verified; taken away: {', '.join(gone) or 'none'}"
+        f"{made.place}: {made.manifest.count} ledger rows, verified; taken away: {', '.join(made.gone) or 'none'}; "
+        f"kept for what this one lacks: {', '.join(made.apart) or 'none'}"
     )
 
 

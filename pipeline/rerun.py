@@ -1,7 +1,6 @@
 """Running a pack's chain again, in a scratch warehouse: as it was recorded, or as it would have been."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -25,11 +24,11 @@ def replay(environment: Environment, wanted: str, config: Path | None = None) ->
     Raises DataError when there is nothing to replay, or when the replay itself fails.
     """
     store = Warehouse(environment.home, environment.anchor)
-    with TemporaryDirectory(dir=environment.home, prefix="replay-") as folder:
-        home, desk, tested = Path(folder) / "home", config or Path(folder) / "config", Path(folder) / "tested"
+    with store.room("replay-") as folder:
+        home, desk, tested = folder / "home", config or folder / "config", folder / "tested"
         with store.read() as then:
             pack = find_pack(then, wanted)
-            recorded = recorded_configuration(then, pack, Path(folder) / "config")
+            recorded = recorded_configuration(then, pack, folder / "config")
             backtested = config is None and was_backtested(then, pack)
             if backtested:
                 recorded_configuration(then, pack, tested, backtests=True)

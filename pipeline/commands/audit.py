@@ -171,7 +171,6 @@ def replay(
     here = Environment.of_process()
     if config is not None and not config.is_dir():
         raise PolicyError(f"--with: there is no folder {config}")
-    here.prepare()
     with working("replaying", as_json):
         from pipeline.rerun import replay as run_again
 
@@ -257,8 +256,9 @@ def backup(
             "name a new folder, `packfolio backup FOLDER`, or a folder of backups with --to FOLDER"
         )
     if to is not None:
-        place, manifest, gone = backup_into(warehouse, to.resolve(), _now(), here.decisions, keep)
-        _finish_backup({"folder": str(place), **vars(manifest), "taken away": ", ".join(gone)}, as_json)
+        made = backup_into(warehouse, to.resolve(), _now(), here.decisions, keep)
+        rotated = {"taken away": ", ".join(made.gone), "apart": ", ".join(made.apart)}
+        _finish_backup({"folder": str(made.place), **vars(made.manifest), **rotated}, as_json)
     assert target is not None  # noqa: S101  one of both is given
     manifest = copy_all(warehouse, target.resolve(), _now(), here.decisions)
     _finish_backup({"folder": str(target), **vars(manifest)}, as_json)
@@ -269,6 +269,7 @@ def _finish_backup(told: dict[str, Any], as_json: bool) -> None:
     if not as_json:
         files = len(told["files"])
         older = f"; taken away: {told['taken away']}" if told.get("taken away") else ""
+        older += f"; kept for what this one lacks: {told['apart']}" if told.get("apart") else ""
         told = {
             "backed up": f"{told['folder']}, {told['count']} ledger rows and {files} files, verified{older}",
             "back": f"packfolio restore {quote(told['folder'])} --reason TEXT",

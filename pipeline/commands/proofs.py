@@ -155,6 +155,5 @@ def newest_checkpoint() -> tuple[Any, Any]:
 
     store = opened_store()
     # What was put back or cut off has an older line, which nobody should keep as the newest.
-    with store.live():
-        pass
+    store.refuse_unlike()
     return store, rooted_lines(store, now())[-1]

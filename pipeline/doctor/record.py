@@ -40,7 +40,7 @@ def warehouse(environment: Environment) -> Iterator[Finding]:
             do = "the first `packfolio run` makes it"
             yield Finding("warehouse", NOTE, f"there is no {store.path} yet", do)
             return
-        with store.disputed() as con:
+        with store.looked_at() as con:
             live = ledger.head(con)
             behind = list(_clock(con))
     except (PackfolioError, duckdb.Error) as error:
@@ -166,8 +166,7 @@ def continuity(environment: Environment) -> Iterator[Finding]:
     if not store.path.exists():
         return
     try:
-        with store.live():
-            pass
+        store.refuse_unlike()
     except RecordError as error:
         yield Finding("verification", FAULT, str(error), "see `packfolio packs verify`")
 

@@ -47,7 +47,7 @@ def _is_begun(place: Path, table: str) -> bool:
         return False
     refuse_no_file(place, ANEW)
     try:
-        with closing(sqlite3.connect(f"file:{place}?mode=rw", uri=True)) as con:
+        with closing(sqlite3.connect(f"{place.absolute().as_uri()}?mode=rw", uri=True)) as con:
             return any(_has_row(con, one) for one in (LAST_MADE, table))
     except sqlite3.OperationalError:  # held or not to be written: no word on what it holds
         raise

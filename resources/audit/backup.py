@@ -124,8 +124,8 @@ def _refuse_faulty(half: Path) -> None:
         )
 
 
-def read_manifest(source: Path) -> Manifest:
-    """The manifest of a backup; raises DataError unless every file is the one that was backed up."""
+def told_manifest(source: Path) -> Manifest:
+    """The manifest of a backup, whose files nobody looks at; raises DataError where there is none that can be read."""
     try:
         if not (source / MANIFEST).is_file():  # a pipe would be waited for
             raise TypeError
@@ -138,6 +138,12 @@ def read_manifest(source: Path) -> Manifest:
         raise DataError(f"{source} is no backup: it has no readable {MANIFEST}") from None
     if digest not in (None, _digest(told)):
         raise DataError(f"{source / MANIFEST} was changed since the backup was made; use another backup")
+    return manifest
+
+
+def read_manifest(source: Path) -> Manifest:
+    """The manifest of a backup; raises DataError unless every file is the one that was backed up."""
+    manifest = told_manifest(source)
     if not (source / DATABASE).is_file() or file_sha256(source / DATABASE) != manifest.sha256:
         raise DataError(
             f"{source / DATABASE} is not the file that was backed up: its SHA-256 differs from {MANIFEST}"

@@ -2,11 +2,16 @@
 
 import re
 import shutil
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
-from resources.audit.backup import MANIFEST, Manifest, backup
+from optimizer import DataError
+from resources.audit.backup import DATABASE, MANIFEST, PAYLOADS, Manifest, backup, told_manifest
 from resources.ledger.atomic_file import PART
+from resources.ledger.ledger import GENESIS, Connection, hash_at
+from resources.store.duckdb_engine import connected
 from resources.store.warehouse import Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"
@@ -14,25 +19,45 @@ KILLED = timedelta(days=1)
 OURS = re.compile(r"packfolio-\d{8}T\d{6}Z")
 
 
-def backup_into(
-    warehouse: Warehouse, folder: Path, at: datetime, decisions: Path, keep: int
-) -> tuple[Path, Manifest, list[str]]:
-    """A new backup in the folder, then only the newest `keep` stay; gives its place, manifest, and what was taken away.
+class Rotated(NamedTuple):
+    """A new backup, the names of those that were taken away, and of those that hold what the new one lacks."""
 
-    Only whole backups with a name of ours count, and only these are taken away. Raises what `backup` raises; then none
-    is taken away.
+    place: Path
+    manifest: Manifest
+    gone: list[str]
+    apart: list[str]
+
+
+def backup_into(warehouse: Warehouse, folder: Path, at: datetime, decisions: Path, keep: int) -> Rotated:
+    """A new backup in the folder, then only the newest `keep` of those whose rows and payloads it has too stay.
+
+    Only whole backups with a name of ours count, and only these are taken away: not another desk's, nor what a restore
+    or a lost disk left behind. Raises what `backup` raises; then none is taken away.
     """
     target = folder / at.astimezone(UTC).strftime(NAME)
     _clear(folder, at)
     manifest = backup(warehouse, target, at, decisions)
     # By a clock that was set back the new one may be the oldest.
-    earlier = [one for one in backups(folder) if one != target]
+    there = [one for one in backups(folder) if one != target]
+    with closing(connected(target / DATABASE)) as con:
+        earlier = [one for one in there if _holds(con, manifest, one)]
     gone = earlier[: max(0, len(earlier) + 1 - keep)]
     for old in gone:
         half = old.with_name(old.name + PART)  # half taken away it would still count
         old.replace(half)
         shutil.rmtree(half)
-    return target, manifest, [old.name for old in gone]
+    apart = [one.name for one in there if one not in earlier]
+    return Rotated(target, manifest, [old.name for old in gone], apart)
+
+
+def _holds(con: Connection, newest: Manifest, one: Path) -> bool:
+    """Whether the newest backup, open as `con`, has every ledger row and payload of another."""
+    try:
+        told = told_manifest(one)
+    except DataError:  # nobody knows what it holds
+        return False
+    payloads = {name: digest for name, digest in told.files.items() if name.startswith(f"{PAYLOADS}/")}
+    return (hash_at(con, told.count) or GENESIS) == told.head and payloads.items() <= newest.files.items()
 
 
 def _clear(folder: Path, at: datetime) -> None:

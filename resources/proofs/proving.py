@@ -236,7 +236,11 @@ class Proving:
         return int(found)
 
     def _stages(self) -> list[Part]:
-        """The result's rows, then of every stage it came from those of its symbols."""
+        """The result's rows, then of every stage it came from those of its symbols.
+
+        Where it is of no symbol, what its own stage wrote beside it stays hashes: a backtest's days are no part of its
+        summary.
+        """
         claim = self.claim
         one = (claim.symbol,) if claim.symbol else None
         asked = Asked(claim.pack.id, claim.portfolio_id, one)
@@ -249,8 +253,11 @@ class Proving:
         return parts
 
     def _cells(self, number: int, table: str, asked: Asked) -> Part:
-        unit = self.claim.portfolio_id if number in self.units else None
-        return open_cells(self.con, number, table, *asked.where(dict(columns(self.con, table))), unit)
+        claim, known = self.claim, dict(columns(self.con, table))
+        unit = claim.portfolio_id if number in self.units else None
+        beside = number == claim.ledger_row and table != claim.table and not asked.symbols
+        where, values = ("false", list[object]()) if beside else asked.where(known)
+        return open_cells(self.con, number, table, where, values, unit)
 
     def _logs(self, cells: Sequence[Part], days: int) -> list[Part]:
         """The newest prices of the symbols, and the rates of the currencies they were converted from."""

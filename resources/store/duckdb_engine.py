@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from optimizer import PolicyError
 from resources.ledger.ledger import Connection, bytes_sha256
 from resources.ledger.record_error import RecordError, is_damage
 
@@ -35,8 +36,23 @@ def damage_told(path: Path) -> Iterator[None]:
 
 
 def quoted(path: Path) -> str:
-    """A path as the inside of an SQL string."""
-    return str(path).replace("'", "''")
+    """A path as the inside of an SQL string; raises PolicyError as `named` does."""
+    return named(path).replace("'", "''")
+
+
+def named(path: Path) -> str:
+    """A path as DuckDB is told it; raises PolicyError for one under which it would look elsewhere, or nowhere.
+
+    It is told text, and takes it for UTF-8. What stands after a ? is to it no part of a file's name, and the log of
+    unfinished writes would lie in another folder.
+    """
+    text = str(path)
+    if "?" in text or text.encode(errors="replace") != os.fsencode(path):
+        raise PolicyError(
+            f"DuckDB cannot use {text!a}: a path must have no ? and be UTF-8, and Python must know it (PYTHONUTF8=1); "
+            f"set PACKFOLIO_HOME to another folder"
+        )
+    return text
 
 
 def logs_of(path: Path) -> list[Path]:
@@ -100,11 +116,12 @@ def _last_block(con: Connection) -> int:
 def connected(path: Path | None = None) -> Connection:
     """An empty database in memory, or a file that is only read; the caller closes it.
 
-    It has the threads that DUCKDB_THREADS says, or one for each core. Raises RecordError as `refuse_foreign_log` does.
+    It has the threads that DUCKDB_THREADS says, or one for each core. Raises RecordError as `refuse_foreign_log` does,
+    PolicyError as `named` does.
     """
     if path is not None:
         refuse_foreign_log(path)
-    con = duckdb.connect() if path is None else duckdb.connect(str(path), read_only=True)
+    con = duckdb.connect() if path is None else duckdb.connect(named(path), read_only=True)
     if (threads := os.environ.get("DUCKDB_THREADS", "")).isdigit() and int(threads):
         con.execute(f"set threads = {int(threads)}")
     return con

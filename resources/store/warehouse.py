@@ -18,7 +18,7 @@ from resources.ledger.anchors import Anchors, append_line, read_anchors, read_en
 from resources.ledger.ledger import Connection, file_sha256
 from resources.ledger.ledger_tree import Head
 from resources.ledger.record_error import refuse_no_file
-from resources.store.continuity import refuse_no_ledger, unlike_anchor
+from resources.store.continuity import refuse_another, refuse_no_ledger, refuse_planted, unlike_anchor
 from resources.store.duckdb_engine import attached, connected, damage_told, logs_of, refuse_cut
 from resources.store.file_lock import shared_lock
 from resources.store.live_database import LOCK_SECONDS as LOCK_SECONDS
@@ -111,18 +111,46 @@ class Warehouse(LiveDatabase):
             os.fsync(file.fileno())
         return found
 
+    def refuse_unlike(self) -> None:
+        """Raises RecordError as `live` does; where the home may only be read a copy is asked."""
+        if self._writable():
+            with self.live():
+                return
+        with self.snapshot() as look:
+            refuse_planted(look.con, self.path)
+            refuse_another(look.con, self.path, look.anchors)
+
+    @contextmanager
+    def looked_at(self) -> Iterator[Connection]:
+        """The live database, whatever the anchor remembers; where the home may only be read a copy of it."""
+        if self._writable():
+            with self.disputed() as con:
+                yield con
+        else:
+            with self.snapshot() as look:
+                yield look.con
+
+    def _writable(self) -> bool:
+        return os.access(self.home, os.W_OK)
+
+    @contextmanager
+    def room(self, prefix: str) -> Iterator[Path]:
+        """A folder until the end of the block: in the home, or among the machine's where the home may only be read."""
+        place = self.home if self._writable() else None
+        with TemporaryDirectory(prefix=prefix, suffix=".tmp", dir=place) as folder:
+            yield Path(folder)
+
     @contextmanager
     def snapshot(self) -> Iterator[Look]:
         """A copy of the live database as it stands, and the anchor as of then; needs no right to write in the home.
 
         Raises RecordError for a warehouse that is lost or damaged, DataError where there never was one.
         """
-        own = os.access(self.home, os.W_OK)
-        with TemporaryDirectory(prefix="look-", suffix=".tmp", dir=self.home if own else None) as folder:
-            place = Path(folder) / self.path.name
+        with self.room("look-") as folder:
+            place = folder / self.path.name
             with (
                 self._locked()
-                if own
+                if self._writable()
                 else shared_lock(self.home / "warehouse.lock", LOCK_SECONDS, f"{self.path}")
             ):
                 anchors = read_anchors(self.anchor)

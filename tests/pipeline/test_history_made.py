@@ -128,3 +128,20 @@ def test_a_damaged_history_is_told_with_a_remedy_that_works(here: Environment) -
         with pytest.raises(RecordError, match=f"{place} is a folder, a pipe.*: move it away"):
             tells(here)
         place.rmdir() if place.is_dir() else place.unlink()
+
+
+def test_a_folder_with_a_sign_of_addresses_in_its_name_has_a_history(tmp_path: Path) -> None:
+    """What stands after a # was no part of the name, and the second start ended."""
+    folder = tmp_path / "desk #1 ü"
+    folder.mkdir()
+
+    def make(place: str) -> None:
+        with closing(sqlite3.connect(Path(place) / "runs.db")) as con:
+            con.execute("create table runs (id)")
+            con.execute("insert into runs values (1)")
+            con.commit()
+
+    make(str(folder))
+    for _ in range(2):
+        make_databases(folder, {"runs.db": (make, "runs")})
+    assert [place.name for place in folder.iterdir()] == ["runs.db"]

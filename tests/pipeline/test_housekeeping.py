@@ -76,12 +76,45 @@ def test_the_newest_backups_stay_and_nothing_else_is_taken_away(warehouse: Wareh
     ) == 2
     assert {one.name for one in folder.iterdir()} >= {"packfolio-20200101T000000Z", "holiday"}
     early = AT - timedelta(days=3)  # by a clock that was set back
-    made, _, gone = backup_into(warehouse, folder, early, decisions, keep=2)
-    assert gone == ["packfolio-20240111T073000Z"] and made in backups(folder)
+    made, _, gone, apart = backup_into(warehouse, folder, early, decisions, keep=2)
+    assert not apart and gone == ["packfolio-20240111T073000Z"] and made in backups(folder)
     with pytest.raises(DataError, match="lies in the home"):
         backup_into(warehouse, warehouse.home / "backups", AT, decisions, keep=2)
     with pytest.raises(DataError, match=r"there is no .* yet"):
         backup_into(Warehouse(tmp_path / "none"), folder, AT, decisions, keep=2)
+
+
+def test_no_backup_goes_that_holds_what_the_new_one_lacks(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Of two desks that named one folder the second took the first one's backups away."""
+    folder, decisions = tmp_path / "backups", tmp_path / "none"
+    other, payload = new_warehouse(tmp_path / "other"), warehouse.home / "payloads" / "0123-aaa.json"
+    with other.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=90.0))
+    payload.parent.mkdir(exist_ok=True)
+    payload.write_text("{}")
+    days = iter(AT + timedelta(days=day) for day in range(9))
+
+    def next_of(store: Warehouse) -> tuple[str, list[str], list[str]]:
+        made = backup_into(store, folder, next(days), decisions, keep=1)
+        return made.place.name, made.gone, made.apart
+
+    first, *_ = next_of(warehouse)
+    theirs, gone, apart = next_of(other)
+    assert (gone, apart) == ([], [first])
+    second, gone, apart = next_of(warehouse)
+    assert (gone, apart) == ([first], [theirs])
+    payload.unlink()
+    third, gone, apart = next_of(warehouse)
+    assert (gone, apart) == ([], [theirs, second])
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=101.0))
+    later, gone, _ = next_of(warehouse)
+    assert gone == [third]
+    restore(warehouse, folder / second, AT, reason="to the day before")
+    _, gone, apart = next_of(warehouse)
+    assert (gone, apart) == ([second], [theirs, later])
+    (folder / later / "manifest.json").write_text("{")
+    assert next_of(warehouse)[2] == [theirs, later]
 
 
 def test_the_job_backs_up_where_the_desk_says(warehouse: Warehouse, tmp_path: Path) -> None:

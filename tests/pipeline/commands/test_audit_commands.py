@@ -1,8 +1,11 @@
 """The auditor's commands, typed at the desk of three packs and at copies of it that were tampered with."""
 
 import json
+import os
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
@@ -14,6 +17,7 @@ from pipeline.schedules import restatements
 from resources.ledger import timestamps
 from resources.ledger.anchor_lines import Anchor
 from resources.ledger.timestamps import Stamp
+from resources.store import live_database
 
 pytestmark = pytest.mark.xdist_group("terminal")
 
@@ -220,6 +224,34 @@ def test_who_needs_warehouse_and_anchor_is_told_where_one_is_lost_or_cut(
         assert [said.status for said in lost] == [3] * 4, lost
         assert all("is gone, and the anchor remembers" in said.err for said in lost)
     assert anchor.read_text() == whole and not (tmp_path / "copy").exists()
+
+
+@pytest.mark.slow  # replays a pack
+def test_an_auditor_who_may_only_read_the_home_is_answered_and_leaves_no_trace(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs this test may be root, so the right to write itself is asked for."""
+    home, locked = tmp_path / "desk" / "home", live_database.held
+    shutil.copytree(typed.at.folder, tmp_path / "desk")
+    shutil.rmtree(home / "dagster")
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+    def held(lock: Path, *told: Any) -> AbstractContextManager[None]:
+        assert home not in lock.parents
+        return locked(lock, *told)
+
+    monkeypatch.setattr(os, "access", lambda place, how: home not in (place, *Path(place).parents))
+    monkeypatch.setattr(live_database, "held", held)
+    with terminal(tmp_path / "desk") as at:
+        asked = [
+            at("packs", "restatements"),
+            at("anchor", "checkpoint"),
+            at("prove", "trades", THURSDAY, "AAA", BOOK),
+        ]
+        assert [said.status for said in asked] == [0] * 3, asked
+        assert at.read("packs", "replay", THURSDAY)["identical"]
+        assert [one["check"] for one in at.read("doctor", status=3) if one["state"] == "fault"] == ["home"]
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
 
 def test_a_backup_is_restored_and_what_stood_there_is_set_aside(typed: Typed, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from bench import BOOK, STAMP
 from proof_desk import PACK, WEIGHTS, Made, fill
@@ -52,6 +53,27 @@ def test_what_readers_do_not_see_yet_is_published_before_it_is_proved(tmp_path: 
     store.publish()
     with store.read() as con, store.tree.read(con) as tree:
         check(json.loads(json.dumps(prove(con, tree, "trades", (PACK, "AAA"), desk))))
+
+
+def test_days_of_a_backtest_stay_hashes_where_its_summary_is_proved(tmp_path: Path, made: Made) -> None:
+    """They were most of four megabytes, and nobody had asked for them."""
+    shutil.copytree(made.store.home, tmp_path / "home")
+    store, days = Warehouse(tmp_path / "home"), ["2024-01-03", "2024-01-04"]
+    result = {
+        "backtest_results": pd.DataFrame({
+            "strategy": "policy", "date": days, "nav": [100.0, 101.0], "simulated": True,
+        }),
+        "backtest_summary": pd.DataFrame({
+            "strategy": ["policy"], "metric": ["total_return"], "value": [0.01], "simulated": [True],
+        }),
+    }  # fmt: skip
+    with store.write(STAMP) as tx:
+        tx.record("backtest_results", result, pack_id=PACK, portfolio_id=BOOK)
+    for table, shown in (("backtest_summary", 1), ("backtest_results", 2)):
+        proof = replace(made, store=store).prove(table, PACK)
+        check(proof)
+        beside = {part["table"]: (len(part["rows"]), len(part["others"])) for part in proof["cells"]}
+        assert beside.pop(table) == (shown, 0) and [*beside.values()] == [(0, 3 - shown)]
 
 
 def test_of_two_histories_shown_at_once_one_is_signed(

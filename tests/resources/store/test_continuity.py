@@ -118,10 +118,22 @@ CASES: dict[str, tuple[Callable[[Warehouse], None], str]] = {
     "damaged": (damage, "is damaged .*restore"),
     "cut": (shorten, "is damaged .*its tables need .*restore"),
 }
+
+
+def look_only(warehouse: Warehouse) -> None:
+    """Whoever runs this test may be root, so the right to write itself is asked for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "access", lambda place, how: False)
+        patch.setattr(live_database, "held", None)
+        warehouse.refuse_unlike()
+
+
 DOORS: dict[str, Callable[[Warehouse], object]] = {
     "write": write,
     "publish": Warehouse.publish,
     "live": lambda warehouse: warehouse.live().__enter__(),
+    "look": Warehouse.refuse_unlike,
+    "look only": look_only,
     "backup": lambda warehouse: backup(warehouse, warehouse.home.parent / "new", STAMP.at),
 }
 
@@ -268,6 +280,10 @@ def test_verification_needs_no_right_to_write(warehouse: Warehouse, monkeypatch:
     monkeypatch.setattr(os, "access", lambda place, how: False)
     monkeypatch.setattr(live_database, "held", None)
     assert verify_home(warehouse).faults == []
+    warehouse.refuse_unlike()
+    with warehouse.room("look-") as folder:
+        assert folder.is_dir() and warehouse.home not in folder.parents
+    assert not folder.exists()
     assert {path: path.read_bytes() for path in warehouse.home.rglob("*") if path.is_file()} == before
 
 

@@ -2,14 +2,16 @@
 
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import resources.store.duckdb_engine as duckdb_engine
+from optimizer import PolicyError
 from resources.ledger.record_error import RecordError
-from resources.store.duckdb_engine import attached, refuse_cut
+from resources.store.duckdb_engine import attached, connected, refuse_cut
 
 
 def test_a_connection_touches_the_files_of_its_folder_and_no_others(tmp_path: Path) -> None:
@@ -30,7 +32,23 @@ def test_a_connection_touches_the_files_of_its_folder_and_no_others(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] in (["home", "other.csv"], ["other.csv", "home"])
 
 
-@pytest.mark.parametrize("name", ["plain", "it's a desk"])
+@pytest.mark.parametrize("name", ["what?", os.fsdecode(b"f\xfcr mich")])
+def test_a_path_that_duckdb_would_take_for_another_is_refused_in_a_sentence(
+    tmp_path: Path, name: str
+) -> None:
+    """After a ? it sought its log in another folder; bytes that are no UTF-8 ended in a std::bad_cast."""
+    home = tmp_path / name
+    home.mkdir()
+    for opened in (attached, lambda path: nullcontext(connected(path))):
+        with (
+            pytest.raises(PolicyError, match=r"DuckDB cannot use .*set PACKFOLIO_HOME"),
+            opened(home / "a.duckdb"),
+        ):
+            pass
+    assert [*home.iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["plain", "it's a desk", "ü 100%20 #{a}"])
 def test_a_block_that_raises_rolls_back_and_frees_the_file(tmp_path: Path, name: str) -> None:
     home = tmp_path / name
     home.mkdir()
