@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.desk.scale_desk import COMPUTED, DAYS, MODELS, NAMES, ROOT, STAGES, SYMBOLS, Bench
+from resources.fleet.garbage import look_seldom
 
 RESULTS = ROOT / "benchmarks" / "RESULTS-scale.md"
 HEADING = "## Accounts on one pack"
@@ -61,7 +62,8 @@ def measure(sizes: Sequence[int], engine: str, seen: Callable[[Sequence[Sized]],
 
 
 def measured(size: int, engine: str) -> Sized:
-    """So many accounts: first run, unchanged, and with one account changed."""
+    """So many accounts: first run, unchanged, and with one account changed; in a process set up as the command is."""
+    look_seldom()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), engine)
         bench.add(0, size)

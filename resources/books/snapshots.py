@@ -21,6 +21,7 @@ from resources.ledger.ledger import Connection, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, View
+from resources.store.query_rows import many
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,11 +211,12 @@ def _held(
     con: Connection, pack: Pack, portfolio_id: str | None
 ) -> dict[str, tuple[dict[str, Decimal], dict[str, float]]]:
     """Portfolio -> its shares and average costs by symbol, ascending."""
-    rows = con.execute(
+    rows = many(
+        con,
         "select portfolio_id, symbol, quantity, cost_basis from latest_holdings where pack_id = $1 "
         "and ($2 is null or portfolio_id = $2) order by portfolio_id, symbol",
         [pack.id, portfolio_id],
-    ).fetchall()
+    )
     found: dict[str, tuple[dict[str, Decimal], dict[str, float]]] = {}
     for key, symbol, quantity, cost in rows:
         quantities, costs = found.setdefault(key, ({}, {}))
