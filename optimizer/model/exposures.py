@@ -170,7 +170,7 @@ class FundExposureMap(Mapping[str, Fund]):
 
     def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:
         """The types these symbols list, in the order of ExposureType; parents are not among them."""
-        return in_order(kind for fund in self.select(symbols) for kind in fund.exposures)
+        return in_order(set().union(*[fund.exposures for fund in self.select(symbols)]))
 
     def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""
