@@ -26,7 +26,7 @@ def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def write_desk(folder: Path) -> list[date]:
-    """Models as portfolios, the first again with names that it has left; and prices over 800 sessions of 200 names and of
+    """Models as portfolios, the first again with names that it has left; and prices over 800 sessions, of 200 names and
     what scenarios and hedges ask for.
     """
     from resources.results.scenario_inputs import wanted_symbols

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -171,22 +172,28 @@ def read_snapshots(
         for text in {str(row[7]) for row in rows}
     }
     benchmarks = {text: json.loads(text) for text in {str(row[8]) for row in rows}}
+    universes = {text: _universe(text) for text in {str(row[9]) for row in rows}}
     found = []
     for key, name, kind, currency, dated, cash, policy, seen, benchmark, universe, problem, model in rows:
-        known, (quantities, costs) = json.loads(universe), held.get(key, ({}, {}))
+        known, (quantities, costs) = universes[universe], held.get(key, ({}, {}))
         holdings = Holdings(
             dated, Decimal(str(cash)), quantities, costs, lots.get(key, {}), adjustments.get(key, ())
         )
         standing = known.get("standing")
         found.append(Snapshot(
             key, name, kind, currency, holdings,
-            tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], benchmarks[benchmark],
-            known["prior"], policies[policy], views[seen], problem, known.get("measure", "fixed"),
+            known["symbols"], known["investable"], known["excluded"], benchmarks[benchmark], known["prior"],
+            policies[policy], views[seen], problem, known.get("measure", "fixed"),
             known.get("listed", True), known.get("rests_on"), known.get("waits_for"),
             tuple(map(read_frozen, known.get("frozen", ()))), model,
             Standing.of_json(standing) if standing else None,
         ))  # fmt: skip
     return found
+
+
+def _universe(text: str) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(text)
+    return known | {names: tuple(known[names]) for names in ("symbols", "investable")}
 
 
 _KEPT: dict[str, list[Snapshot]] = {}
