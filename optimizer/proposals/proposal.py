@@ -300,7 +300,9 @@ def weights_after(
     left = value - sum((cost for _, cost in orders.values()), ZERO)
     if left <= 0:
         return {}
-    return parts_of(left, {symbol: money(q * exact(prices[symbol])) for symbol, q in sorted(held.items()) if q})
+    return parts_of(
+        left, {symbol: money(q * exact(prices[symbol])) for symbol, q in sorted(held.items()) if q}
+    )
 
 
 def believe(

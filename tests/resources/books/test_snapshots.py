@@ -194,7 +194,8 @@ def test_a_snapshot_is_read_back_as_it_was_taken(tmp_path: Path, changes: list[t
     for name in Snapshot.__dataclass_fields__:
         assert getattr(back, name) == getattr(given, name), name
     assert (back.policy, back.symbols) == (other.policy, other.symbols)
-    assert back.policy is other.policy and back.symbols is other.symbols  # read once for all accounts of a model
+    # Read once for all accounts of a model.
+    assert back.policy is other.policy and back.symbols is other.symbols
 
 
 def test_a_price_of_an_older_day_is_told_with_its_day_whether_the_book_trades_or_not(
