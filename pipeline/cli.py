@@ -1,6 +1,5 @@
 """The command line: `packfolio --help`. Heavy imports stay inside commands, so that help and reading are instant."""
 
-import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +35,7 @@ from pipeline.commands.terminal import (
 )
 from pipeline.commands.usage import UsageFault, tell
 from pipeline.environment import Environment, keep_private
+from resources.fleet.garbage import look_seldom
 from resources.ledger.record_error import FAILED, FAULT, exit_status
 
 app = typer.Typer(
@@ -69,8 +69,7 @@ init_command.register(app)  # what a newcomer needs stands first in the list
 
 def command() -> None:
     """What is typed; known errors, and what the machine refuses, become a line and an exit status, not a traceback."""
-    # Imports make a million objects that stay: to look for cycles among them again and again takes half a second.
-    gc.set_threshold(1_000_000, 100, 1000)
+    look_seldom()
     keep_private()
     try:
         status = app(standalone_mode=False, prog_name="packfolio")

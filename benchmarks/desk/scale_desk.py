@@ -13,6 +13,7 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 SYMBOLS, DAYS, MODELS, NAMES = 200, 800, 10, 60
+LEFT, MOVING = 3, 50  # names that a model has left, and one account of how many still holds them
 STAGES = ("posterior_returns", "optimal_weights", "trades", "impact", "tail_risk", "hedges")
 COMPUTED = 1000  # accounts at most whose stages are measured without tables and ledger
 
@@ -25,7 +26,9 @@ def cpu(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def write_desk(folder: Path) -> list[date]:
-    """Ten models as portfolios, and prices over 800 sessions of 200 names and of what scenarios and hedges ask for."""
+    """Models as portfolios, the first again with names that it has left; and prices over 800 sessions, of 200 names and
+    what scenarios and hedges ask for.
+    """
     from resources.results.scenario_inputs import wanted_symbols
     from resources.settings.playbooks import load_playbooks
 
@@ -41,12 +44,11 @@ def write_desk(folder: Path) -> list[date]:
         "sources:\n  - {name: inbox, kind: folder, path: ../inbox, basis: as_traded}\n"
     )
     for number in range(MODELS):
-        own = ", ".join(sorted(rng.choice(names, NAMES, replace=False)))
-        (config / "portfolios" / f"model{number}.yaml").write_text(
-            f"id: 00000000-0000-0000-0000-0000000000{number:02d}\nname: model{number}\nmode: live\nuniverse: [{own}]\n"
-            "policy: {max_single_position_pct: 10, risk_free_rate: 0.02, max_turnover_pct: 30}\n"
-            "holdings:\n  - {as_of: 2021-01-04, cash: 1000000}\n"
-        )
+        own = sorted(rng.choice(names, NAMES, replace=False))
+        _write_model(config / "portfolios", f"model{number}", number, own, [])
+        if not number:
+            gone = [name for name in names if name not in own][:LEFT]
+            _write_model(config / "portfolios", "moving", MODELS, own, gone)
     days, priced = sessions(), [*names, *sorted(wanted_symbols(load_playbooks(config)))]
     market = rng.normal(3e-4, 0.008, (len(days), 1))
     own_moves = rng.normal(0, 0.012, (len(days), len(priced)))
@@ -60,6 +62,16 @@ def write_desk(folder: Path) -> list[date]:
     ]
     (folder / "inbox" / "history.csv").write_text("symbol,date,close\n" + "\n".join(lines) + "\n")
     return days
+
+
+def _write_model(folder: Path, name: str, number: int, universe: list[str], held: list[str]) -> None:
+    positions = ", ".join(f"{symbol}: 100" for symbol in held)
+    (folder / f"{name}.yaml").write_text(
+        f"id: 00000000-0000-0000-0000-0000000000{number:02d}\nname: {name}\nmode: live\n"
+        f"universe: [{', '.join(universe)}]\n"
+        "policy: {max_single_position_pct: 10, risk_free_rate: 0.02, max_turnover_pct: 30}\n"
+        f"holdings:\n  - {{as_of: 2021-01-04, cash: 1000000, positions: {{{positions}}}}}\n"
+    )
 
 
 def sessions() -> list[date]:
@@ -99,20 +111,19 @@ class Bench:
         return Stage(self.store, self.desk, Stamp("bench", now, code_version(), self.desk.digest))
 
     def add(self, start: int, stop: int) -> None:
-        """Accounts of 20 to 60 names, as snapshots of the models."""
+        """Accounts of 20 to 60 names, as snapshots of the models; one of fifty holds what its model has left, too."""
         from resources.books.snapshots import read_snapshots
 
         stage = self.stage()
         with stage.read() as con:
             pack = stage.pack(con, self.key)
-            models = [one for one in read_snapshots(con, pack) if one.name.startswith("model")]
+            known = {one.name: one for one in read_snapshots(con, pack)}
             prices = dict(
                 con.execute(
                     "select symbol, arg_max(close, date) from prices where date <= ? group by 1", [pack.as_of]
                 ).fetchall()
             )
-        made = [_account(number, models[number % MODELS], prices) for number in range(start, stop)]
-        self.write(made)
+        self.write([_account(number, known[_model_of(number)], prices) for number in range(start, stop)])
 
     def write(self, snapshots: Sequence[Any]) -> None:
         """Snapshots as the stage before writes them."""
@@ -242,11 +253,15 @@ def tell_tails(ground: Any, case: Any, orders: dict[str, Any]) -> None:
     tail_columns(books, Priced(span, None, None, value), settings)
 
 
+def _model_of(number: int) -> str:
+    return "moving" if number % MOVING == MOVING - 1 else f"model{number % MODELS}"
+
+
 def _account(number: int, model: Any, prices: dict[str, float]) -> Any:
     rng = np.random.default_rng([11, number])
     count = int(rng.integers(20, NAMES + 1))
-    held = sorted(rng.choice(model.symbols, count, replace=False))
-    nav, weights = float(rng.uniform(2e5, 5e6)), rng.dirichlet(np.full(count, 3.0))
+    held = sorted([*rng.choice(model.investable, count, replace=False), *model.holdings.quantities])
+    nav, weights = float(rng.uniform(2e5, 5e6)), rng.dirichlet(np.full(len(held), 3.0))
     shares = {
         s: Decimal(int(0.97 * nav * w / prices[s])) for s, w in zip(held, weights.tolist(), strict=True)
     }

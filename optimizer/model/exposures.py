@@ -135,7 +135,8 @@ class FundExposureMap(Mapping[str, Fund]):
             if fund.symbol in self.funds:
                 raise PolicyError(f"fund {fund.symbol} is listed twice; keep one entry")
             self.funds[fund.symbol] = fund
-        self._unknown: dict[str, Fund] = {}  # books of a fleet ask for the same names again and again
+        # With those that nobody knows, once asked for: books of a fleet ask for the same names again and again.
+        self._found = dict(self.funds)
 
     def __getitem__(self, symbol: str) -> Fund:
         return self.funds[symbol]
@@ -150,27 +151,26 @@ class FundExposureMap(Mapping[str, Fund]):
         """The fund of each symbol, in that order; raises PolicyError naming all that are not mapped."""
         wanted = tuple(symbols)
         try:
-            return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
+            return tuple(map(self._found.__getitem__, wanted))
         except (KeyError, TypeError):
             return self._selected(wanted)
 
     def _selected(self, wanted: tuple[str, ...]) -> tuple[Fund, ...]:
         if strange := [symbol for symbol in wanted if not isinstance(symbol, str)]:
             raise PolicyError(f"{strange[0]!r} is no symbol; give symbols, and weights as symbol -> weight")
-        missing = [symbol for symbol in wanted if symbol not in self.funds]
+        missing = [symbol for symbol in wanted if symbol not in self._found]
         if missing and self.unmapped == "error":
             raise PolicyError(
                 f"no exposures are known for {', '.join(missing)}; add them to the fund map, "
                 f"or ask for unmapped='unknown'"
             )
         for symbol in missing:
-            if symbol not in self._unknown:
-                self._unknown[symbol] = Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
-        return tuple([self.funds.get(symbol) or self._unknown[symbol] for symbol in wanted])
+            self._found[symbol] = Fund(symbol, symbol, {ExposureType.UNKNOWN: 1.0})
+        return tuple(map(self._found.__getitem__, wanted))
 
     def types(self, symbols: Iterable[str]) -> tuple[ExposureType, ...]:
         """The types these symbols list, in the order of ExposureType; parents are not among them."""
-        return in_order(kind for fund in self.select(symbols) for kind in fund.exposures)
+        return in_order(set().union(*[fund.exposures for fund in self.select(symbols)]))
 
     def matrix(self, symbols: Iterable[str], types: Iterable[ExposureType]) -> Array:
         """(k, n) exposure of each symbol to each type per 1 of NAV; a type includes everything below it."""
@@ -200,7 +200,7 @@ class FundExposureMap(Mapping[str, Fund]):
 
     def notional(self, symbols: Iterable[str]) -> Array:
         """(n,) sum of |exposure| per 1 of NAV of each symbol."""
-        return np.array([fund.notional for fund in self.select(symbols)])
+        return np.array([fund._notional for fund in self.select(symbols)])
 
 
 @typed

@@ -17,7 +17,7 @@ from optimizer.factors.factor_model import FactorModel
 from optimizer.factors.premia import split_returns
 from optimizer.model.estimates import Estimates
 from optimizer.model.policy import Policy
-from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money
+from optimizer.model.portfolio import ZERO, Number, Portfolio, exact, money, parts_of
 from optimizer.model.universe import Universe
 from optimizer.numerics.matrices import Matrix, variances
 from optimizer.problem.methods import ON_ODDS, ON_SCENARIOS, reads_means
@@ -312,7 +312,9 @@ def weights_after(
     left = value - sum((cost for _, cost in orders.values()), ZERO)
     if left <= 0:
         return {}
-    return {symbol: float(money(q * exact(prices[symbol])) / left) for symbol, q in sorted(held.items()) if q}
+    return parts_of(
+        left, {symbol: money(q * exact(prices[symbol])) for symbol, q in sorted(held.items()) if q}
+    )
 
 
 def believe(

@@ -170,8 +170,9 @@ def stressed_by(
     returns = growth = np.expm1((sens.values @ logs[:, :, None])[:, :, 0])
     replayed = np.zeros(growth.shape, dtype=bool)
     if any(known):
-        nothing = [np.nan] * len(sens.symbols)
-        real = np.array([[told.get(s, np.nan) for s in sens.symbols] if told else nothing for told in known])
+        real = np.full(growth.shape, np.nan)
+        for row in (row for row, told in enumerate(known) if told):
+            real[row] = [known[row].get(symbol, np.nan) for symbol in sens.symbols]
         replayed = ~np.isnan(real)
         returns = np.where(replayed, real, growth)
     priced = held * ~replayed

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -21,6 +22,7 @@ from resources.ledger.ledger import Connection, sha256
 from resources.packs.packs import Pack
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import VIEW, View, named_in
+from resources.store.query_rows import many
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,22 +184,28 @@ def read_snapshots(
         for text in {str(row[7]) for row in rows}
     }
     benchmarks = {text: json.loads(text) for text in {str(row[8]) for row in rows}}
+    universes = {text: _universe(text) for text in {str(row[9]) for row in rows}}
     found = []
     for key, name, kind, currency, dated, cash, policy, seen, benchmark, universe, problem, model in rows:
-        known, (quantities, costs) = json.loads(universe), held.get(key, ({}, {}))
+        known, (quantities, costs) = universes[universe], held.get(key, ({}, {}))
         holdings = Holdings(
             dated, Decimal(str(cash)), quantities, costs, lots.get(key, {}), adjustments.get(key, ())
         )
         standing = known.get("standing")
         found.append(Snapshot(
             key, name, kind, currency, holdings,
-            tuple(known["symbols"]), tuple(known["investable"]), known["excluded"], benchmarks[benchmark],
-            known["prior"], policies[policy], views[seen], problem, known.get("measure", "fixed"),
+            known["symbols"], known["investable"], known["excluded"], benchmarks[benchmark], known["prior"],
+            policies[policy], views[seen], problem, known.get("measure", "fixed"),
             known.get("listed", True), known.get("rests_on"), known.get("waits_for"),
             tuple(map(read_frozen, known.get("frozen", ()))), model,
             Standing.of_json(standing) if standing else None,
         ))  # fmt: skip
     return found
+
+
+def _universe(text: str) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(text)
+    return known | {names: tuple(known[names]) for names in ("symbols", "investable")}
 
 
 _KEPT: dict[str, list[Snapshot]] = {}
@@ -222,11 +230,12 @@ def _held(
     con: Connection, pack: Pack, portfolio_id: str | None
 ) -> dict[str, tuple[dict[str, Decimal], dict[str, float]]]:
     """Portfolio -> its shares and average costs by symbol, ascending."""
-    rows = con.execute(
+    rows = many(
+        con,
         "select portfolio_id, symbol, quantity, cost_basis from latest_holdings where pack_id = $1 "
         "and ($2 is null or portfolio_id = $2) order by portfolio_id, symbol",
         [pack.id, portfolio_id],
-    ).fetchall()
+    )
     found: dict[str, tuple[dict[str, Decimal], dict[str, float]]] = {}
     for key, symbol, quantity, cost in rows:
         quantities, costs = found.setdefault(key, ({}, {}))

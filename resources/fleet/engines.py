@@ -9,6 +9,7 @@ from pathlib import Path
 
 from optimizer import DataError, Estimates, PackfolioError, PolicyError
 from resources.fleet.arrow_files import Files, packed
+from resources.fleet.garbage import look_seldom
 from resources.fleet.ground_tables import evidence_tables, market_tables, settings_table
 from resources.fleet.shards import answered, shards_of
 from resources.fleet.work import Work
@@ -58,7 +59,7 @@ def _needed(shard: Work) -> dict[str, Estimates | PackfolioError]:
 @cache
 def _pool(workers: int | None) -> ProcessPoolExecutor:
     """Processes started anew, kept for the stages to come: starting one costs as much as 500 portfolios."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=look_seldom)
 
 
 def on_processes(tasks: Sequence[Task], fleet: FleetFile) -> list[bytes]:

@@ -76,7 +76,7 @@ def hashed_units(con: Connection, table: str, described: list[tuple[str, str]]) 
         )
         start = 0
         for owner, rows in groupby(owners.to_pylist()):
-            end = start + sum(1 for _ in rows)
+            end = start + len([*rows])
             for kept, new in zip(hashes.setdefault(str(owner), ([], [])), (contents, cells), strict=True):
                 kept += new[start:end]
             start = end
@@ -84,6 +84,7 @@ def hashed_units(con: Connection, table: str, described: list[tuple[str, str]]) 
 
 
 def _hashed(contents: list[bytes], cells: list[bytes]) -> Hashed:
-    content, whole = (b"".join(sorted(digests)).hex() for digests in (contents, cells))
-    kept = "".join(whole[start : start + 8] for start in range(0, len(whole), 64))
+    ordered = sorted(cells)
+    content, whole = b"".join(sorted(contents)).hex(), b"".join(ordered).hex()
+    kept = b"".join([digest[:4] for digest in ordered]).hex()  # 8 hex digits of each
     return Hashed(text_sha256(content), len(contents), text_sha256(whole), kept)

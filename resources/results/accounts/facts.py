@@ -7,6 +7,7 @@ from decimal import Decimal
 import pandas as pd
 
 from optimizer import FactorModel, PackfolioError, Reasons
+from optimizer.model.portfolio import exact
 from resources.books.orders import past_reasons_of
 from resources.books.snapshots import Snapshot
 from resources.ledger.ledger import Connection
@@ -15,8 +16,8 @@ from resources.results.estimates.pack_estimates import Own, by_volume, read_own
 from resources.results.factor_models.recorded import recorded_factor_returns, recorded_models
 from resources.results.rebalancing import NO_TRADE
 from resources.results.tails.held_before import HeldBefore, held_before
+from resources.store.query_rows import many
 
-SIGNS = {"BUY": 1, "SELL": -1, "HOLD": 0}
 Orders = Mapping[str, tuple[Decimal, Decimal]]
 
 
@@ -73,14 +74,15 @@ def with_weights(
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> target, diagnostics, past reasons, or that it rests: what ordering starts from."""
     ids = list(snapshots)
-    found: dict[str, dict[str, object]] = {}
-    for portfolio, symbol, weight in con.execute(
+    targets: dict[str, dict[str, float]] = {}
+    for portfolio, symbol, weight in many(
+        con,
         "select portfolio_id, symbol, weight from latest_optimal_weights where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[])) order by 1, 2",
         [pack.id, ids],
-    ).fetchall():
-        target = found.setdefault(str(portfolio), {"target": {}})["target"]
-        target[str(symbol)] = float(weight)  # type: ignore[index]
+    ):
+        targets.setdefault(portfolio, {})[symbol] = weight
+    found: dict[str, dict[str, object]] = {portfolio: {"target": own} for portfolio, own in targets.items()}
     for portfolio, diagnostics, status in con.execute(
         "select portfolio_id, diagnostics, status from latest_optimization_results where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[]))",
@@ -100,14 +102,16 @@ def with_orders(
 ) -> Mapping[str, dict[str, object]]:
     """Portfolio -> the orders of those that have a list of trades, and their factor models."""
     found: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
-    for portfolio, symbol, action, quantity, cost in con.execute(
-        "select portfolio_id, symbol, action, quantity, cost from latest_trades where pack_id = ? "
+    for portfolio, symbol, quantity, cost in many(
+        con,
+        "select portfolio_id, symbol, case action when 'SELL' then -quantity else quantity end, "
+        "case when quantity <> 0 then cost end from latest_trades where pack_id = ? "
         "and portfolio_id in (select unnest(?::varchar[])) order by 1, 2",
         [pack.id, list(snapshots)],
-    ).fetchall():
-        orders = found.setdefault(str(portfolio), {})
+    ):
+        orders = found.setdefault(portfolio, {})
         if quantity:
-            orders[str(symbol)] = (SIGNS[action] * Decimal(str(quantity)), cost)
+            orders[symbol] = (exact(quantity), cost)
     models = with_models(con, pack, {portfolio: snapshots[portfolio] for portfolio in found})
     return {portfolio: {"orders": orders, **models.get(portfolio, {})} for portfolio, orders in found.items()}
 

@@ -77,7 +77,8 @@ def desk_warnings(
 
     solution  that the weights are of;  checks  the limits of the whole-share list
     """
-    named = {check.text: desk_check(check).text for check in checks}
+    broken = [check for check in checks if not check.met]  # no others are warned of
+    named = {check.text: desk_check(check).text for check in broken}
     if solution is None:
         return [named.get(warning, warning) for warning in warnings]
     named |= {limit.text: desk_unmet(limit).text for limit in solution.unmet}

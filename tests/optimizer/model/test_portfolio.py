@@ -1,9 +1,11 @@
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from optimizer import DataError, PolicyError, Portfolio, Position, Trade, Universe
+from optimizer.model.portfolio import parts_of
 
 
 def test_partial_sale_leaves_the_basis_of_the_rest_and_realises_the_gain():
@@ -12,6 +14,13 @@ def test_partial_sale_leaves_the_basis_of_the_rest_and_realises_the_gain():
     assert book.remove_position("X", 50, 20) == 500
     assert book.positions["X"].cost_basis == 10
     assert book.realized_pnl == 500
+
+
+@pytest.mark.parametrize("total", ["3", "1234567.8901", "0.0001"])
+def test_parts_of_a_total_are_the_nearest_floats(total: str) -> None:
+    amounts = {"A": Decimal("1"), "B": Decimal("-0.0007"), "C": Decimal("98765.4321"), "D": Decimal(0)}
+    exactly = {symbol: Fraction(amount) / Fraction(total) for symbol, amount in amounts.items()}
+    assert parts_of(Decimal(total), amounts) == {symbol: float(part) for symbol, part in exactly.items()}
 
 
 def test_short_positions_realise_with_the_right_sign():

@@ -187,11 +187,15 @@ def test_a_snapshot_is_read_back_as_it_was_taken(tmp_path: Path, changes: list[t
         pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
     given = taken((warehouse, pack), *changes)
     with warehouse.write(STAMP) as tx:
-        tx.record("portfolio_snapshots", given.frames(), pack_id=pack.id, portfolio_id=given.portfolio_id)
+        for key in (given.portfolio_id, "of the same model"):
+            tx.record("portfolio_snapshots", given.frames(), pack_id=pack.id, portfolio_id=key)
     with warehouse.live() as con:
-        (back,) = read_snapshots(con, pack)
+        back, other = read_snapshots(con, pack)
     for name in Snapshot.__dataclass_fields__:
         assert getattr(back, name) == getattr(given, name), name
+    assert (back.policy, back.symbols) == (other.policy, other.symbols)
+    # Read once for all accounts of a model.
+    assert back.policy is other.policy and back.symbols is other.symbols
 
 
 def test_a_price_of_an_older_day_is_told_with_its_day_whether_the_book_trades_or_not(
