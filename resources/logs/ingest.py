@@ -277,6 +277,7 @@ class Inbox:
             from_actions=frozenset(splits),
             payments=payments,
             several=stated.several,
+            begun=stated.begun,
         )
         screened = screen(delivery, context)
         names = names_of_renames(con, self._renames(delivery.source))

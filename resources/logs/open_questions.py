@@ -13,7 +13,8 @@ RECENT_PRICES = "date > (select max(date) from log_leaves where log = 'prices') 
 MOST_LISTED = 2_000  # dates in a query; each takes some kilobytes while it is planned
 RELEASE = "release it in overrides.yaml if it is true, or wait for the vendor's correction"
 REMEDIES = {
-    "SPLIT_UNEXPLAINED": "state the split in corporate_actions.csv, or release the first row in overrides.yaml",
+    "SPLIT_UNEXPLAINED": "state the split in corporate_actions.csv (or the end of the company that had the symbol), or "
+    "release the first row in overrides.yaml",
     "JUMP_75": RELEASE,
     "DIVIDEND_DOUBTED": f"ask the vendor whether it is in pence; {RELEASE}",
     "SPLIT_DOUBTED": RELEASE,

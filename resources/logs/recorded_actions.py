@@ -8,12 +8,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from optimizer.errors import asked, nearest_of_each
-from optimizer.model.actions.action_kinds import CASH_KINDS
+from optimizer.model.actions.action_kinds import CASH_KINDS, ENDS
 from optimizer.model.exchange_rates import main_currency
 from resources.ledger.ledger import Connection, Stamp
 from resources.logs.storing import ON_RECORD
+from resources.prices.series import Begun
 from resources.prices.source import Finding
-from resources.screening.renames import Rename, present_name, segments
+from resources.screening.renames import Rename, Segment, present_name, segments
 from resources.screening.stated.stated_payments import SAME_CASH, Stated
 from resources.screening.stated.stated_splits import SAME_RATIO, Several, together
 from resources.store.warehouse import Warehouse
@@ -29,7 +30,7 @@ NEWEST = """
     select symbol, date, kind,
         case when withdrawn is null then value when kind = 'split' then 1.0 else 0.0 end as value,
         case when withdrawn is null then new_symbol end as new_symbol, currency, ingest_seq,
-        date - date '1970-01-01' as day
+        date - date '1970-01-01' as day, withdrawn is not null as undone
     from corporate_actions
     qualify row_number() over (partition by symbol, date, kind order by ingest_seq desc) = 1
 """
@@ -53,12 +54,14 @@ class StatedActions:
     several    the ratio of each of them, where there is more than one
     dividends  cash per share and its currency (None: that of the prices)
     renames    symbols that have another name since
+    begun      symbol -> days since 1970 from which on it is another company's: the one that had it has ended
     """
 
     splits: Mapping[tuple[str, int], float]
     dividends: Stated
     renames: tuple[Rename, ...]
     several: Several
+    begun: Begun
 
 
 def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions:
@@ -67,14 +70,14 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
     own  renames that apply besides those on record
     """
     rows = con.execute(
-        f"select symbol, day, kind, value, new_symbol, currency from ({NEWEST}) order by all"
+        f"select symbol, day, kind, value, new_symbol, currency, undone from ({NEWEST}) order by all"
     ).fetchall()
     told = (Rename(str(row[0]), str(row[4]), int(row[1])) for row in rows if row[2] == "rename" and row[4])
     renames = (*own, *told)
     names = segments(renames)
     ratios: dict[tuple[str, int], tuple[float, ...]] = {}
     dividends: dict[tuple[str, int], tuple[float, str | None]] = {}
-    for symbol, day, kind, value, _, currency in rows:
+    for symbol, day, kind, value, _, currency, _ in rows:
         key = present_name(names, str(symbol), int(day)), int(day)
         if value is not None and kind in SPLITS:
             ratios[key] = (*ratios.get(key, ()), value + (kind == "stock_dividend"))
@@ -84,9 +87,21 @@ def stated_actions(con: Connection, own: Iterable[Rename] = ()) -> StatedActions
             unit = main if main == other else f"{other or 'no currency'} and {main or 'no currency'}"
             dividends[key] = before + value * part, unit
     splits = {key: together(each) for key, each in ratios.items()}
-    return StatedActions(
-        splits, dividends, renames, {key: each for key, each in ratios.items() if len(each) > 1}
-    )
+    several = {key: each for key, each in ratios.items() if len(each) > 1}
+    ends = [(str(row[0]), int(row[1])) for row in rows if row[2] in ENDS and not row[-1]]
+    return StatedActions(splits, dividends, renames, several, _begun(ends, names, renames))
+
+
+def _begun(
+    ends: Iterable[tuple[str, int]], names: Mapping[str, Sequence[Segment]], renames: Iterable[Rename]
+) -> Begun:
+    taken = {(rename.new, rename.effective) for rename in renames}
+    found: dict[str, set[int]] = {}
+    for symbol, day in ends:
+        # A price of the day itself is the last of the one that ended, unless another takes its name that day.
+        since = day if (symbol, day) in taken else day + 1
+        found.setdefault(present_name(names, symbol, day), set()).add(since)
+    return found
 
 
 def given_by_actions(
@@ -159,6 +174,12 @@ EXPLAINED = f"""
         select p.ingest_seq, a.ingest_seq, p.symbol, p.ingest_seq
         from believed_prices(null) p join acts a on p.symbol = a.told
         where p.source = $1 and a.kind = 'rename' and p.date < a.date
+        union all  -- the first row after an end that was taken back: it follows upon the row before again
+        from (
+            select p.ingest_seq, a.ingest_seq as since, p.symbol, null
+            from believed_prices(null) p join acts a on p.symbol = a.symbol
+            where p.source = $1 and a.undone and a.kind in (select unnest($3)) and p.date > a.date
+            qualify row_number() over (partition by p.symbol, a.date order by p.date, p.ingest_seq desc) = 1)
         union all  -- rows that were withdrawn, and told first by others than set them aside
         select p.ingest_seq, a.ingest_seq, p.symbol, null from prices p join acts a on p.symbol = a.told
         where p.source = $1 and a.kind = 'rename' and p.date < a.date and p.withdrawn is null
@@ -196,7 +217,7 @@ def _explained(
     con.register("acts", acts)
     rows = con.execute(
         EXPLAINED.format(far=_far(con, source, acts, mark), asked=asked),
-        [source, list(CASH_KINDS)],
+        [source, list(CASH_KINDS), list(ENDS)],
     ).fetchall()
     con.unregister("acts")
     return {str(key): symbols for key, symbols in rows}

@@ -1,7 +1,8 @@
 """A delivery's rows as arrays, sorted by symbol and date, with each day's growth over the day before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from resources.prices.rows import days_of, symbol_codes
 Ints = npt.NDArray[np.int64]
 Days = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+# Symbol -> days since 1970 from which on it is another company's than before.
+Begun = Mapping[str, Collection[int]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Series:
     codes     index into `symbols`
     days      days since 1970
     first     whether a row is its symbol's first here
-    previous  close of the row before, or on record; NaN where there is none
+    previous  close of the row before, or on record; NaN where there is none, or it is of the company before
     previous_day  its day
     growth    (close x split + dividend) / previous, 1 = unchanged; NaN where there is no previous close
     """
@@ -56,7 +59,9 @@ class Series:
         return np.append(np.flatnonzero(self.first), len(self))
 
 
-def make_series(rows: pa.Table, order: Ints, record: Mapping[str, Record]) -> Series:
+def make_series(
+    rows: pa.Table, order: Ints, record: Mapping[str, Record], begun: Begun = MappingProxyType({})
+) -> Series:
     """The rows in an order (n,), as `sorted_places` gives it, as a series; `record` gives what stands before them."""
     codes, symbols = symbol_codes(rows["symbol"])
     days = days_of(rows)
@@ -84,8 +89,21 @@ def make_series(rows: pa.Table, order: Ints, record: Mapping[str, Record]) -> Se
         # The same day told again: nothing happened between.
         if known is not None and known.day == days[place]:
             growth[place] = close[place]
+    previous[_of_another(symbols, codes, days, previous_day, begun)] = np.nan
     growth /= previous
     return Series(symbols, order, codes, days, close, split, dividend, first, previous, previous_day, growth)
+
+
+def _of_another(symbols: list[str], codes: Days, days: Days, previous_day: Days, begun: Begun) -> Ints:
+    """Places of the first rows of companies whose symbol another had before."""
+    found = [np.array([], np.int64)]
+    for symbol in sorted(begun.keys() & set(symbols)):
+        own = np.flatnonzero(codes == symbols.index(symbol))
+        starts = np.sort(np.array(list(begun[symbol]), np.int64))
+        # The newest company that has it on the day of each row, and on that of the row before.
+        now, then = (np.searchsorted(starts, told[own], side="right") for told in (days, previous_day))
+        found.append(own[now > then])
+    return np.concatenate(found)
 
 
 def sorted_places(rows: pa.Table, kept: Mask | None = None) -> Ints:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from resources.prices.series import Days, Record
+from resources.prices.series import Begun, Days, Record
 from resources.screening.corroboration import Elsewhere, nowhere
 from resources.screening.doubts import JumpLimits, Release
 from resources.screening.merged import Recorded
@@ -27,6 +27,7 @@ class Context:
     from_actions  (symbol, day) of the source's rows on record whose split is that of an action
     payments  the dividends of the corporate actions
     several   (symbol, day) -> the ratios of which `splits` is made, where actions state a split and a stock dividend
+    begun     symbol -> days from which on it is another company's: one that had it was delisted or merged before
     """
 
     today: date
@@ -41,3 +42,4 @@ class Context:
     from_actions: frozenset[tuple[str, int]] = frozenset()
     payments: Payments = field(default_factory=Payments)
     several: Several = field(default_factory=dict)
+    begun: Begun = field(default_factory=dict)

@@ -103,6 +103,8 @@ class _Walk:
                 place = self._skip(place, rows.stop, looked, waiting)
             if place < rows.stop:
                 self._collect(waiting, int(series.days[place]))
+                if np.isnan(series.previous[place]):  # of the next company that has the symbol
+                    self._begin()
                 self._judge(place)
                 place += 1
         self.verdicts.held.extend(self.level)
@@ -185,6 +187,11 @@ class _Walk:
             since = day
         self._stand_on(places[-1])
         self.aside, self.level = _Stated(), []
+
+    def _begin(self) -> None:
+        self._leave_level()
+        self.base, self.close = None, np.nan
+        self.aside, self.beyond = _Stated(), _Stated()
 
     def _leave_level(self) -> None:
         self.verdicts.held.extend(self.level)

@@ -11,7 +11,16 @@ import pyarrow as pa
 from optimizer.typing import Array
 from resources.ledger.tables import SAME_VALUE
 from resources.prices.rows import days_of, symbol_codes
-from resources.prices.series import Ints, Mask, Record, Series, filled, make_series, sorted_places
+from resources.prices.series import (
+    Begun,
+    Ints,
+    Mask,
+    Record,
+    Series,
+    filled,
+    make_series,
+    sorted_places,
+)
 from resources.prices.source import PRICE_ROWS
 
 NEVER = np.iinfo(np.int32).min
@@ -70,6 +79,7 @@ class Merged:
 
     delivered  how many of the rows are the delivery's
     between    place of a delivery's row that corrects one which a later file released -> when that was, days since 1970
+    begun      as `make_series` takes it
     """
 
     rows: pa.Table
@@ -77,10 +87,11 @@ class Merged:
     delivered: int
     recorded: Recorded
     between: Mapping[int, int] = field(default_factory=dict)
+    begun: Begun = field(default_factory=dict)
 
     def series(self, before: Mapping[str, Record]) -> Series:
         """The rows in their order; `before` gives the close that stands before them."""
-        return make_series(self.rows, self.order, before)
+        return make_series(self.rows, self.order, before, self.begun)
 
     def is_aside(self, place: int) -> bool:
         """Whether a row was set aside before this delivery."""

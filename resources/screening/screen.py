@@ -35,7 +35,7 @@ def screen(delivery: Delivery, context: Context) -> Delivery:
         kept = _without(rows.num_rows, kept, twice, dropped)
         order = order if kept is None else order[kept[order]]
     settled = settle(delivery, rows, order, lost_rows(rows, [*faults, *twice]), context)
-    series = make_series(settled.rows, order, context.record)
+    series = make_series(settled.rows, order, context.record, context.begun)
     held = np.flatnonzero(np.isin(order, [fault.place for fault in settled.held]))
     kept = _without(rows.num_rows, kept, settled.held, settled.between)
     warnings += [

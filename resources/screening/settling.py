@@ -53,7 +53,7 @@ def settle(
     lost  symbol -> rows of the delivery without a usable price
     """
     rows = without_taken_back(rows, order, known.record, known.splits)
-    merged = merge(rows, order, known.recorded, delivery.known_at)
+    merged = replace(merge(rows, order, known.recorded, delivery.known_at), begun=known.begun)
     before = _before(merged, known.record)
     series = merged.series(before)
     warnings: list[Finding] = []
