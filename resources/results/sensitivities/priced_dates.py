@@ -28,6 +28,28 @@ def each(once: Once, key: object, symbols: Iterable[str], make: Callable[[str], 
     return [known[s] if s in known else known.setdefault(s, make(s)) for s in symbols]
 
 
+class Beside:
+    """Columns (T,) of names beside each other, each made once; there is room for more of them than there are."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._columns = np.empty((1, 0))  # of no name, whatever their length
+
+    def of(self, symbols: Iterable[str], make: Callable[[str], Array]) -> Array:
+        """(T, n) the columns of some symbols, which `make` gives where they are not there yet."""
+        wanted = list(symbols)
+        if new := [symbol for symbol in wanted if symbol not in self._places]:
+            made, before = np.array([make(symbol) for symbol in new]).T, len(self._places)
+            width = before + len(new)
+            if self._columns.shape[1] < width:
+                wider = np.empty((len(made), 2 * width))
+                wider[:, :before] = self._columns[:, :before]
+                self._columns = wider
+            self._columns[:, before:width] = made
+            self._places.update(zip(new, range(before, width), strict=True))
+        return self._columns.take([self._places[symbol] for symbol in wanted], axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class Span:
     """The dates on which one of `symbols` is priced, of the last sessions of a market.

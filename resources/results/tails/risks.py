@@ -21,7 +21,7 @@ from optimizer import (
 from optimizer.model.sessions import TRADING_DAYS
 from optimizer.risk.filtered_simulation import STILL, tail_risks
 from optimizer.typing import Array
-from resources.results.sensitivities.priced_dates import Span, each
+from resources.results.sensitivities.priced_dates import Beside, Span, each
 from resources.results.stage_outputs import Columns
 from resources.settings.playbook_schemas.tail_risk import TailFile
 
@@ -101,8 +101,8 @@ def _by_history(weights: Mapping[str, float], priced: Priced, settings: TailFile
     own = np.array(list(weights.values()))
     for method, make in ((HISTORICAL, _past), (FILTERED, _filtered)):
         key = (method, span.key, common.tobytes(), settings.volatility, settings.horizon_days)
-        columns = each(span.once, key, weights, partial(_scenarios, make, span, common, settings))
-        scenarios = np.ascontiguousarray(np.array(columns).T)
+        kept: Beside = span.once(key, Beside)
+        scenarios = kept.of(weights, partial(_scenarios, make, span, common, settings))
         for found in tail_risks(scenarios, own, settings.levels, known=True):
             yield method, len(scenarios), found
 
