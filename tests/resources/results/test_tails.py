@@ -17,14 +17,13 @@ from source_tree import ROOT
 from assets.shared.portfolio_rows import record_each
 from assets.tail_risk import INPUTS
 from optimizer import DataError, FactorModel
-from optimizer.typing import Array
 from resources.books.paper import Holdings
 from resources.books.snapshots import Snapshot, read_snapshots
 from resources.fleet.engines import compute
 from resources.fleet.work import read_work
 from resources.packs.markets import read_market
 from resources.packs.packs import Pack, cut_pack
-from resources.results.sensitivities.priced_dates import Beside, Span
+from resources.results.sensitivities.priced_dates import Span
 from resources.results.stage_inputs import Inputs, inputs_of, read_inputs
 from resources.results.tails.backtests import judged
 from resources.results.tails.held_before import HeldBefore
@@ -301,19 +300,3 @@ def test_the_book_from_pack_to_pack_adds_up_in_money_and_links_to_the_compound_r
     one = live_of(con, pack, "b", start=date(2024, 1, 3))
     assert one is not None and one["total"] == pytest.approx(-0.05)
     assert live_of(con, pack, "b", end=date(2023, 1, 1)) is None
-
-
-def test_columns_of_names_are_made_once_and_stand_in_the_order_asked_for() -> None:
-    made: list[str] = []
-
-    def column(symbol: str) -> Array:
-        made.append(symbol)
-        return np.array([ord(symbol), len(made)], dtype=float)
-
-    kept = Beside()
-    for asked in ("BA", "CAB", "B", "EDCBA"):
-        found = kept.of(asked, column)
-        assert [*map(chr, found[0].astype(int))] == [*asked]
-        assert found.flags.c_contiguous
-    assert made == [*"BACED"]
-    assert found[1].tolist() == [4.0, 5.0, 3.0, 1.0, 2.0]
