@@ -75,7 +75,7 @@ class Snapshot:
 
     @cached_property
     def absent(self) -> tuple[str, ...]:
-        """Names of the desk that are not estimated, being left out or frozen: what the policy says of them does not count."""
+        """Names that are not estimated, being left out or frozen: what the policy says of them does not count."""
         named = {*self.excluded, *(one.symbol for one in self.frozen)}
         return tuple(sorted(named.difference(self.symbols)))
 

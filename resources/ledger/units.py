@@ -67,6 +67,8 @@ def hashed_units(con: Connection, table: str, described: list[tuple[str, str]]) 
 
     DuckDB writes the texts and Python hashes them: its SHA-256 uses the processor's own instructions.
     """
+    import pyarrow.compute as pc  # who only reads does without
+
     texts = f"{row_text(described, NOT_CONTENT)}, {row_text(described)}"
     hashes: dict[str, tuple[list[bytes], list[bytes]]] = {}
     for batch in con.sql(f"select portfolio_id, {texts} from {table}").to_arrow_reader(TOGETHER):
@@ -74,9 +76,8 @@ def hashed_units(con: Connection, table: str, described: list[tuple[str, str]]) 
         contents, cells = (
             [sha256(text).digest() for text in column.cast("binary").to_pylist()] for column in told
         )
-        start = 0
-        for owner, rows in groupby(owners.to_pylist()):
-            end = start + len([*rows])
+        runs, start = pc.run_end_encode(owners), 0
+        for owner, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
             for kept, new in zip(hashes.setdefault(str(owner), ([], [])), (contents, cells), strict=True):
                 kept += new[start:end]
             start = end
