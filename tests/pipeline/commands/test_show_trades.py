@@ -73,7 +73,7 @@ def test_the_trades_of_two_books() -> None:
         |  ! the last share was left out
         |
         |second (paper, CAD)
-        |  mean_variance: expected 8.2% a year, volatility 12.4%, Sharpe , notional 100%
+        |  mean_variance: expected 8.2% a year, volatility 12.4%, notional 100%
         |
         |       shares   symbol   price       value    cost     now   after   why
         | ──────────────────────────────────────────────────────────────────────────────────

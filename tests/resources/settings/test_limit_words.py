@@ -118,7 +118,7 @@ def test_a_list_of_trades_is_warned_of_in_the_words_and_units_of_the_file():
     held = Portfolio("book", 0, {"A": Position("A", 1000)})
     found = propose(held, dict.fromkeys(NAMES, 10.0), FOUR, policy, BOOK, Mandate(prior="historical"))
     [line] = json.loads(trade_columns(found.trades, {}, {}, frozenset())["trade_lists"]["warnings"][0])
-    assert line.startswith("max_turnover_pct is 1") and line.endswith("whole lots, its limit is 40%")
+    assert line.startswith("max_turnover_pct is 1") and line.endswith("its limit is 40%: the target has 140%")
 
 
 @pytest.mark.parametrize(
