@@ -197,19 +197,6 @@ class PolicyFile(Strict):
             raise ValueError(f"on_gaps: pairwise needs {needed}; set that too, or on_gaps: exclude or keep")
         return self
 
-    @model_validator(mode="after")
-    def enough_days(self) -> "PolicyFile":
-        """Refuses a lookback in which a factor model can never have the days that it needs."""
-        from optimizer.beliefs.estimators.recipes import FACTOR_MODEL
-        from optimizer.beliefs.estimators.spectral import MIN_RETURNS
-
-        if self.covariance_method == FACTOR_MODEL and self.lookback_days < MIN_RETURNS:
-            raise ValueError(
-                f"covariance_method {FACTOR_MODEL} needs lookback_days of {MIN_RETURNS} at least, and it is "
-                f"{self.lookback_days}; raise it, or choose another covariance_method"
-            )
-        return self
-
     @field_validator(*MAPPINGS, mode="before")
     @classmethod
     def nothing_is_empty(cls, value: Any) -> Any:

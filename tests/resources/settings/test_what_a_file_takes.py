@@ -71,13 +71,6 @@ def test_what_the_library_refuses_is_refused_in_a_file_and_a_request(wrong: dict
         parse_policy(wrong)
 
 
-def test_a_lookback_that_no_factor_model_can_be_fitted_on_is_refused():
-    text = "{covariance_method: factor_model, lookback_days: %d}"
-    assert parse_yaml(text % 65, PolicyFile, "policy").lookback_days == 65
-    with pytest.raises(PolicyError, match="needs lookback_days of 65 at least, and it is 64"):
-        parse_yaml(text % 64, PolicyFile, "policy")
-
-
 def test_views_have_weights_of_their_own():
     view = {"type": "absolute", "expected_return_pct": 7, "confidence": 0.5}
     mixed = VIEW.validate_python({**view, "assets": {"A": 0.9, "B": 0.1}}).to_view(0.02)
