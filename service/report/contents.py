@@ -115,7 +115,7 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
         name=row["name"],
         facts=row,
         stored=told,
-        exposures=_exposures(loaded, dict(told.exposures), left_out),
+        exposures=_tried("exposures", loaded, lambda it: _exposures(it, dict(told.exposures)), left_out) or {},
         frontier=_tried("frontier", loaded, frontier, left_out),
         stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
         left_out=left_out,
@@ -182,21 +182,20 @@ def _stress(desk: Desk, loaded: Loaded) -> StressAnswer:
     return found
 
 
-def _exposures(
-    loaded: Loaded | None, target: dict[str, float], left_out: dict[str, str]
-) -> dict[str, tuple[float, float]]:
-    """Of what is held and of the target, by their words, parents with their children as the table has them."""
-    funds = loaded.case.inputs.universe.funds if loaded else None
-    if loaded is None or funds is None:
-        return {}
+def _exposures(loaded: Loaded, target: dict[str, float]) -> dict[str, tuple[float, float]]:
+    """Of what is held and of the target, by their words, parents with their children as the table has them.
+
+    Raises DataError where nothing of it is known, PolicyError where the policy needs it to be.
+    """
     case = loaded.case
+    if (funds := case.inputs.universe.funds) is None:
+        return {}
     held = {symbol: weight for symbol, weight in case.portfolio.get_weights(case.prices).items() if weight}
     listed = funds.types(held)
     named = {*target, *(kind.name for kind in listed), *(up.name for kind in listed for up in kind.parents)}
     kinds = [kind for kind in ExposureType if kind.name in named]
     if kinds == [ExposureType.UNKNOWN]:
-        left_out["exposures"] = "no exposure of what it holds is known; declare its funds in funds.yaml"
-        return {}
+        raise DataError("no exposure of what it holds is known; declare its funds in funds.yaml")
     now = funds.matrix(held, kinds) @ np.array(list(held.values()))
     return {
         kind.value.replace("_", " "): (amount, target.get(kind.name, 0.0))

@@ -14,7 +14,7 @@ import pytest
 from command_line import Desk as CommandLine
 from service_desk import EMPTY, PACK, PORTFOLIO
 
-from optimizer import DataError, PolicyError
+from optimizer import DataError, FundExposureMap, PolicyError
 from optimizer.trading.frozen import FrozenPosition
 from service import OptimizerService
 from service.desk import UnknownPackError
@@ -78,6 +78,24 @@ def test_a_book_that_cannot_be_computed_takes_no_report_from_the_others(
             assert {section.left_out[part] for part in ("exposures", "frontier", "stress")} == {why}
             told = section
     assert why in body(render(replace(found, sections=[told])))
+
+
+def test_a_book_whose_funds_nobody_knows_takes_no_report_from_the_others(
+    service: OptimizerService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its policy limits exposures, so that an unknown fund is an error: it ended the report of the whole pack."""
+    case = service.desk.case
+
+    def unknown(pack_id: str, portfolio_id: str) -> Any:
+        loaded = case(pack_id, portfolio_id)
+        inputs = loaded.case.inputs
+        universe = replace(inputs.universe, funds=FundExposureMap({}, unmapped="error"))
+        return replace(loaded, case=replace(loaded.case, inputs=replace(inputs, universe=universe)))
+
+    monkeypatch.setattr(service.desk, "case", unknown)
+    [book] = contents(service.desk, PACK, PORTFOLIO).sections
+    assert book.exposures == {} and book.left_out["exposures"].startswith("no exposures are known for")
+    assert book.facts["trades"] and book.frontier is not None
 
 
 def test_the_page_loads_nothing_from_elsewhere(report: Contents) -> None:
