@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pydantic import ValidationError
 
 from optimizer import FrozenPosition, Policy, Position, Recipe
 from optimizer.model.portfolio import ZERO, exact
@@ -173,12 +174,13 @@ def read_snapshots(
 ) -> list[Snapshot]:
     """The newest snapshot of every portfolio under a pack, or of those of one mode, or of one, by name.
 
-    One query a table; what many share, as the policy of their model, is parsed once and is one object.
+    One query a table; what many share, as the policy of their model, is parsed once and is one object. A policy that this
+    version refuses is the problem of its portfolio alone.
     """
     rows = con.execute(SNAPSHOTS, [pack.id, mode, portfolio_id]).fetchall()
     held = _held(con, pack, portfolio_id)
     lots, adjustments = read_lots(con, pack, portfolio_id), read_adjustments(con, pack, portfolio_id)
-    policies = {text: PolicyFile.model_validate_json(text) for text in {str(row[6]) for row in rows}}
+    policies = {text: _recorded(text) for text in {str(row[6]) for row in rows}}
     views = {
         text: tuple(VIEW.validate_python(view) for view in json.loads(text))
         for text in {str(row[7]) for row in rows}
@@ -191,16 +193,29 @@ def read_snapshots(
         holdings = Holdings(
             dated, Decimal(str(cash)), quantities, costs, lots.get(key, {}), adjustments.get(key, ())
         )
-        standing = known.get("standing")
+        standing, (own, refused) = known.get("standing"), policies[policy]
         found.append(Snapshot(
             key, name, kind, currency, holdings,
             known["symbols"], known["investable"], known["excluded"], benchmarks[benchmark], known["prior"],
-            policies[policy], views[seen], problem, known.get("measure", "fixed"),
+            own, views[seen], problem or refused, known.get("measure", "fixed"),
             known.get("listed", True), known.get("rests_on"), known.get("waits_for"),
             tuple(map(read_frozen, known.get("frozen", ()))), model,
             Standing.of_json(standing) if standing else None,
         ))  # fmt: skip
     return found
+
+
+def _recorded(text: str) -> tuple[PolicyFile, str | None]:
+    """A policy as it was written, and why it can not be read: an older version took what this one refuses."""
+    try:
+        return PolicyFile.model_validate_json(text), None
+    except ValidationError as stop:
+        said = "; ".join(f"{'.'.join(map(str, one['loc']))} {one['msg']}".strip() for one in stop.errors())
+        told = said.replace("Value error, ", "")
+    return (
+        PolicyFile(),
+        f"the policy on record is refused by this version of packfolio, and is not computed again: {told}",
+    )
 
 
 def _universe(text: str) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def _section(desk: Desk, pack: Pack, row: Row, told: Stored, factors: Row) -> Se
         name=row["name"],
         facts=row,
         stored=told,
-        exposures=_tried("exposures", loaded, lambda it: _exposures(it, dict(told.exposures)), left_out) or {},
+        exposures=_tried("exposures", loaded, lambda it: _exposures(it, dict(told.exposures)), left_out)
+        or {},
         frontier=_tried("frontier", loaded, frontier, left_out),
         stress=_tried("stress", loaded, lambda found: _stress(desk, found), left_out),
         left_out=left_out,

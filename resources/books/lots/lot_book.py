@@ -1,5 +1,6 @@
 """The tax lots of a paper book from day to day: they follow every trade, and wash sales move losses into them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +17,6 @@ from resources.books.lots.recent_losses import recent_losses
 from resources.books.lots.tax_lots import Lots, read_lots
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
-from resources.settings.policies.policy_schema import PolicyFile
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,9 @@ def read_lot_book(con: Connection, pack: Pack, previous: Pack, account: Account)
     found = con.execute(
         "select policy from latest_portfolio_snapshots where pack_id = ? and portfolio_id = ?", key
     ).fetchall()
-    before = PolicyFile.model_validate_json(found[0][0]).tax
+    before = json.loads(found[0][0]).get("tax")
     losses = [loss for loss in recent_losses(con, pack, account.id) if loss.day <= previous.as_of]
     return LotBook(
-        lots, sold, before is not None and before.method == "average", keeps=True, taxed=before is not None,
+        lots, sold, before is not None and before["method"] == "average", keeps=True, taxed=before is not None,
         ordered=previous.as_of, losses=losses,
     )  # fmt: skip

@@ -198,6 +198,33 @@ def test_a_snapshot_is_read_back_as_it_was_taken(tmp_path: Path, changes: list[t
     assert back.policy is other.policy and back.symbols is other.symbols
 
 
+def test_a_policy_on_record_that_is_refused_today_is_the_problem_of_its_portfolio_alone(
+    tmp_path: Path,
+) -> None:
+    """What an older version took ended every reading of the pack in words of pydantic."""
+    warehouse = new_warehouse(tmp_path, staying_open)
+    with warehouse.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(days=DAYS, symbols=("AAA", "BBB")))
+    with warehouse.write(STAMP) as tx:
+        pack = cut_pack(tx, DAYS[-1], ["feed"], DAYS, CheckLimits()).pack
+    given = taken((warehouse, pack))
+    with warehouse.write(STAMP) as tx:
+        for key, cap in ((given.portfolio_id, 50.0), ("of before", 0.5)):
+            frames = given.frames()
+            table = frames["portfolio_snapshots"]
+            assert isinstance(table, pa.Table)
+            [row] = table.to_pylist()
+            row["policy"] = json.dumps({**json.loads(row["policy"]), "max_single_position_pct": cap})
+            frames["portfolio_snapshots"] = pa.Table.from_pylist([row], schema=table.schema)
+            tx.record("portfolio_snapshots", frames, pack_id=pack.id, portfolio_id=key)
+    with warehouse.live() as con:
+        found = {one.portfolio_id: one for one in read_snapshots(con, pack)}
+    kept, refused = found[given.portfolio_id], found["of before"]
+    assert kept.problem is None and kept.policy.max_single_position_pct == 50
+    assert refused.problem is not None and "refused by this version of packfolio" in refused.problem
+    assert "max_single_position_pct is 0.5 percent" in refused.problem
+
+
 def test_a_price_of_an_older_day_is_told_with_its_day_whether_the_book_trades_or_not(
     desk: tuple[Warehouse, Pack],
 ) -> None:
