@@ -174,8 +174,8 @@ def read_snapshots(
 ) -> list[Snapshot]:
     """The newest snapshot of every portfolio under a pack, or of those of one mode, or of one, by name.
 
-    One query a table; what many share, as the policy of their model, is parsed once and is one object. A policy that this
-    version refuses is the problem of its portfolio alone.
+    One query a table; what many share, as the policy of their model, is parsed once and is one object. A policy that
+    this version refuses is the problem of its portfolio alone.
     """
     rows = con.execute(SNAPSHOTS, [pack.id, mode, portfolio_id]).fetchall()
     held = _held(con, pack, portfolio_id)
