@@ -7,8 +7,8 @@ from typing import Any
 
 from optimizer import Impact, Mandate, PolicyError, Proposal, Taxes, propose
 from optimizer.model.portfolio import ZERO
+from optimizer.proposals.proposal import orders_impact
 from optimizer.solvers.hierarchy import PriorityLevel
-from optimizer.trading.impact import impact_of
 from optimizer.trading.trade_list import LimitCheck, TradeRow
 from resources.results.estimates.pack_estimates import Case
 from resources.results.stage_outputs import as_json
@@ -40,7 +40,15 @@ def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAn
     policy, universe = case.inputs.policy, case.inputs.universe
     answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate, loaded.past)
     known = answer.beliefs.moments(case.evidence) if answer.beliefs else case.evidence
-    change = impact_of(answer.trades, known, policy, universe, mandate.ratings)
+    # Of what is ordered alone: what is frozen stands in the list too, and is not estimated.
+    orders = {
+        row.symbol: (row.target_quantity - row.current_quantity, row.cost)
+        for row in answer.trades.rows
+        if row.quantity
+    }
+    change = orders_impact(
+        case.portfolio, case.prices, orders, case.evidence, policy, universe, mandate, (answer.beliefs, known)
+    )
     return _rebalance(loaded, mandate, answer, change)
 
 
@@ -203,7 +211,7 @@ def trade_answer(row: TradeRow, case: Case, taxes: Taxes | None = None) -> Trade
         current_price=row.price,
         trade_value=row.value,
         estimated_cost=row.cost,
-        currency=case.inputs.currencies[row.symbol],
+        currency=case.inputs.currencies.get(row.symbol),
         simulated=row.symbol in case.inputs.simulated,
         rationale=row.rationale,
         **_sale(row.symbol, case, taxes),

@@ -17,7 +17,6 @@ from optimizer.model.policy import Policy
 from optimizer.model.universe import Universe
 from optimizer.numerics.counted import uncounted
 from optimizer.problem.setting import aligned
-from optimizer.trading.trade_list import TradeList
 from optimizer.typing import Array
 
 NAN = float("nan")
@@ -90,20 +89,6 @@ class Impact:
     def delta(self) -> dict[str, float]:
         """After less before of every number, by its name."""
         return {name: getattr(self.post, name) - getattr(self.current, name) for name in NUMBERS}
-
-
-def impact_of(
-    trades: TradeList,
-    estimates: Estimates,
-    policy: Policy,
-    universe: Universe,
-    ratings: Mapping[str, float] | None = None,
-) -> Impact:
-    """The impact of a trade list; an empty one changes nothing."""
-    before = {row.symbol: row.current_weight for row in trades.rows}
-    return impact(
-        before, trades.weights(), trades.nav_before, trades.costs, estimates, policy, universe, ratings
-    )
 
 
 @typed

@@ -40,7 +40,7 @@ class TradeAnswer(Answer):
     current_price: Money
     trade_value: Money
     estimated_cost: Money
-    currency: str
+    currency: str | None
     simulated: bool
     rationale: str
     short_term_gain: Money | None = None

@@ -20,7 +20,7 @@ from service.report.stored import Stored, environment, findings, stored, written
 from service.report.track import OWN, Row
 from service.stresses import chosen_scenarios, exposed, stress_answer
 
-Answered = TypeVar("Answered", FrontierAnswer, StressAnswer)
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from service_desk import PACK, PORTFOLIO
 
-from optimizer import DataError, Estimates, Policy, PolicyError
+from optimizer import DataError, Estimates, FrozenPosition, Policy, PolicyError, Portfolio
 from resources.results.pack_inputs import Inputs
 from service import OptimizerService, proposals, stresses
 from service import frontier as frontiers
@@ -401,3 +401,16 @@ def test_an_older_price_is_told_once_in_every_answer(
     changed = asyncio.run(service.analyze_impact("seed", traded["trades"][:1], PACK))
     service.desk.published.close()
     assert traded["warnings"].count(said) == 1 and said in changed["warnings"]
+
+
+def test_a_book_that_holds_what_is_frozen_is_answered(service: OptimizerService) -> None:
+    """Every proposal was refused: "the portfolio holds OLD, not among the 5 symbols"."""
+    loaded = service.desk.case(PACK, PORTFOLIO)
+    case = loaded.case
+    old = FrozenPosition("OLD", Decimal(10), 50.0, 1.0, date(2022, 1, 3), weight=0.02)
+    book = Portfolio("book", case.portfolio.cash + old.value, case.portfolio.positions)
+    frozen = replace(case, portfolio=book, mandate=replace(case.mandate, frozen=(old,)))
+    found = proposals.proposed(replace(loaded, case=frozen), None)
+    assert [(one.action, one.currency) for one in found.trades if one.symbol == "OLD"] == [("HOLD", None)]
+    assert any(trade.action != "HOLD" for trade in found.trades)
+    assert any("OLD has no price" in said for said in found.warnings)

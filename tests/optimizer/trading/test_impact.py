@@ -16,7 +16,7 @@ from optimizer import (
     build_trades,
     impact,
 )
-from optimizer.trading.impact import NUMBERS, impact_of
+from optimizer.trading.impact import NUMBERS
 
 SYMBOLS = ("A", "B", "C")
 RNG = np.random.default_rng(0)
@@ -42,7 +42,11 @@ def test_nothing_is_missing_on_either_side_and_value_falls_by_the_costs():
     held = Portfolio("book", 500, {"A": Position("A", 100), "B": Position("B", 50)})
     universe = Universe(SYMBOLS, funds=FUNDS, benchmark={"A": 0.6, "C": 0.4})
     trades = build_trades(held, {"A": 50, "B": 60, "C": 7}, {"A": 0.3, "C": 0.6}, ESTIMATES, POLICY, universe)
-    found = impact_of(trades, ESTIMATES, POLICY, universe, {"A": 8.0, "B": 4.0, "C": 6.0})
+    before = {row.symbol: row.current_weight for row in trades.rows}
+    ratings = {"A": 8.0, "B": 4.0, "C": 6.0}
+    found = impact(
+        before, trades.weights(), trades.nav_before, trades.costs, ESTIMATES, POLICY, universe, ratings
+    )
     assert found.value_delta == -trades.costs < 0
     for side in (found.current, found.post):
         assert all(np.isfinite(getattr(side, name)) for name in NUMBERS)
