@@ -70,7 +70,7 @@ class Mandate:
 
 
 def applied_policy(
-    policy: Policy, estimates: Estimates, mandate: Mandate
+    policy: Policy, estimates: Estimates, universe: Universe, mandate: Mandate
 ) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
     """The policy as it binds today, why each closed name is sold, and warnings.
 
@@ -89,7 +89,11 @@ def applied_policy(
     if policy.min_quality_score is not None:
         unrated = sorted(allowed - set(mandate.ratings))
         warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
-    applied = beside_frozen(closing(policy, dict.fromkeys(closed, (0.0, 0.0))), mandate.frozen)
+    applied, broken = beside_frozen(
+        closing(policy, dict.fromkeys(closed, (0.0, 0.0))),
+        mandate.frozen,
+        {universe.sectors[symbol] for symbol in estimates.symbols if symbol in universe.sectors},
+    )
     if not enough(estimates):
         if applied.min_return is not None and estimates.mean is None:
             raise DataError(
@@ -99,7 +103,7 @@ def applied_policy(
         # nothing is known of what trades would earn, over one step or several
         applied = replace(applied, method="equal_weight", horizon=None, cost_horizon_years=None)
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
-    warnings += [str(position) for position in mandate.frozen]
+    warnings += [*map(str, mandate.frozen), *broken]
     return applied, closed, tuple(warnings)
 
 
@@ -126,7 +130,7 @@ class CompiledPolicy:
 
     @cached_property
     def _applied(self) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
-        return applied_policy(self.policy, self.estimates, self.mandate)
+        return applied_policy(self.policy, self.estimates, self.universe, self.mandate)
 
     @cached_property
     def _costs(self) -> CostModel:

@@ -168,7 +168,7 @@ policy:
   trade_limits_pct: {ALT: 5}
   sector_limits_pct: {metals: [0, 30], tech: [0, 90]}
   risk_budgets_pct: {ALT: 50, AAA: 30, BBB: 20}
-  limits: ["ALT + AAA <= 40%"]
+  limits: ["ALT + AAA <= 40%", "Metals <= 20%"]
   priorities: {"max_weight ALT": 2}
 """
 
@@ -186,12 +186,15 @@ def test_what_a_desk_says_of_a_name_that_is_left_out_does_not_count(desk: tuple[
     assert policy.sector_limits == {"tech": (0, 0.9)} and policy.risk_budgets == {"AAA": 0.6, "BBB": 0.4}
     assert [line.partition(" <=")[0] for line in policy.limits] == ['+ 1.0 * "AAA"']
     assert notes_of(inputs)[1:] == (
-        "Limits on ALT do not count: what is left out is not bought",
-        "The view on ALT does not count: what is left out is not bought",
-        "The view on AAA, ALT does not count: what is left out is not bought",
+        "Limits on ALT, metals do not count: what is left out is not traded",
+        "The view on ALT does not count: what is left out is not traded",
+        "The view on AAA, ALT does not count: what is left out is not traded",
     )
     again = under_policy(inputs, found.policy, 0.01)
     assert again.policy == policy and again.views == inputs.views
+    plain = taken(desk, ("0.01}", "0.01, risk_budgets_pct: {AAA: 30, BBB: 60, FUND: 10}}"))
+    with warehouse.live() as con:  # 0.3 + 0.6 + 0.1 is not 1, and that is nothing said of ALT
+        assert read_inputs(con, pack, plain, FundExposureMap({})).unbound == ()
     strange = taken(desk, ("0.01}", "0.01, asset_limits_pct: {XYZ: [0, 20]}}"))
     with warehouse.live() as con:
         assert read_inputs(con, pack, strange, FundExposureMap({})).policy.asset_limits == {"XYZ": (0, 0.2)}
