@@ -54,8 +54,11 @@ def _made_whole(budgets: Mapping[str, float], absent: Collection[str]) -> Mappin
 
 
 def _ranked(policy: Policy, lines: Mapping[str, str | None], absent: Collection[str]) -> dict[str, int]:
-    """The priorities by what the limits are called now."""
+    """The priorities by what the limits are called now; of lines that are one now, that of the firmest."""
     named = {lines.get(key, key): level for key, level in policy.priorities.items()}
+    for line, left in lines.items():
+        if left in named:
+            named[left] = min(named[left], policy.priorities.get(line, 0))
     return {
         key: level for key, level in named.items() if key is not None and key.partition(" ")[2] not in absent
     }

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import FundExposureMap, Recipe
+from optimizer.proposals.compiled_policy import applied_policy
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
 from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.estimate_rows import estimate_frames, read_estimates
-from resources.results.estimates.pack_estimates import estimate_evidence, notes_of
+from resources.results.estimates.pack_estimates import estimate_evidence, load_case, notes_of
 from resources.results.pack_inputs import read_inputs, under_policy
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
@@ -34,6 +35,7 @@ HISTORIES = {
     "ALT": WEEKDAYS[len(WEEKDAYS) % 2 :: 2] + WEEKDAYS[-1:],
     "FUND": tuple(day for day in WEEKDAYS if day.weekday() == 4),
     "NEW": WEEKDAYS[-100:],
+    "YOUNG": WEEKDAYS[-20:],
 }
 BOOK = """
 id: 11111111-1111-1111-1111-111111111111
@@ -198,6 +200,19 @@ def test_what_a_desk_says_of_a_name_that_is_left_out_does_not_count(desk: tuple[
     strange = taken(desk, ("0.01}", "0.01, asset_limits_pct: {XYZ: [0, 20]}}"))
     with warehouse.live() as con:
         assert read_inputs(con, pack, strange, FundExposureMap({})).policy.asset_limits == {"XYZ": (0, 0.2)}
+
+
+def test_what_is_frozen_counts_in_its_sector(desk: tuple[Warehouse, Pack]) -> None:
+    warehouse, pack = desk
+    policy = ("0.01}", "0.01, on_short_history: freeze, max_sector_pct: 60, max_single_position_pct: 20, cash_max_pct: 90}")
+    found = taken(desk, policy, ("{AAA: 5}", "{AAA: 5, YOUNG: 5}"))
+    with warehouse.live() as con:
+        case = load_case(con, pack, found, FundExposureMap({}), estimate_evidence(con, pack, found.recipe()))
+    (young,) = case.mandate.frozen
+    assert (young.symbol, young.sector) == ("YOUNG", "tech")
+    applied, _, told = applied_policy(case.inputs.policy, case.evidence, case.inputs.universe, case.mandate)
+    assert applied.sector_limits == {"tech": (0, pytest.approx(0.6 - young.weight))}
+    assert told[1] == f"YOUNG is above its limit of 20.00%: {young.weight:.2%} are frozen"
 
 
 def test_the_days_of_a_coin_make_no_share_young(desk: tuple[Warehouse, Pack]) -> None:
