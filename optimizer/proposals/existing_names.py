@@ -25,7 +25,10 @@ def policy_among(
     if not absent and not empty:
         return policy
     written = {sector.lower() for sector in empty}
-    lines = [_without(line, absent | empty, written - {symbol.lower() for symbol in symbols}) for line in policy.limits]
+    lines = [
+        _without(line, absent | empty, written - {symbol.lower() for symbol in symbols})
+        for line in policy.limits
+    ]
     return replace(
         policy,
         priorities=_ranked(policy, dict(zip(policy.limits, lines, strict=True)), absent | empty),

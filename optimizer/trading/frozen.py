@@ -78,7 +78,9 @@ def beside_frozen(
         if not sector or pair == (None, None):
             continue
         most = ends(pair)[1]
-        told += [f"{sector} is above its limit of {most:.2%}: {weight:.2%} are frozen"] if weight > most else []
+        told += (
+            [f"{sector} is above its limit of {most:.2%}: {weight:.2%} are frozen"] if weight > most else []
+        )
         if sector in sectors:
             policy = _less(policy, sector, weight)
     return policy, (*told, *_not_counted(policy, positions))
@@ -101,7 +103,9 @@ def _not_counted(policy: Policy, positions: Sequence[FrozenPosition]) -> Iterato
         if policy.max_weight is not None and one.weight > policy.max_weight:
             yield f"{one.symbol} is above its limit of {policy.max_weight:.2%}: {one.weight:.2%} are frozen"
     exposed = policy.min_exposures or policy.max_exposures or policy.max_notional is not None
-    kinds = [kind for kind, stated in (("on exposures", exposed), ("written as text", policy.limits)) if stated]
+    kinds = [
+        kind for kind, stated in (("on exposures", exposed), ("written as text", policy.limits)) if stated
+    ]
     if kinds:
         names = ", ".join(one.symbol for one in positions)
         yield f"Limits {' and '.join(kinds)} are kept without what is frozen: {names}"

@@ -82,7 +82,12 @@ def _first_close(panel: Panel, column: int, day: date) -> int | None:
 
 
 def _worth(
-    panel: Panel, children: Panel, action: CorporateAction, row: int, column: int, actions: Sequence[CorporateAction]
+    panel: Panel,
+    children: Panel,
+    action: CorporateAction,
+    row: int,
+    column: int,
+    actions: Sequence[CorporateAction],
 ) -> float:
     """Value of what one share spun off: at the first close of the new one, else by the share of the cost; else 0.
 

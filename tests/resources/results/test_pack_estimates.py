@@ -204,7 +204,10 @@ def test_what_a_desk_says_of_a_name_that_is_left_out_does_not_count(desk: tuple[
 
 def test_what_is_frozen_counts_in_its_sector(desk: tuple[Warehouse, Pack]) -> None:
     warehouse, pack = desk
-    policy = ("0.01}", "0.01, on_short_history: freeze, max_sector_pct: 60, max_single_position_pct: 20, cash_max_pct: 90}")
+    policy = (
+        "0.01}",
+        "0.01, on_short_history: freeze, max_sector_pct: 60, max_single_position_pct: 20, cash_max_pct: 90}",
+    )
     found = taken(desk, policy, ("{AAA: 5}", "{AAA: 5, YOUNG: 5}"))
     with warehouse.live() as con:
         case = load_case(con, pack, found, FundExposureMap({}), estimate_evidence(con, pack, found.recipe()))
