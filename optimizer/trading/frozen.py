@@ -7,8 +7,8 @@ from decimal import Decimal
 from math import inf
 
 from optimizer.model.policy import Policy
-from optimizer.model.ranges import ends
 from optimizer.model.portfolio import ZERO, exact, money
+from optimizer.model.ranges import ends
 from optimizer.trading.trade_list import TradeList, TradeRow
 
 
