@@ -1,5 +1,6 @@
 """Estimates of a pack whose names keep different calendars: each set is read on its own sessions."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from optimizer import FundExposureMap, Recipe
 from optimizer.proposals.compiled_policy import applied_policy
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
+from optimizer.proposals.rebalance_rules import Standing
 from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
@@ -19,6 +21,7 @@ from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.estimate_rows import estimate_frames, read_estimates
 from resources.results.estimates.pack_estimates import estimate_evidence, load_case, notes_of
 from resources.results.pack_inputs import read_inputs, under_policy
+from resources.results.rebalancing import decision_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
@@ -216,6 +219,21 @@ def test_what_is_frozen_counts_in_its_sector(desk: tuple[Warehouse, Pack]) -> No
     applied, _, told = applied_policy(case.inputs.policy, case.evidence, case.inputs.universe, case.mandate)
     assert applied.sector_limits == {"tech": (0, pytest.approx(0.6 - young.weight))}
     assert told[1] == f"YOUNG is above its limit of 20.00%: {young.weight:.2%} are frozen"
+
+
+def test_what_is_frozen_is_no_cash_to_invest_and_has_no_drift(desk: tuple[Warehouse, Pack]) -> None:
+    """Its weight was taken for cash, which was invested first day after day, and for a drift from its target."""
+    warehouse, pack = desk
+    rules = "0.01, on_short_history: freeze, rebalance: {drift: {absolute_pct: 2}, cash: {min_pct: 1, max_pct: 30}}}"
+    found = taken(desk, ("0.01}", rules), ("{AAA: 5}", "{AAA: 5, YOUNG: 5}"))
+    with warehouse.live() as con:
+        case = load_case(con, pack, found, FundExposureMap({}), estimate_evidence(con, pack, found.recipe()))
+    (young,), held = case.mandate.frozen, case.portfolio.get_weights(case.prices)
+    standing = Standing({**held, "YOUNG": young.weight}, pack.as_of)
+    decision = decision_of(replace(case, snapshot=replace(found, standing=standing)), pack.as_of)
+    assert decision is not None and not decision.trades
+    cash = 100 / float(case.portfolio.total_value(case.prices))
+    assert decision.sentence == f"no trade: drift 0% of 2%, cash {100 * cash:.2f}".rstrip("0") + "% of 1-30%"
 
 
 def test_the_days_of_a_coin_make_no_share_young(desk: tuple[Warehouse, Pack]) -> None:
