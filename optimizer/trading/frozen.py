@@ -66,7 +66,7 @@ def beside_frozen(
     What is frozen is held in any case: like cash beyond the policy's own, and as its part of its sector's limits.
     """
     held = sum(one.weight for one in positions)
-    if not held:
+    if not any(one.weight for one in positions):
         return policy, ()
     policy = replace(policy, cash_min=policy.cash_min + held, cash_max=policy.cash_max + held)
     inside: dict[str, float] = {}
@@ -88,12 +88,12 @@ def beside_frozen(
 
 def _less(policy: Policy, sector: str, weight: float) -> Policy:
     """The policy with what a frozen weight leaves of a sector's limits; in a long-only book 0 at least."""
-    low, high = ends(policy.sector_limits.get(sector, (None, policy.max_sector)))
+    pair = policy.sector_limits.get(sector, (None, policy.max_sector))
     least = 0.0 if policy.long_only else -inf
-    ranks, general = dict(policy.priorities), f"max_sector {sector}"
+    left = tuple(None if end is None else max(end - weight, least) for end in pair)
+    ranks = dict(policy.priorities)
     if sector not in policy.sector_limits and "max_sector" in ranks:
-        ranks.setdefault(general, ranks["max_sector"])
-    left = max(low - weight, least), max(high - weight, least)
+        ranks.setdefault(f"max_sector {sector}", ranks["max_sector"])
     return replace(policy, sector_limits={**policy.sector_limits, sector: left}, priorities=ranks)
 
 

@@ -64,6 +64,8 @@ def test_the_list_holds_it_and_its_cash_is_what_can_be_spent() -> None:
         ({"max_sector": 0.6, "priorities": {"max_sector": 2}}, 0.35, ()),
         ({"sector_limits": {"oil": (0.5, 0.6), "tech": (0, 1)}}, 0.35, ()),
         ({"sector_limits": {"oil": (0.7, 0.8)}}, 0.45, ()),
+        ({"sector_limits": {"oil": (0.7, None), "tech": (None, 1)}, "long_only": False}, 0.45, ()),
+        ({"max_sector": 0.6, "long_only": False}, 0.35, ()),
         ({"sector_limits": {"oil": (0, 0.2)}}, 0.0, ("oil is above its limit of 20.00%: 25.00% are frozen",)),
         (
             {"max_weight": 0.2, "cash_max": 0.5, "limits": ("A <= 60%",)},
