@@ -88,9 +88,12 @@ def beside_frozen(
 
 def _less(policy: Policy, sector: str, weight: float) -> Policy:
     """The policy with what a frozen weight leaves of a sector's limits; in a long-only book 0 at least."""
-    pair = policy.sector_limits.get(sector, (None, policy.max_sector))
+    low, high = policy.sector_limits.get(sector, (None, policy.max_sector))
     least = 0.0 if policy.long_only else -inf
-    left = tuple(None if end is None else max(end - weight, least) for end in pair)
+    left = (
+        None if low is None else max(low - weight, least),
+        None if high is None else max(high - weight, least),
+    )
     ranks = dict(policy.priorities)
     if sector not in policy.sector_limits and "max_sector" in ranks:
         ranks.setdefault(f"max_sector {sector}", ranks["max_sector"])

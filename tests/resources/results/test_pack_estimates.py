@@ -217,7 +217,7 @@ def test_what_is_frozen_counts_in_its_sector(desk: tuple[Warehouse, Pack]) -> No
     (young,) = case.mandate.frozen
     assert (young.symbol, young.sector) == ("YOUNG", "tech")
     applied, _, told = applied_policy(case.inputs.policy, case.evidence, case.inputs.universe, case.mandate)
-    assert applied.sector_limits == {"tech": (0, pytest.approx(0.6 - young.weight))}
+    assert applied.sector_limits == {"tech": (None, pytest.approx(0.6 - young.weight))}
     assert told[1] == f"YOUNG is above its limit of 20.00%: {young.weight:.2%} are frozen"
 
 
