@@ -30,7 +30,7 @@ def frontier(loaded: Loaded, proposed: Mapping[str, float] | None = None) -> Fro
     if enough(case.evidence):
         beliefs = form_beliefs(case.evidence, case.inputs.universe, case.inputs.policy, case.mandate)
         believed = beliefs.estimates(case.evidence)
-        applied, _, told = applied_policy(case.inputs.policy, believed, case.mandate)
+        applied, _, told = applied_policy(case.inputs.policy, believed, case.inputs.universe, case.mandate)
         limits = replace(free_of_trades(applied), min_return=None)
         found = [one.solution for one in efficient(believed, limits, case.inputs.universe, points=POINTS)]
         points = [_point(one.weights, believed, limits) for one in found]

@@ -61,8 +61,9 @@ def covariance_plot(estimates: Estimates, simulated: frozenset[str]) -> dg.Markd
     correlation = block(estimates.risk, picked) / np.outer(risk, risk)
     sampled = f", one symbol in {every}" if every > 1 else ""
     note = SIMULATED_NOTE if simulated.intersection(estimates.symbols) else ""
+    told = "Assumed correlations, too few days:" if estimates.assumed else "Correlations,"
     parts = [
-        label(left, 18, f"Correlations, {estimates.observations} days{sampled}{note}", 13),
+        label(left, 18, f"{told} {estimates.observations} days{sampled}{note}", 13),
         image(left, top, side, diverging(correlation)),
     ]
     for place, name in enumerate(names):

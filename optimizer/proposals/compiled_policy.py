@@ -23,6 +23,7 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
 from optimizer.problem.setting import Setting, named
 from optimizer.problem.trade_bounds import restrictions_of
+from optimizer.problem.written.lines import limits_on_risk
 from optimizer.solvers.solution import Solution
 from optimizer.solvers.solve import solved, unlimited
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
@@ -70,7 +71,7 @@ class Mandate:
 
 
 def applied_policy(
-    policy: Policy, estimates: Estimates, mandate: Mandate
+    policy: Policy, estimates: Estimates, universe: Universe, mandate: Mandate
 ) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
     """The policy as it binds today, why each closed name is sold, and warnings.
 
@@ -89,7 +90,11 @@ def applied_policy(
     if policy.min_quality_score is not None:
         unrated = sorted(allowed - set(mandate.ratings))
         warnings += [f"Unrated, kept: {', '.join(unrated)}"] if unrated else []
-    applied = beside_frozen(closing(policy, dict.fromkeys(closed, (0.0, 0.0))), mandate.frozen)
+    applied, broken = beside_frozen(
+        closing(policy, dict.fromkeys(closed, (0.0, 0.0))),
+        mandate.frozen,
+        {universe.sectors[symbol] for symbol in estimates.symbols if symbol in universe.sectors},
+    )
     if not enough(estimates):
         if applied.min_return is not None and estimates.mean is None:
             raise DataError(
@@ -99,8 +104,22 @@ def applied_policy(
         # nothing is known of what trades would earn, over one step or several
         applied = replace(applied, method="equal_weight", horizon=None, cost_horizon_years=None)
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
-    warnings += [str(position) for position in mandate.frozen]
+    if estimates.assumed:
+        _refuse_limits_on_risk(applied, estimates.observations)
+        if applied.target_volatility is not None:
+            applied = replace(applied, target_volatility=None)
+            warnings.append("target_volatility does not count: the risk of the names is not known")
+    warnings += [*map(str, mandate.frozen), *broken]
     return applied, closed, tuple(warnings)
+
+
+def _refuse_limits_on_risk(policy: Policy, days: int) -> None:
+    """Raises DataError for limits on a risk that is only assumed: whether they are kept nobody knows."""
+    if asked := limits_on_risk(policy):
+        raise DataError(
+            f"{', '.join(asked)}: the risk of the names is not known, {days} days on which all are priced are too few; "
+            f"wait, take the youngest name out, or drop that limit"
+        )
 
 
 def enough(estimates: Estimates) -> bool:
@@ -126,7 +145,7 @@ class CompiledPolicy:
 
     @cached_property
     def _applied(self) -> tuple[Policy, dict[str, str], tuple[str, ...]]:
-        return applied_policy(self.policy, self.estimates, self.mandate)
+        return applied_policy(self.policy, self.estimates, self.universe, self.mandate)
 
     @cached_property
     def _costs(self) -> CostModel:

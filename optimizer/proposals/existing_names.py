@@ -16,16 +16,19 @@ def policy_among(
     """The policy as it binds the names that exist.
 
     sectors  those that names of the universe have at other times
-    Limits of absent names and of sectors without any are left out, risk budgets are made whole without them.
+    Limits of absent names and of sectors without any are left out, risk budgets are made whole without them; lines of
+    text write a sector in letters of any size.
     """
     absent = set(universe.symbols) - set(symbols)
     present = {universe.sectors[s] for s in symbols if s in universe.sectors}
     empty = {*universe.sectors.values(), *sectors} - present
     if not absent and not empty:
         return policy
-    budgets = {s: share for s, share in policy.risk_budgets.items() if s not in absent}
-    total = sum(budgets.values())
-    lines = [_without(line, absent | empty) for line in policy.limits]
+    written = {sector.lower() for sector in empty}
+    lines = [
+        _without(line, absent | empty, written - {symbol.lower() for symbol in symbols})
+        for line in policy.limits
+    ]
     return replace(
         policy,
         priorities=_ranked(policy, dict(zip(policy.limits, lines, strict=True)), absent | empty),
@@ -40,14 +43,25 @@ def policy_among(
             for name, pair in policy.risk_share_limits.items()
             if kind_and_name(name)[1] not in absent | empty
         },
-        risk_budgets={s: share / total for s, share in budgets.items()} if total else {},
+        risk_budgets=_made_whole(policy.risk_budgets, absent),
         limits=tuple(line for line in lines if line is not None),
     )
 
 
+def _made_whole(budgets: Mapping[str, float], absent: Collection[str]) -> Mapping[str, float]:
+    kept = {s: share for s, share in budgets.items() if s not in absent}
+    if len(kept) == len(budgets):
+        return budgets  # divided by their sum they would have other last digits
+    total = sum(kept.values())
+    return {s: share / total for s, share in kept.items()} if total else {}
+
+
 def _ranked(policy: Policy, lines: Mapping[str, str | None], absent: Collection[str]) -> dict[str, int]:
-    """The priorities by what the limits are called now."""
+    """The priorities by what the limits are called now; of lines that are one now, that of the firmest."""
     named = {lines.get(key, key): level for key, level in policy.priorities.items()}
+    for line, left in lines.items():
+        if left in named:
+            named[left] = min(named[left], policy.priorities.get(line, 0))
     return {
         key: level for key, level in named.items() if key is not None and key.partition(" ")[2] not in absent
     }
@@ -58,10 +72,15 @@ def unrestricted(policy: Policy) -> Policy:
     return replace(policy, do_not_buy={}, do_not_sell={}, do_not_trade={})
 
 
-def _without(line: str, absent: Collection[str]) -> str | None:
-    """The limit without its absent names; None where nothing is left of it."""
+def _without(line: str, absent: Collection[str], sectors: Collection[str]) -> str | None:
+    """The limit without its absent names and sectors (small letters); None where nothing is left of it."""
     limit = parse_limit(line)
-    kept = {name: factor for name, factor in limit.terms.items() if name.rpartition(":")[2] not in absent}
+    bare = {name: name.rpartition(":")[2] for name in limit.terms}
+    kept = {
+        name: factor
+        for name, factor in limit.terms.items()
+        if bare[name] not in absent and bare[name].lower() not in sectors
+    }
     if kept == limit.terms:
         return line
     if not any(kept.values()):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from optimizer import CorporateAction, Lot, Position, adjust_position
 from optimizer.model.actions.action_kinds import places
-from optimizer.model.actions.corporate_actions import Adjusted, adjust_holdings
+from optimizer.model.actions.corporate_actions import Adjusted, adjust_holdings, at_its_turn
 from optimizer.model.portfolio import ZERO, Number, exact
 from resources.ledger.ledger import Connection
 from resources.packs.packs import Pack
@@ -127,7 +127,7 @@ def carry(
             )
         for action in of_day:
             if action.kind != "rename":
-                rate, prices = market(action)
+                rate, prices = at_its_turn(action, of_day, market)
                 after = adjust_position(action, start.items, rate=rate, prices=prices)
                 start = start.then(after.held, after.cash, _told(action, start.items, after, late(action)))
     return replace(start, items=named_apart(start.items))

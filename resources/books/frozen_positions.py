@@ -47,7 +47,7 @@ def frozen_positions(
 def frozen_row(one: FrozenPosition) -> dict[str, object]:
     """A frozen position as JSON values."""
     row = vars(one) | {"quantity": float(one.quantity), "day": one.day.isoformat()}
-    return {name: value for name, value in row.items() if name != "reason" or value}
+    return {name: value for name, value in row.items() if name not in ("reason", "sector") or value}
 
 
 def read_frozen(row: Mapping[str, Any]) -> FrozenPosition:

@@ -1,6 +1,6 @@
 """What a share gave its holder in shares of another company: their value, as the price rows do not tell it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,7 +17,20 @@ CARRIED = 0.5  # of its value: a dividend in the row from there on is the spin-o
 
 
 def spin_offs(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[CorporateAction]:
-    """The spin-offs of the symbols as a pack saw them, and what else they paid on the same days; by day."""
+    """The spin-offs of the symbols as a pack saw them, and what else they paid on the same days.
+
+    With those of the new shares: they may be spun off from before they are priced.
+    """
+    found, names, wanted = list[CorporateAction](), set[str](), set(symbols)
+    while wanted:
+        names |= wanted
+        told = _of(con, pack, sorted(wanted))
+        found += told
+        wanted = {action.new_symbol for action in told if action.new_symbol} - names
+    return found
+
+
+def _of(con: Connection, pack: Pack, symbols: Collection[str]) -> list[CorporateAction]:
     rows = con.execute(
         """
         with said as (
@@ -43,11 +56,13 @@ def distributions(panel: Panel, children: Panel, actions: Sequence[CorporateActi
     """
     dividend, in_kind = panel.dividend.copy(), np.zeros_like(panel.close)
     for action in actions:
+        if action.kind != "spin_off" or action.symbol not in panel.symbols:
+            continue
         column = panel.symbols.index(action.symbol)
         row = _first_close(panel, column, action.day)
-        if action.kind != "spin_off" or row is None:
+        if row is None:
             continue
-        worth = _worth(panel, children, action, row, column)
+        worth = _worth(panel, children, action, row, column, actions)
         cash = sum(
             a.value or 0.0
             for a in actions
@@ -66,13 +81,32 @@ def _first_close(panel: Panel, column: int, day: date) -> int | None:
     return next((int(row) for row in found if day <= panel.dates[row] <= day + WITHIN), None)
 
 
-def _worth(panel: Panel, children: Panel, action: CorporateAction, row: int, column: int) -> float:
-    """Value of what one share spun off: at the first close of the new one, else by the share of the cost; else 0."""
+def _worth(
+    panel: Panel,
+    children: Panel,
+    action: CorporateAction,
+    row: int,
+    column: int,
+    actions: Sequence[CorporateAction],
+) -> float:
+    """Value of what one share spun off: at the first close of the new one, else by the share of the cost; else 0.
+
+    With what the new one itself spun off until that close, which its price has no more; not in a circle, which the
+    books that hold it refuse.
+    """
     child = children.symbols.index(str(action.new_symbol))
     first = _first_close(children, child, action.day)
     same = first is not None and children.currency[child] == panel.currency[column]
     if first is not None and same:
-        return float(action.ratio) * float(children.close[first, child])
+        others = [one for one in actions if one.symbol != action.symbol]
+        own = [
+            _worth(children, children, one, first, child, others)
+            for one in others
+            if one.symbol == action.new_symbol
+            and one.kind == "spin_off"
+            and action.day <= one.day <= children.dates[first]
+        ]
+        return float(action.ratio) * (float(children.close[first, child]) + sum(own))
     if action.basis_share is not None:
         return float(panel.close[row, column]) * action.basis_share / (1 - action.basis_share)
     if first is not None:

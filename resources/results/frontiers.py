@@ -29,7 +29,7 @@ def efficient_frontier(
     beliefs, believed = believe(case.evidence, inputs.universe, inputs.policy, case.mandate)
     if beliefs is None:
         return None
-    applied = applied_policy(free_of_trades(inputs.policy), believed, case.mandate)[0]
+    applied = applied_policy(free_of_trades(inputs.policy), believed, inputs.universe, case.mandate)[0]
     try:
         found = frontier(believed, replace(applied, min_return=None), inputs.universe)
     except (InfeasibleError, SolverError):

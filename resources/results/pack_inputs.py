@@ -1,6 +1,6 @@
 """A snapshot with the prices and facts that the optimizer wants, as the pack saw them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -39,7 +39,7 @@ class Inputs:
     views    of the policy's view_model
     old      symbol -> day of its price, where that is not the desk's newest priced day
     absent   name of the desk that is not estimated -> its sector, empty where none is known
-    unbound  those of them that the policy limits: these limits do not count
+    unbound  those of them, and their sectors, that the policy limits: these limits do not count
     """
 
     snapshot: Snapshot
@@ -116,7 +116,7 @@ def inputs_on(market: Market, snapshot: Snapshot, funds: FundExposureMap) -> Inp
         ratings={symbol: float(str(rating)) for symbol, rating in market.known("rating", symbols).items()},
         old=panel.old_closes(market.newest),
         absent=absent,
-        unbound=_limited(policy, symbols, absent),
+        unbound=_limited(policy, universe, absent),
     )
 
 
@@ -131,11 +131,13 @@ def _as_it_binds(policy: Policy, rate: float, universe: Universe, absent: Mappin
     return _priced_at(policy, rate, universe.symbols)
 
 
-def _limited(policy: Policy, symbols: tuple[str, ...], absent: Iterable[str]) -> tuple[str, ...]:
-    """The absent names that the policy says something of."""
-    return tuple(
-        name for name in absent if policy_among(policy, Universe((*symbols, name)), symbols) != policy
-    )
+def _limited(policy: Policy, universe: Universe, absent: Mapping[str, str]) -> tuple[str, ...]:
+    """The absent names, and the sectors that only they have, that the policy says something of."""
+    symbols, held = universe.symbols, {*universe.sectors.values()}
+    sectors = sorted({*absent.values()} - held - {""})
+    names = [name for name in absent if policy_among(policy, Universe((*symbols, name)), symbols) != policy]
+    names += [one for one in sectors if policy_among(policy, Universe(symbols), symbols, [one]) != policy]
+    return tuple(dict.fromkeys(names))
 
 
 def _priced_at(policy: Policy, rate: float, symbols: tuple[str, ...]) -> Policy:
@@ -194,6 +196,6 @@ def under_policy(
         snapshot=snapshot,
         policy=_as_it_binds(told, rf, inputs.universe, inputs.absent),
         views=tuple(view.to_view(rf) for view in snapshot.views_today),
-        unbound=_limited(told, inputs.universe.symbols, inputs.absent),
+        unbound=_limited(told, inputs.universe, inputs.absent),
         universe=replace(inputs.universe, funds=funds),
     )

@@ -1,5 +1,6 @@
 """Whether a portfolio trades under a pack, by the rules of its policy, and the rows of a day without a trade."""
 
+from dataclasses import replace
 from datetime import date
 
 from optimizer import Policy
@@ -16,7 +17,11 @@ def decision_of(case: Case, day: date) -> Decision | None:
     if rules is None or standing is None:
         return None
     weights = case.portfolio.get_weights(case.prices)
-    return decide(rules.to_rules(), standing, weights, 1 - sum(weights.values()), day)
+    # What is frozen is no cash that could be invested, and drifts from no target: nobody can trade it.
+    frozen = {one.symbol: one.weight for one in case.mandate.frozen}
+    target = {symbol: weight for symbol, weight in standing.target.items() if symbol not in frozen}
+    cash = 1 - sum(weights.values()) - sum(frozen.values())
+    return decide(rules.to_rules(), replace(standing, target=target), weights, cash, day)
 
 
 def policy_of_day(case: Case, decision: Decision | None) -> Policy:

@@ -14,6 +14,7 @@ from assets.plots.risk_charts import frontier_plot, losses_plot, monthly_plot
 from assets.plots.svg import label, picture, png, ticks
 from optimizer import Estimates
 from optimizer.measures.return_series import monthly_table
+from optimizer.proposals.proposal import without_evidence
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -78,6 +79,8 @@ def test_correlations_have_their_colours_and_large_matrices_are_thinned() -> Non
     text = covariance_plot(found, frozenset()).md_str or ""
     assert "Correlations, 300 days, one symbol in 3" in texts(drawn(text))
     assert len(text) < 100_000
+    assumed = covariance_plot(without_evidence(symbols, 64), frozenset()).md_str or ""
+    assert "Assumed correlations, too few days: 64 days, one symbol in 3" in texts(drawn(assumed))
 
 
 def widths(root: ET.Element) -> list[float]:

@@ -34,6 +34,7 @@ class Holding(Protocol):
 
 
 H = TypeVar("H", bound=Holding)
+Market = Callable[[CorporateAction], tuple[Number, Mapping[str, Number]]]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def adjust_position(
 def adjust_holdings(
     actions: Iterable[CorporateAction],
     held: Sequence[H],
-    market: Callable[[CorporateAction], tuple[Number, Mapping[str, Number]]],
+    market: Market,
 ) -> Adjusted[H]:
     """The holdings after all the actions, day by day; what is renamed on one day is renamed at once.
 
@@ -119,10 +120,33 @@ def adjust_holdings(
         names = {action.symbol: action.new_symbol for action in of_day if action.kind == "rename"}
         now = tuple(replace(item, symbol=names.get(item.symbol, item.symbol)) for item in now)
         for action in (action for action in of_day if action.kind != "rename"):
-            rate, prices = market(action)
+            rate, prices = at_its_turn(action, of_day, market)
             step = adjust_position(action, now, rate=rate, prices=prices)
             now, cash, gains = step.held, cash + step.cash, [*gains, *step.realised]
     return Adjusted(now, cash, tuple(gains))
+
+
+def at_its_turn(
+    action: CorporateAction, of_day: Sequence[CorporateAction], market: Market
+) -> tuple[Number, Mapping[str, Number]]:
+    """What `market` says of an action, with what the new share spins off on the same day still in its price."""
+    rate, prices = market(action)
+    new = action.new_symbol
+    if action.kind != "spin_off" or new is None or new not in prices:
+        return rate, prices
+    return rate, {**prices, new: _with_its_own(new, exact(prices[new]), of_day, market)}
+
+
+def _with_its_own(symbol: str, price: Decimal, of_day: Sequence[CorporateAction], market: Market) -> Decimal:
+    for one in of_day:
+        if one.kind != "spin_off" or one.symbol != symbol:
+            continue
+        given = market(one)[1].get(str(one.new_symbol))
+        if one.basis_share is not None:
+            price /= 1 - exact(one.basis_share)
+        elif given is not None:  # else who holds it is told that it has no price
+            price += scaled(_with_its_own(str(one.new_symbol), exact(given), of_day, market), one.ratio)
+    return price
 
 
 def final_return(

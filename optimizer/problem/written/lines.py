@@ -4,9 +4,10 @@ import numpy as np
 
 from optimizer.errors import PolicyError
 from optimizer.model.policies.text_limits import TextLimit, parse_limit
+from optimizer.model.policy import Policy
 from optimizer.numerics.convex_limits import INF, Linear
 from optimizer.problem.setting import Setting
-from optimizer.problem.written.names import RISK, kind_and_name, row_and_offset
+from optimizer.problem.written.names import ACTIVE, BETA, RISK, kind_and_name, row_and_offset
 
 
 def written_limits(setting: Setting) -> tuple[Linear, ...]:
@@ -24,6 +25,19 @@ def of_risk(limit: TextLimit) -> bool:
             f"limit {limit.text!r} compares shares of risk with weights; write two lines, or {RISK}: before all names"
         )
     return any(shares)
+
+
+def limits_on_risk(policy: Policy) -> list[str]:
+    """The policy's limits that are measured by the covariance, as messages name them."""
+    fields = ("max_volatility", "max_tracking_error", "beta_limits", "max_risk_share")
+    found = [name for name in fields if getattr(policy, name) is not None]
+    found += ["risk_share_limits"] if policy.risk_share_limits else []
+    return found + [line for line in policy.limits if any(map(_by_risk, parse_limit(line).terms))]
+
+
+def _by_risk(name: str) -> bool:
+    kind, rest = kind_and_name(name)
+    return kind in (RISK, BETA) or (kind == ACTIVE and _by_risk(rest))
 
 
 def _written(setting: Setting, limit: TextLimit) -> Linear:

@@ -42,7 +42,7 @@ from resources.results.pack_inputs import Inputs, read_inputs
 from resources.settings.policies.policy_schema import PolicyFile
 from resources.settings.view_files import like_a_fraction, named_in
 
-NOT_HELD = "what is left out is not bought"
+NOT_TRADED = "what is left out is not traded"
 
 
 def recipe_prices(panels: Panels, recipe: Recipe) -> pd.DataFrame:
@@ -248,7 +248,11 @@ def load_case(
 def case_of(inputs: Inputs, found: Estimates, own: Own) -> Case:
     """A portfolio whose prices, facts and estimates were read before."""
     snapshot, portfolio = inputs.snapshot, portfolio_of(inputs)
-    frozen = weighed(snapshot.frozen, portfolio.total_value(inputs.prices)) if snapshot.frozen else ()
+    frozen = (
+        weighed(snapshot.frozen, portfolio.total_value(inputs.prices), inputs.absent)
+        if snapshot.frozen
+        else ()
+    )
     mandate = Mandate(
         snapshot.investable, inputs.views, snapshot.prior, inputs.ratings, snapshot.policy.shares_in_a_lot, own.plan,
         own.liquidity, notes_of(inputs), frozen,
@@ -261,9 +265,9 @@ def notes_of(inputs: Inputs) -> tuple[str, ...]:
     """What must be said of a portfolio before anything is computed: names left out, old prices, doubtful views."""
     snapshot = inputs.snapshot
     doubted = filter(None, map(like_a_fraction, snapshot.views))
-    limits = f"Limits on {', '.join(inputs.unbound)} do not count: {NOT_HELD}" if inputs.unbound else ""
+    limits = f"Limits on {', '.join(inputs.unbound)} do not count: {NOT_TRADED}" if inputs.unbound else ""
     views = [
-        f"The view on {', '.join(sorted(named_in(view)))} does not count: {NOT_HELD}"
+        f"The view on {', '.join(sorted(named_in(view)))} does not count: {NOT_TRADED}"
         for view in snapshot.views
         if view not in snapshot.views_today
     ]

@@ -80,6 +80,14 @@ def test_what_a_policy_says_of_names_that_do_not_exist_yet_says_nothing():
     assert late.limits[0] == '+ 1.0 * "C" <= 0.5'
 
 
+def test_lines_that_are_one_without_a_name_are_as_firm_as_the_firmest():
+    lines = ("A + C <= 0.5", "A - C <= 0.5", "GOLD <= 0.2")
+    for ranks, left in (({lines[1]: 3}, 0), ({lines[1]: 3, lines[0]: 2}, 2), ({lines[1]: 2, lines[0]: 3}, 2)):
+        early = policy_among(Policy(limits=lines, priorities=ranks), UNIVERSE, ("A", "B"))
+        assert early.limits == ('+ 1.0 * "A" <= 0.5',) * 2
+        assert early.priorities == {'+ 1.0 * "A" <= 0.5': left}
+
+
 def market(days=200, seed=4):
     rng = np.random.default_rng(seed)
     prices = 50 * np.exp(np.cumsum(rng.normal(0, 0.01, (days, 3)), axis=0))

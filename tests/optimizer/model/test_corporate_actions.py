@@ -177,6 +177,22 @@ def test_actions_of_a_day_in_any_order_and_renames_at_once() -> None:
         assert out.cash == 10  # per share before the split
 
 
+@pytest.mark.parametrize("share", [None, 1 / 6])
+def test_the_cost_of_spin_offs_in_a_chain_of_one_day_is_divided_as_their_values(share: float | None) -> None:
+    """NEW at 40 was 48 with the half share of SUB at 16 in it: of the cost 24% went over, and 20.8% were told."""
+    closes = {"OLD": 76, "NEW": 40, "SUB": 16}
+    chain = [
+        action("spin_off", value=0.5, new_symbol="NEW"),
+        CorporateAction("NEW", DAY, "spin_off", value=0.5, new_symbol="SUB", basis_share=share),
+    ]
+    out = adjust_holdings(
+        chain, [Position("OLD", Decimal(100), Decimal(10))],
+        lambda one: (1, {symbol: closes[symbol] for symbol in (one.symbol, str(one.new_symbol))}),
+    )  # fmt: skip
+    costs = {item.symbol: float(item.quantity * item.cost_basis) for item in out.held}
+    assert costs == pytest.approx({"OLD": 760, "NEW": 200, "SUB": 40})
+
+
 @pytest.mark.parametrize(
     ("printed", "ratio"),
     [

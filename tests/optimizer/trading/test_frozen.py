@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,25 +11,26 @@ from optimizer import Estimates, Mandate, Policy, Portfolio, Position, Universe,
 from optimizer.trading.frozen import FrozenPosition, weighed
 
 PRICES = {"A": 100, "B": 50}
+SECTORS = {"A": "oil", "B": "tech"}
 LOST = FrozenPosition("LOST", Decimal(40), 50.0, 1.25, date(2024, 1, 12))
 
 
-def answer(cash_min: float = 0.0, cash_max: float = 0.0):
+def answer(cash_min: float = 0.0, cash_max: float = 0.0, **limits: Any):
     """A book of 10,000 of which 2,500 is frozen, half A and half B wanted of the rest."""
     book = Portfolio("book", 0, {"A": Position("A", 75)})
     book.cash = LOST.value
-    frozen = weighed([LOST], book.total_value(PRICES))
+    frozen = weighed([LOST], book.total_value(PRICES), {"LOST": "oil"})
     estimates = Estimates(("A", "B"), None, np.diag([0.04, 0.04]))
     policy = Policy(
         method="min_volatility", risk_free_rate=0.0, cash_min=cash_min, cash_max=cash_max, commission=0.0,
-        impact_bps=0.0,
+        impact_bps=0.0, **limits,
     )  # fmt: skip
     return propose(
         book,
         PRICES,
         estimates,
         policy,
-        Universe(("A", "B"), benchmark={"A": 0.5, "B": 0.5}),
+        Universe(("A", "B"), SECTORS, benchmark={"A": 0.5, "B": 0.5}),
         Mandate(frozen=frozen),
     )
 
@@ -53,3 +55,32 @@ def test_the_list_holds_it_and_its_cash_is_what_can_be_spent() -> None:
     assert 0 <= trades.cash_after < 100
     assert trades.bought + trades.costs == trades.sold + trades.cash_before - trades.cash_after
     assert trades.constraints_met
+
+
+@pytest.mark.parametrize(
+    ("limits", "oil", "told"),
+    [
+        ({"max_sector": 0.6}, 0.35, ()),
+        ({"max_sector": 0.6, "priorities": {"max_sector": 2}}, 0.35, ()),
+        ({"sector_limits": {"oil": (0.5, 0.6), "tech": (0, 1)}}, 0.35, ()),
+        ({"sector_limits": {"oil": (0.7, 0.8)}}, 0.45, ()),
+        ({"sector_limits": {"oil": (0.7, None), "tech": (None, 1)}, "long_only": False}, 0.45, ()),
+        ({"max_sector": 0.6, "long_only": False}, 0.35, ()),
+        ({"sector_limits": {"oil": (0, 0.2)}}, 0.0, ("oil is above its limit of 20.00%: 25.00% are frozen",)),
+        (
+            {"max_weight": 0.2, "cash_max": 0.5, "limits": ("A <= 60%",)},
+            0.125,
+            (
+                "LOST is above its limit of 20.00%: 25.00% are frozen",
+                "Limits written as text are kept without what is frozen: LOST",
+            ),
+        ),
+    ],
+)
+def test_its_sector_s_limits_count_it_and_others_say_that_they_do_not(
+    limits: dict[str, Any], oil: float, told: tuple[str, ...]
+) -> None:
+    """With 25% of oil frozen a cap of 60% was kept by 37.5% of A: 62.5% of oil, and no word."""
+    found = answer(**limits)
+    assert found.solution.weights[0] == pytest.approx(oil, abs=1e-6)
+    assert found.warnings[1 : 1 + len(told)] == told

@@ -84,6 +84,27 @@ def test_a_spin_off_is_a_return_at_the_first_close_of_the_new_share(desk: Desk) 
     np.testing.assert_allclose(known["OLD"], 80.0, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("later", "again"), [(0, 40.0), (1, None)])
+def test_what_a_new_share_spins_off_before_its_first_close_is_the_holder_s_too(
+    desk: Desk, later: int, again: float | None
+) -> None:
+    """On one day, or before the new share is first priced: a fall of 20 of 100 was no fall but for 4 of it."""
+    rows = [*prices("OLD", [100.0, 100, 100, 76, 76, 76]), *prices("SUB", [None, None, None, None, 16.0, 16])]
+    rows += prices("NEW", [None, None, None, again, 40.0, 40])
+    sub = spin_off(symbol="NEW", new_symbol="SUB", date=DAYS[3 + later])
+    panel = desk.seen(rows, [spin_off(), sub], ["OLD"])
+    assert panel.in_kind is not None
+    np.testing.assert_allclose(panel.in_kind[3], 24.0, rtol=1e-12)  # 0.5 x (40 + 0.5 x 16)
+    np.testing.assert_allclose(panel.total_return()["OLD"], 76.0, rtol=1e-12)
+
+
+def test_spin_offs_in_a_circle_end_and_take_no_other_name_with_them(desk: Desk) -> None:
+    rows = [*prices("OLD", PARENT), *prices("NEW", CHILD), *prices("ALONE", [1.0] * 6)]
+    circle = [spin_off(), spin_off(symbol="NEW", new_symbol="OLD")]
+    panel = desk.seen(rows, circle, ["ALONE", "OLD"])
+    assert panel.total_return()["ALONE"].tolist() == [1.0] * 6
+
+
 def test_what_the_vendor_tells_as_a_dividend_is_the_spin_off_and_is_not_paid_in_cash_too(desk: Desk) -> None:
     told = prices("OLD", PARENT, [0, 0, 0, 21.5, 0, 0])
     cash = {"symbol": "OLD", "date": EX, "kind": "dividend", "value": 1.0}

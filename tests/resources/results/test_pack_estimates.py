@@ -1,5 +1,6 @@
 """Estimates of a pack whose names keep different calendars: each set is read on its own sessions."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer import FundExposureMap, Recipe
+from optimizer.proposals.compiled_policy import applied_policy
 from optimizer.proposals.proposal import ASSUMED_VOLATILITY
+from optimizer.proposals.rebalance_rules import Standing
 from resources.accounts.known import account_of
 from resources.books.snapshots import Snapshot
 from resources.books.universes import Listing
 from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.estimate_rows import estimate_frames, read_estimates
-from resources.results.estimates.pack_estimates import estimate_evidence, notes_of
+from resources.results.estimates.pack_estimates import estimate_evidence, load_case, notes_of
 from resources.results.pack_inputs import read_inputs, under_policy
+from resources.results.rebalancing import decision_of
 from resources.screening.pack_checks import CheckLimits
 from resources.settings.portfolios import PortfolioFile
 from resources.settings.yaml_files import parse_yaml
@@ -34,6 +38,7 @@ HISTORIES = {
     "ALT": WEEKDAYS[len(WEEKDAYS) % 2 :: 2] + WEEKDAYS[-1:],
     "FUND": tuple(day for day in WEEKDAYS if day.weekday() == 4),
     "NEW": WEEKDAYS[-100:],
+    "YOUNG": WEEKDAYS[-20:],
 }
 BOOK = """
 id: 11111111-1111-1111-1111-111111111111
@@ -168,7 +173,7 @@ policy:
   trade_limits_pct: {ALT: 5}
   sector_limits_pct: {metals: [0, 30], tech: [0, 90]}
   risk_budgets_pct: {ALT: 50, AAA: 30, BBB: 20}
-  limits: ["ALT + AAA <= 40%"]
+  limits: ["ALT + AAA <= 40%", "Metals <= 20%"]
   priorities: {"max_weight ALT": 2}
 """
 
@@ -186,15 +191,49 @@ def test_what_a_desk_says_of_a_name_that_is_left_out_does_not_count(desk: tuple[
     assert policy.sector_limits == {"tech": (0, 0.9)} and policy.risk_budgets == {"AAA": 0.6, "BBB": 0.4}
     assert [line.partition(" <=")[0] for line in policy.limits] == ['+ 1.0 * "AAA"']
     assert notes_of(inputs)[1:] == (
-        "Limits on ALT do not count: what is left out is not bought",
-        "The view on ALT does not count: what is left out is not bought",
-        "The view on AAA, ALT does not count: what is left out is not bought",
+        "Limits on ALT, metals do not count: what is left out is not traded",
+        "The view on ALT does not count: what is left out is not traded",
+        "The view on AAA, ALT does not count: what is left out is not traded",
     )
     again = under_policy(inputs, found.policy, 0.01)
     assert again.policy == policy and again.views == inputs.views
+    plain = taken(desk, ("0.01}", "0.01, risk_budgets_pct: {AAA: 30, BBB: 60, FUND: 10}}"))
+    with warehouse.live() as con:  # 0.3 + 0.6 + 0.1 is not 1, and that is nothing said of ALT
+        assert read_inputs(con, pack, plain, FundExposureMap({})).unbound == ()
     strange = taken(desk, ("0.01}", "0.01, asset_limits_pct: {XYZ: [0, 20]}}"))
     with warehouse.live() as con:
         assert read_inputs(con, pack, strange, FundExposureMap({})).policy.asset_limits == {"XYZ": (0, 0.2)}
+
+
+def test_what_is_frozen_counts_in_its_sector(desk: tuple[Warehouse, Pack]) -> None:
+    warehouse, pack = desk
+    policy = (
+        "0.01}",
+        "0.01, on_short_history: freeze, max_sector_pct: 60, max_single_position_pct: 20, cash_max_pct: 90}",
+    )
+    found = taken(desk, policy, ("{AAA: 5}", "{AAA: 5, YOUNG: 5}"))
+    with warehouse.live() as con:
+        case = load_case(con, pack, found, FundExposureMap({}), estimate_evidence(con, pack, found.recipe()))
+    (young,) = case.mandate.frozen
+    assert (young.symbol, young.sector) == ("YOUNG", "tech")
+    applied, _, told = applied_policy(case.inputs.policy, case.evidence, case.inputs.universe, case.mandate)
+    assert applied.sector_limits == {"tech": (None, pytest.approx(0.6 - young.weight))}
+    assert told[1] == f"YOUNG is above its limit of 20.00%: {young.weight:.2%} are frozen"
+
+
+def test_what_is_frozen_is_no_cash_to_invest_and_has_no_drift(desk: tuple[Warehouse, Pack]) -> None:
+    """Its weight was taken for cash, which was invested first day after day, and for a drift from its target."""
+    warehouse, pack = desk
+    rules = "0.01, on_short_history: freeze, rebalance: {drift: {absolute_pct: 2}, cash: {min_pct: 1, max_pct: 30}}}"
+    found = taken(desk, ("0.01}", rules), ("{AAA: 5}", "{AAA: 5, YOUNG: 5}"))
+    with warehouse.live() as con:
+        case = load_case(con, pack, found, FundExposureMap({}), estimate_evidence(con, pack, found.recipe()))
+    (young,), held = case.mandate.frozen, case.portfolio.get_weights(case.prices)
+    standing = Standing({**held, "YOUNG": young.weight}, pack.as_of)
+    decision = decision_of(replace(case, snapshot=replace(found, standing=standing)), pack.as_of)
+    assert decision is not None and not decision.trades
+    cash = 100 / float(case.portfolio.total_value(case.prices))
+    assert decision.sentence == f"no trade: drift 0% of 2%, cash {100 * cash:.2f}".rstrip("0") + "% of 1-30%"
 
 
 def test_the_days_of_a_coin_make_no_share_young(desk: tuple[Warehouse, Pack]) -> None:
