@@ -79,7 +79,7 @@ def _execute(
         first = PACKS.get_first_partition_key()
         raise DataError(
             f"{partition_key} cannot be: packs are cut from {first} (`first_pack` in pipeline.yaml) to today; "
-            "choose a date between them"
+            "choose a date between them, or bring newer prices"
         )
     with warehouse().live():  # a warehouse that is not to be believed is refused before anything starts
         pass
