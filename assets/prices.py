@@ -16,6 +16,7 @@ from assets.shared.materialized import PREVIEW_ROWS, preview, table_schema
 from assets.shared.partitions import OWNERS
 from optimizer import PackfolioError
 from optimizer.errors import how_many
+from resources.accounts.files import ACCOUNT_LOGS
 from resources.accounts.ingest import AccountInbox
 from resources.dagster_resources import DeskResource, WarehouseResource
 from resources.logs.ingest import Inbox
@@ -23,11 +24,13 @@ from resources.logs.open_questions import open_questions
 from resources.logs.refused_files import REJECTED
 from resources.logs.storing import Ingested
 from resources.prices.reference import SOURCE
-from resources.prices.source import in_words
+from resources.prices.source import PRICES, in_words
 from resources.store.warehouse import frame
 
 MOST_FILES = 20  # refused ones, named in a sentence
 RETRIES, DELAY_SECONDS = 3, 2.0  # the delay doubles
+KINDS = (PRICES, "reference", "accounts")
+ROWS = ("new", "corrected", "same", "quarantined")
 MAY_PASS = (OSError, HTTPException)
 ALL_READ, BELIEVABLE = "every_file_was_read", "believable"
 
@@ -139,12 +142,22 @@ def _inbox(context: dg.AssetExecutionContext, warehouse: WarehouseResource, desk
     return Inbox(stage.warehouse, stage.desk, stage.stamp, datetime.now(UTC).date())
 
 
+def _kind(item: Ingested) -> str:
+    """Which of `KINDS` a payload is of; the asset `prices` takes accounts too, and what a source has beside prices."""
+    if item.log in (PRICES, *ACCOUNT_LOGS):
+        return PRICES if item.log == PRICES else "accounts"
+    return "reference"
+
+
+def _counted(done: Sequence[Ingested]) -> dict[str, int]:
+    counts = {f"rows_{name}": sum(getattr(item, name) for item in done) for name in ROWS}
+    return {"payloads": len(done), **counts}
+
+
 def _result(
     inbox: Inbox, table: str, done: Sequence[Ingested], checks: list[dg.AssetCheckResult]
 ) -> dg.MaterializeResult:
-    counts = Counter(dict.fromkeys(("new", "corrected", "same", "quarantined"), 0))
-    for item in done:
-        counts.update(new=item.new, corrected=item.corrected, same=item.same, quarantined=item.quarantined)
+    counts = _counted(done)
     findings = [
         {"payload": item.payload} | {name: getattr(finding, name) for name in ("code", "severity", "message")}
         for item in done
@@ -166,8 +179,11 @@ def _result(
             "dagster/column_schema": schema,
             "payloads": len(done),
             "refused": sum(item.status == REJECTED for item in done),
-            "symbols": len(frozenset().union(*(item.symbols for item in done))),
-            **{f"rows_{name}": count for name, count in counts.items()},
+            "symbols": len(frozenset().union(*(item.symbols for item in done if item.log == PRICES))),
+            **{name: count for name, count in counts.items() if name != "payloads"},
+            "by_kind": {
+                kind: dict(_counted([item for item in done if _kind(item) == kind])) for kind in KINDS
+            },
             "ingested": preview(pd.DataFrame([item.row() for item in done])),
             "findings": preview(pd.DataFrame(findings)),
             "logs": preview(logs),

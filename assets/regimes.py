@@ -13,7 +13,9 @@ from resources.packs.macro import read_macro, regime_frames
 from resources.settings.playbooks import REGIME_RULES
 
 READABLE = "its_indicators_can_be_read"
-NOTHING = "no macro series are on record: put macro_series.csv into the reference folder"
+NOTHING = (
+    "no macro series were on record when the pack was cut: put macro_series.csv into the reference folder"
+)
 
 
 @dg.asset(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import cast
 from uuid import uuid4
 
 import dagster as dg
@@ -28,7 +29,12 @@ from resources.store.warehouse import Warehouse
 
 DONE = 0
 SHORT = 10_000  # names in the universes of all portfolios together whose chain takes a few seconds
-COUNTED = ("payloads", "symbols", "refused", "rows_new", "rows_corrected", "rows_quarantined")
+COUNTED = {
+    "files": ("payloads",),
+    "rows": ("rows_new", "rows_corrected"),
+    "set_aside": ("rows_quarantined",),
+}
+PREFIXES = {"prices": "", "reference": "reference_", "accounts": "account_"}  # of what an ingest counts
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def _execute(
         first = PACKS.get_first_partition_key()
         raise DataError(
             f"{partition_key} cannot be: packs are cut from {first} (`first_pack` in pipeline.yaml) to today; "
-            "choose a date between them"
+            "choose a date between them, or bring newer prices"
         )
     with warehouse().live():  # a warehouse that is not to be believed is refused before anything starts
         pass
@@ -143,23 +149,21 @@ def ingest(
 
 
 def _brought(result: dg.ExecuteInProcessResult) -> dict[str, int]:
-    """What an ingest read: files, rows new or corrected, symbols, rows set aside, and files refused."""
-    told = {}
-    for asset in ("prices", "reference_data"):
-        (made,) = result.asset_materializations_for_node(asset)
-        told[asset] = {
-            name: int(str(value.value)) for name, value in made.metadata.items() if name in COUNTED
-        }
-    of_prices, of_reference = told["prices"], told["reference_data"]
-    return {
-        "files": of_prices["payloads"],
-        "rows": of_prices["rows_new"] + of_prices["rows_corrected"],
-        "symbols": of_prices["symbols"],
-        "set_aside": of_prices["rows_quarantined"],
-        "reference_files": of_reference["payloads"],
-        "reference_rows": of_reference["rows_new"] + of_reference["rows_corrected"],
-        "refused": of_prices["refused"] + of_reference["refused"],
-    }
+    """What an ingest read, by kind: files, rows new or corrected, rows set aside; symbols priced, and files refused."""
+    made = [
+        event.metadata
+        for asset in ("prices", "reference_data")
+        for event in result.asset_materializations_for_node(asset)
+    ]
+    brought = {"symbols": 0, "refused": 0}
+    for told in made:
+        for name in ("symbols", "refused"):
+            brought[name] += int(str(told[name].value))
+        for kind, counts in cast("Mapping[str, Mapping[str, int]]", told["by_kind"].value).items():
+            for name, counted in COUNTED.items():
+                key = PREFIXES[kind] + name
+                brought[key] = brought.get(key, 0) + sum(counts[column] for column in counted)
+    return brought
 
 
 def refuse_unknown(portfolio: str | None, as_of: date | None = None) -> None:

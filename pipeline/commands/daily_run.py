@@ -1,5 +1,6 @@
 """`packfolio ingest`, `run` and `trades`: deliveries into the logs, prices to trades, and the trades of a pack."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -50,14 +51,17 @@ def ingest(
         from pipeline import runs
 
         outcome = runs.ingest(instance, source, _iso(start), _iso(end), watch)
+    from resources.accounts.waiting import account_rows_aside
     from resources.packs.missing_data import told_of_ingest
 
     with reader() as con:
         told = told_of_ingest(con, outcome.run_id)
+        told["accounts_set_aside"] = [asdict(row) | {"said": str(row)} for row in account_rows_aside(con)]
     if not as_json:
         from pipeline.commands.printed.show_ingest import show_ingested
 
-        show_ingested(out, outcome.counts, told["noted"], told["set_aside_today"])
+        of_accounts = [row | {"symbol": row["account"]} for row in told["accounts_set_aside"]]
+        show_ingested(out, outcome.counts, told["noted"], told["set_aside_today"] + of_accounts)
         if outcome.reason:
             err.print(outcome.reason, highlight=False, soft_wrap=True)
         raise typer.Exit(outcome.status)

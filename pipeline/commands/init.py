@@ -147,6 +147,11 @@ def _files(kind: str, source: str, basis: str | None, book: "NewBook | None") ->
     if kind == new_desk.OWN:
         basis = _looked_at(Path(source), basis, book)
     today = datetime.now().astimezone().date()
+    if kind == new_desk.YAHOO and book.first and book.first >= today:
+        _warn(
+            f"the session of {book.first} has to close before a run has its prices; where the same was held before, "
+            "--as-of says an earlier day"
+        )
     start = today.replace(day=1) - timedelta(days=366 * YEARS)
     text = new_desk.sources_text(kind, Path(source).resolve().as_posix(), basis, book.symbols, start)
     return new_desk.starting_files(book, text, today)
@@ -170,6 +175,11 @@ def _looked_at(folder: Path, basis: str | None, book: "NewBook") -> str | None:
             found = look(folder, cast("Basis | None", basis))
     if found.whole and (lacking := [symbol for symbol in book.symbols if symbol not in found.symbols]):
         _tell_lacking(lacking, found.symbols, live=book.mode == "live")
+    if found.whole and found.newest and book.first and found.newest < book.first:
+        _warn(
+            f"the prices end on {found.newest}, and the holdings are of {book.first}: a run has to wait for prices of "
+            f"that day; where the same was held then, begin there: --as-of {found.newest}"
+        )
     return basis
 
 

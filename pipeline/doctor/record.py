@@ -12,6 +12,7 @@ from optimizer import DataError, PackfolioError
 from optimizer.errors import how_many
 from pipeline.doctor.finding import FAULT, NOTE, OK, Finding
 from pipeline.environment import Environment
+from resources.accounts.waiting import account_rows_aside
 from resources.audit.published_verification import check_published
 from resources.audit.restatements import BookNews, Proposal, book_news, proposed_revisions
 from resources.audit.verification import verify_home
@@ -111,6 +112,10 @@ def _missing(con: Connection) -> Iterator[Finding]:
         set_aside = how_many(sum(question.rows for question in aside), "row")
         said = f"{how_many(len(aside), 'open question')} about {set_aside} set aside"
         yield Finding("set aside", NOTE, said, "see `packfolio packs show`, and `packfolio ingest --json`")
+    if accounts := account_rows_aside(con):
+        more = f"; {len(accounts) - 1} more" if len(accounts) > 1 else ""
+        do = "correct the row, or take it back; see `packfolio ingest`"
+        yield Finding("account rows", NOTE, f"{accounts[0]}{more}", do)
     yield from _factors(con)
 
 

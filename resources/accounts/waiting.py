@@ -1,12 +1,50 @@
 """Why an account waits: what its rows leave open, so that its value, or what it may do, is not known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from resources.accounts.rows import CASH
+from resources.ledger.ledger import Connection
 
 Row = tuple[Any, ...]
+# Of a file of accounts its newest reading counts; what an account is was told again by any later row of it.
+ASIDE = """
+    with newest as (
+        select payload_name, max(ingest_seq) as ingest_seq from ingests
+        where source = 'accounts' and log = 'accounts' and status = 'ingested' group by payload_name
+    )
+    select q.log, coalesce(q.account, 'no account') as account, q.date, q.symbol, q.reason
+    from quarantine q join newest using (ingest_seq)
+    where q.log = 'accounts' and q.code <> 'DUPLICATE_SAME' and not exists (
+        select 1 from accounts a where a.account = q.account and a.ingest_seq > q.ingest_seq)
+    union all
+    select log, account, date, symbol, reason from rows_set_aside(date '9999-12-31', 9223372036854775807)
+    order by account, log <> 'accounts', log, date, symbol, reason
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A row of an account file that is set aside today; an account of which no row was taken is known by it alone."""
+
+    log: str
+    account: str
+    date: date | None
+    symbol: str | None
+    reason: str
+
+    def __str__(self) -> str:
+        dated = f" of {self.date}" if self.date and self.log in ("account_positions", "account_flows") else ""
+        of = f", {self.symbol}" if self.symbol else ""
+        return f"{self.account}: a row of {self.log}{dated}{of} is set aside: {self.reason}"
+
+
+def account_rows_aside(con: Connection) -> list[AccountRow]:
+    """Rows of account files that are set aside, and that nobody has told again or taken back since; by account."""
+    found = con.execute(ASIDE).fetchall()
+    return [AccountRow(*row) for row in found]
 
 
 def told_in_both_ways(positions: Sequence[Row]) -> str | None:

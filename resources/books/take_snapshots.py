@@ -22,6 +22,7 @@ from resources.settings.policies.policy_schema import PolicyFile
 
 UNKNOWN = Holdings(None, Decimal(0), {})
 REMEDY = "deliver its price, state its delisting, or take it out (docs/how-to/delisted-symbol.md)"
+OF_GONE = "take it out of the holdings and the benchmark, or correct what is stated of its end"
 Before = Mapping[str, DayBefore | None]
 
 
@@ -102,10 +103,11 @@ def _taken(
 
 def _unpriced(said: Mapping[str, str]) -> str:
     """What is wrong with each symbol, with what to do; what says more than that there is no price ends in its own."""
-    known, others = list[str](), list[str]()
-    for symbol, why in said.items():
-        (known if why.startswith(f"{UNPRICED}: ") else others).append(f"{symbol} {why}")
-    return "; ".join([*known, *([f"{'; '.join(others)}: {REMEDY}"] if others else [])])
+    whole = [f"{symbol} {why}" for symbol, why in said.items() if why.startswith(f"{UNPRICED}: ")]
+    others = [f"{symbol} {why}" for symbol, why in said.items() if why == UNPRICED]
+    gone = [f"{symbol} {why}" for symbol, why in said.items() if not why.startswith(UNPRICED)]
+    ending = [f"{'; '.join(group)}: {do}" for group, do in ((others, REMEDY), (gone, OF_GONE)) if group]
+    return "; ".join([*whole, *ending])
 
 
 def _investable(

@@ -20,6 +20,10 @@ ACCOUNT_FILE = re.compile(
     r"(accounts|account_positions|account_flows|account_restrictions)(?![a-z]).*\.(csv|csv\.gz|parquet)", re.I
 )
 CHARACTERISTICS_FILE = re.compile(r"characteristics(?![a-z]).*\.(csv|parquet)", re.I)
+# What belongs in the reference folder, and has no place beside prices.
+REFERENCE_FILE = re.compile(
+    r"(securities|market_caps|ratings|corporate_actions|fx_rates|risk_free_rates|macro_series)\.(csv|parquet)"
+)
 WORDS = frozenset({
     "adj", "adjusted", "close", "closes", "copy", "csv", "daily", "data", "download", "export", "feed",
     "hist", "historic", "historical", "historicaldata", "history", "ohlc", "ohlcv", "price", "prices",

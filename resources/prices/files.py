@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from resources.prices.columns import EXTENSIONS, TYPES, Columns, recognise
 from resources.prices.csv_file import gunzip, read_csv, too_large
+from resources.prices.file_names import REFERENCE_FILE
 from resources.prices.parquet_file import read_parquet
 from resources.prices.rows import price_rows
 from resources.prices.source import Allowance, Basis, Delivery, FileRejected, Finding, refusing
@@ -66,7 +67,7 @@ def _table(
     kind = name.lower()
     if kind.endswith(".parquet"):
         return (
-            read_parquet(payload, name, lambda header: _columns(header, how, [INDEX], None), allowed), None, ()
+            read_parquet(payload, name, lambda header: _columns(header, how, name, [INDEX], None), allowed), None, ()
         )  # fmt: skip
     if not kind.endswith(EXTENSIONS):
         raise FileRejected(name, [unknown_format(name)])
@@ -74,7 +75,7 @@ def _table(
     content = gunzip(data, name, how.limit) if kind.endswith(".gz") else data
 
     def recognised(header: Sequence[str]) -> Columns:
-        return _columns(header, how)
+        return _columns(header, how, name)
 
     if (found := rewritten(content, name, how.ignored)) is None:
         return read_csv(content, name, recognised, TYPES, allowed), None, ()
@@ -84,9 +85,17 @@ def _table(
 
 
 def _columns(
-    header: Sequence[str], how: Reading, unnamed: Sequence[str] = (), line: int | None = 1
+    header: Sequence[str], how: Reading, name: str, unnamed: Sequence[str] = (), line: int | None = 1
 ) -> Columns:
-    return recognise(header, [*how.ignored, *unnamed], line, basis_stated=how.basis is not None)
+    found = recognise(header, [*how.ignored, *unnamed], line, basis_stated=how.basis is not None)
+    # A table of prices may have any name; one without prices that is named so is not meant as one.
+    if not {"close", "adj_close"} & {*found.kept} and REFERENCE_FILE.fullmatch(Path(name).name):
+        said = (
+            "it has the name of reference data, and no prices; put it into the folder that `reference_folder` of "
+            "sources.yaml names"
+        )
+        return Columns(found.kept, (Finding("REFERENCE_FILE", "FAIL", said),))
+    return found
 
 
 REMEDIES = {

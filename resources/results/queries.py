@@ -220,7 +220,9 @@ def regime_of(con: Connection, pack_id: str) -> Row:
     )
     problems = [f"{row['series']}: {row['problem']}" for row in drivers if row["problem"]]
     if not any(row["date"] for row in drivers):
-        problems = ["no macro series are on record: see docs/how-to/detect-the-regime.md"]
+        problems = [
+            "no macro series were on record when the pack was cut: see docs/how-to/detect-the-regime.md"
+        ]
     best = [row["score"] for row in scores[:2]]
     return {
         "pack_id": pack.id, "as_of": pack.as_of, "regime": scores[0]["regime"] if scores else None,

@@ -193,6 +193,7 @@ def exposed_on(
     aged = old_price_notes({s: day for s, day in old.items() if s in markets and s not in values})
     missing = [factor for factor in FACTORS if moved and factor not in proxies]
     said = f"No proxy in {pack.id} for {', '.join(missing)}: declared sensitivities are used"
+    said += ", and one that a scenario leaves out stands still"
     notes = [*([said] if missing else []), *aged]
     replays = replayed(market, {*values, *markets}, currency, books, once) if moved else {}
     return Exposed(pack, case, values, moving, markets, replays, span, notes, known, shared, aged=aged)

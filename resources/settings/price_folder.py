@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import get_args
+
+import pyarrow.compute as pc
 
 from resources.prices.files import Reading
 from resources.prices.folder import FolderSource
@@ -24,6 +27,7 @@ class PriceFolder:
     silent   what is taken where a file does not say it, None where the file is refused for that -> the files
     refused  each other file of which nothing can be taken, with the reason
     symbols  whose prices there are
+    newest   the last day that any file has; None where none can be read
     whole    whether all files were read
     """
 
@@ -31,6 +35,7 @@ class PriceFolder:
     silent: Mapping[Basis | None, Sequence[str]]
     refused: Sequence[str]
     symbols: frozenset[str]
+    newest: date | None
     whole: bool
 
 
@@ -38,7 +43,7 @@ def look(folder: Path, basis: Basis | None = None) -> PriceFolder:
     """Read a folder's files as its first ingest will; `basis` is what the desk says of them, if it does."""
     told: dict[Basis, list[str]] = {}
     silent: dict[Basis | None, list[str]] = {}
-    refused, symbols, size = list[str](), set[str](), 0
+    refused, symbols, days, size = list[str](), set[str](), set[date](), 0
     source = FolderSource("inbox", folder, "**/*", Reading("inbox", ASSUMED_CURRENCY, basis))
     for found in source.deliveries(None, None, lambda key: False):
         if isinstance(found, FileRejected):
@@ -50,7 +55,8 @@ def look(folder: Path, basis: Basis | None = None) -> PriceFolder:
         says = silent if any(one.code in SILENT for one in found.warnings) and not basis else told
         says.setdefault(found.basis, []).append(found.payload_name)
         symbols.update(found.rows["symbol"].unique().to_pylist())
+        days.add(pc.max(found.rows["date"]).as_py())
         size += (folder / found.payload_name).stat().st_size
         if size > MOST_BYTES:
-            return PriceFolder(told, silent, refused, frozenset(symbols), whole=False)
-    return PriceFolder(told, silent, refused, frozenset(symbols), whole=True)
+            return PriceFolder(told, silent, refused, frozenset(symbols), max(days), whole=False)
+    return PriceFolder(told, silent, refused, frozenset(symbols), max(days, default=None), whole=True)

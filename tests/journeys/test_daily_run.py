@@ -221,7 +221,7 @@ def test_impact_stress_and_regime_are_told_on_the_command_line(desk: Desk) -> No
     assert (hedge["instrument"], hedge["option_type"], hedge["quantity"] > 0) == ("SPX", "PUT", True)
     regime = desk.read("regime")
     assert (regime["pack_id"], regime["regime"], regime["scores"]) == (PACK, None, {})
-    assert "no macro series are on record" in regime["problems"][0]
+    assert "no macro series were on record" in regime["problems"][0]
     for words in (("impact", PACK), ("stress", PACK), ("regime", PACK)):
         said = desk.packfolio(*words)
         assert said.returncode == 0 and (PACK in said.stdout), said.stderr

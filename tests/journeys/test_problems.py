@@ -72,6 +72,8 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     (aside,) = told["set_aside_today"]
     assert (aside["symbol"], aside["rows"], aside["first"]) == ("BBB", 12, str(since))
     (tmp_path / "inbox" / "notes.docx").write_text("not a table")
+    scores = f"symbol,date,name,known_at,value\nAAA,{since},quality,{since},\n"
+    (tmp_path / "inbox" / "characteristics.csv").write_text(scores)
     status, said = zygote.packfolio("run", "--as-of", last)
     assert status == 1 and "notes.docx: UNKNOWN_FORMAT" in said
     assert (
@@ -84,6 +86,7 @@ def test_what_is_missing_under_a_number_is_told_wherever_it_is_read(tmp_path: Pa
     shown = zygote.read("packs", "show", "latest")
     assert {"SET_ASIDE", "FILE_REFUSED"} <= {finding["code"] for finding in shown["findings"]}
     assert gap in shown["noted_of_deliveries"]
+    assert any(row["message"].startswith("1 row of AAA set aside") for row in shown["noted_of_deliveries"])
     assert shown["quality"] < 80
     status, said = zygote.packfolio("doctor")
     assert status != 0 and "file notes.docx" in said and f"set aside since {since}" in said

@@ -10,7 +10,7 @@ from optimizer.arguments import typed
 from optimizer.errors import PolicyError
 
 TOKEN = re.compile(
-    r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?)|(?P<name>"[^"]+"|[^\W\d][\w.:]*)
+    r"""\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?%?)|(?P<name>(?:[^\W\d]\w*:)*"[^"]+"|[^\W\d][\w.:]*)
     |(?P<compare><=|>=|==|=|<|>)|(?P<sign>[-+*]))""",
     re.VERBOSE,
 )
@@ -40,7 +40,8 @@ def parse_limit(text: str) -> TextLimit:
     """The limit that a line says; PolicyError naming the token that cannot be read, and what may stand there.
 
     A name is a symbol, a sector, an exposure type, a factor, "cash" or "invested"; with spaces or signs in it, it
-    stands in double quotes. `sector:`, `exposure:`, `factor:` and `symbol:` tell names apart that are several of these.
+    stands in double quotes, behind a colon too. `sector:`, `exposure:`, `factor:` and `symbol:` tell names apart that
+    are several of these.
 
     >>> parse_limit('EQUITY + GOLD <= 60%').high
     0.6
@@ -82,7 +83,7 @@ def _side(text: str, tokens: list[tuple[str, str]]) -> _Side:
         elif kind == "sign" and word == "*" and factor is not None and not open_:
             open_ = True
         elif kind == "name" and open_:
-            name = word.strip('"')
+            name = word.replace('"', "")
             side.terms[name] = side.terms.get(name, 0.0) + sign * (1.0 if factor is None else factor)
             factor, open_ = None, False
         elif kind == "sign" and word != "*" and (not open_ or (not side.terms and factor is None)):

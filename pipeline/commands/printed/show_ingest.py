@@ -25,11 +25,11 @@ def show_ingested(
     out: Console, counts: Mapping[str, int], noted: Sequence[Row], aside: Sequence[Row]
 ) -> None:
     """What an ingest brought, in one line a kind; what is odd in it, a line a code; then what is set aside."""
-    rows, symbols = how_many(counts["rows"], "new row"), how_many(counts["symbols"], "symbol")
-    files, aside_rows = how_many(counts["files"], "file"), how_many(counts["set_aside"], "row")
-    out.print(f"prices      {rows} of {symbols} in {files}, {aside_rows} set aside", highlight=False)
-    rows, files = how_many(counts["reference_rows"], "new row"), how_many(counts["reference_files"], "file")
-    out.print(f"reference   {rows} in {files}", highlight=False)
+    symbols = how_many(counts["symbols"], "symbol")
+    out.print(f"prices      {_counted(counts, '', f' of {symbols}')}", highlight=False)
+    out.print(f"reference   {_counted(counts, 'reference_')}", highlight=False)
+    if counts["account_files"]:
+        out.print(f"accounts    {_counted(counts, 'account_')}", highlight=False)
     if counts["refused"]:
         out.print(f"[red]refused[/red]     {how_many(counts['refused'], 'file')}", highlight=False)
     for row in noted:
@@ -37,3 +37,10 @@ def show_ingested(
         said = f"[yellow]noted[/yellow]       {row['code']}: {row['message']}{more}"
         out.print(said, highlight=False, soft_wrap=True)
     show_set_aside(out, aside)
+
+
+def _counted(counts: Mapping[str, int], kind: str, of: str = "") -> str:
+    rows, files = how_many(counts[f"{kind}rows"], "new row"), how_many(counts[f"{kind}files"], "file")
+    aside = counts[f"{kind}set_aside"]
+    told = f", {how_many(aside, 'row')} set aside" if aside or not kind else ""
+    return f"{rows}{of} in {files}{told}"

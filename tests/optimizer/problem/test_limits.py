@@ -105,6 +105,14 @@ def test_a_name_that_is_not_known_or_known_twice_is_refused():
     assert found.weights[0] == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize("name", ["active:Government Bonds", "beta:BRK-B", "active:sector:Real Estate"])
+def test_a_name_may_be_quoted_whole_or_behind_its_prefix(name: str) -> None:
+    """`active:"Government Bonds"` was refused, by words that did not say how to write it."""
+    prefix, _, last = name.rpartition(":")
+    for written in (f'"{name}"', f'{prefix}:"{last}"'):
+        assert parse_limit(f"{written} - AAPL <= 5%").terms == {name: 1.0, "AAPL": -1.0}
+
+
 def test_percent_and_ranges_are_parsed_to_fractions():
     one = parse_limit("10% <= 2 * AAPL - 0.5*MSFT + 0.1 <= 40%")
     assert one.terms == {"AAPL": 2.0, "MSFT": -0.5}

@@ -19,8 +19,11 @@ pytestmark = pytest.mark.xdist_group("terminal")
 
 
 def test_an_ingest_takes_one_source_and_the_days_asked_for(typed: Typed) -> None:
-    counted = {"files": 1, "reference_files": 0, "reference_rows": 0, "refused": 0}
-    done = {"status": "done", "reason": "", "noted": [], "set_aside_today": [], "set_aside": 0} | counted
+    other = {
+        f"{kind}_{name}": 0 for kind in ("reference", "account") for name in ("files", "rows", "set_aside")
+    }
+    nothing = {"noted": [], "set_aside_today": [], "accounts_set_aside": [], "set_aside": 0, "refused": 0}
+    done = {"status": "done", "reason": "", "files": 1} | nothing | other
     until = date(2024, 2, 27)
     inbox, annex = done | {"rows": 5 * 298, "symbols": 5}, done | {"rows": 1, "symbols": 1}
     assert typed.ingested["2024-02-27"] == (inbox, [("inbox", until, 5 * 298)])

@@ -18,6 +18,7 @@ from pipeline.doctor import record, setup
 from pipeline.doctor.examination import examine
 from pipeline.environment import Environment
 from pipeline.run_history.interrupted_runs import PROCESS_TAG
+from resources.accounts.ingest import AccountInbox
 from resources.logs.ingest import Inbox
 from resources.settings.configuration import load_configuration
 from resources.store.warehouse import Warehouse
@@ -247,6 +248,16 @@ def test_what_is_set_aside_or_refused_is_named_with_its_remedy(desk: Environment
     assert "BAD_NUMBER line 2" in told["file broken.csv"] and "correct it" in told["file broken.csv"]
     broken.unlink()
     assert ingested() == {}
+
+
+def test_an_account_of_which_no_row_was_taken_is_a_note(desk: Environment) -> None:
+    rows = "account,model\nA1,grwth\nA2,grwth\n"
+    (desk.config.parent / "inbox" / "accounts.csv").write_text(rows)
+    store = Warehouse(desk.home, desk.anchor)
+    AccountInbox(store, load_configuration(desk.config), STAMP, date(2024, 3, 1)).take(lambda said: None)
+    store.publish()
+    told = found(desk, "note")["account rows"]
+    assert "A1: a row of accounts is set aside: there is no model grwth" in told and "; 1 more" in told
 
 
 def test_what_a_stopped_run_leaves_is_a_note(desk: Environment) -> None:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +338,30 @@ def test_a_symbol_that_prices_write_otherwise_is_told_with_the_option_that_says_
         "! no file has prices of BRK/B (did you mean BRK-B?): add them, or the portfolio gets no trades; "
         "--symbol BRK/B=BRK-B where the files write it so"
     ) in made.lines
+
+
+def test_holdings_that_are_newer_than_the_prices_are_told_before_a_run_is_refused(
+    at: Terminal, tmp_path: Path
+) -> None:
+    """An export of today beside prices up to yesterday: a desk was made in silence, and its first run refused."""
+    held = tmp_path / "held.csv"
+    held.write_text("symbol,quantity\nAAPL,2\n")
+    prices = tmp_path / "prices"
+    (prices / "all.csv").unlink()
+    (prices / "AAPL.csv").write_text(ADJUSTED)
+    make = ("init", str(at.folder), "--prices", str(prices), "--holdings", str(held), "--basis", "as_traded")
+    said = (
+        "! the prices end on 2024-02-29, and the holdings are of 2024-03-01: a run has to wait for prices of that day; "
+        "where the same was held then, begin there: --as-of 2024-02-29"
+    )
+    assert said in at(*make, "--as-of", "2024-03-01").lines
+    shutil.rmtree(at.folder)
+    assert not any("the prices end" in line for line in at(*make, "--as-of", "2024-02-29").lines)
+    shutil.rmtree(at.folder)
+    today = datetime.now().astimezone().date()
+    yahoo = ("init", str(at.folder), "--prices", "yahoo", "--holdings", str(held))
+    assert any(
+        f"the session of {today} has to close" in line for line in at(*yahoo, "--as-of", str(today)).lines
+    )
+    shutil.rmtree(at.folder)
+    assert not any("has to close" in line for line in at(*yahoo, "--as-of", "2024-02-29").lines)

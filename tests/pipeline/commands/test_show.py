@@ -21,6 +21,7 @@ from pipeline.commands.printed.show_ingest import show_ingested
 def test_an_ingest_is_told_in_counts() -> None:
     counts = {
         "files": 2, "rows": 1490, "symbols": 5, "set_aside": 1, "reference_files": 0, "reference_rows": 0, "refused": 0,
+        "reference_set_aside": 0, "account_files": 0, "account_rows": 0, "account_set_aside": 0,
     }  # fmt: skip
     aside = [{"symbol": "AAA", "said": "AAA: 1 row is set aside"}]
     noted = [
@@ -34,6 +35,10 @@ def test_an_ingest_is_told_in_counts() -> None:
         |noted       MISSING_SESSION: AAA lacks 1 session; 2 more
         |! AAA: 1 row is set aside
     """)
+    more = {"reference_set_aside": 2, "account_files": 1, "account_rows": 4, "account_set_aside": 1}
+    shown = printed(show_ingested, counts | more, [], [])
+    assert "|reference   0 new rows in 0 files, 2 rows set aside" in shown
+    assert "|accounts    4 new rows in 1 file, 1 row set aside" in shown
     assert "|refused     3 files" in printed(show_ingested, counts | {"refused": 3}, [], [])
 
 

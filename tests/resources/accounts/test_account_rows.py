@@ -11,6 +11,7 @@ from bench import STAMP
 
 from resources.accounts.files import Told
 from resources.accounts.rows import Known, judged
+from resources.accounts.waiting import account_rows_aside
 from resources.audit.verification import verify
 from resources.ledger.anchors import read_anchors
 from resources.ledger.ledger import Connection
@@ -93,6 +94,26 @@ def test_accounts_that_cannot_be_are_set_aside_and_the_others_go_on(tmp_path: Pa
     }
     told = [(line, code) for line, code in enumerate(rows.values(), 4)]
     assert set_aside(tmp_path, {"accounts.csv": GOOD + "".join(f"{row}\n" for row in rows)}) == (told, 2)
+
+
+def test_rows_of_accounts_that_are_not_there_are_told_until_they_are(tmp_path: Path) -> None:
+    """No portfolio waits for such rows: an account whose model was misspelt was told by no command."""
+    files = {
+        "accounts.csv": GOOD + "A3,Cy,income,USD,,,\nA1,Ann,growth,USD,0.02,taxable,2024-01-02\n",
+        "account_positions.csv": "account,symbol,as_of,quantity\nA3,AAA,2024-02-01,5\nA1,AAA,2024-02-01,1\n",
+    }
+    warehouse = make_desk(tmp_path, files)
+    take(tmp_path, warehouse)
+    with warehouse.live() as con:
+        first, second = account_rows_aside(con)
+    assert str(first).startswith("A3: a row of accounts is set aside: there is no model income")
+    assert str(second).startswith(
+        "A3: a row of account_positions of 2024-02-01, AAA is set aside: there is no account A3"
+    )
+    deliver(tmp_path, {"accounts-2.csv": ACCOUNTS + "A3,Cy,taxed,USD,,,\n"})
+    take(tmp_path, warehouse)
+    with warehouse.live() as con:
+        assert account_rows_aside(con) == []
 
 
 def test_an_account_told_twice_and_not_alike_is_believed_neither_way(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from optimizer.proposals.rebalance_rules import Decision
 from resources.accounts.known import account_of
 from resources.books.day_before import DayBefore, day_before
 from resources.books.snapshots import Snapshot, read_snapshots
-from resources.books.take_snapshots import REMEDY
+from resources.books.take_snapshots import OF_GONE, REMEDY, _unpriced
 from resources.books.universes import UNPRICED
 from resources.packs.packs import Pack, cut_pack
 from resources.results.estimates.pack_estimates import Own, case_of
@@ -103,6 +103,15 @@ def test_what_is_wrong_today_is_a_problem(
     found = taken(desk, *changes)
     assert found.problem is not None and problem in found.problem
     assert found.benchmark == {}
+
+
+def test_a_share_whose_end_is_stated_is_not_asked_for_again() -> None:
+    """Holdings of after its end: to state its delisting was the advice, which had been taken."""
+    ended = "was delisted on 2024-01-30 for 5 USD a share"
+    said = _unpriced({"GONE": ended, "LOST": UNPRICED, "NONE": f"{UNPRICED}: no source has ever priced it"})
+    assert said == (
+        f"NONE {UNPRICED}: no source has ever priced it; LOST {UNPRICED}: {REMEDY}; GONE {ended}: {OF_GONE}"
+    )
 
 
 def test_a_restricted_symbol_that_nobody_knows_is_told_and_one_that_left_is_not(

@@ -8,6 +8,8 @@ import pytest
 from optimizer import DataError
 from optimizer.model.actions.action_kinds import KINDS
 from resources.ledger.tables import LOGS
+from resources.prices.files import Reading
+from resources.prices.folder import FolderSource
 from resources.prices.reference import TABLES, ReferenceFolder, read_reference
 from resources.prices.source import Delivery, FileRejected
 
@@ -23,6 +25,28 @@ def codes(log: str, text: str) -> list[tuple[str, int | None]]:
 def test_every_table_has_the_columns_of_its_log() -> None:
     for log, table in TABLES.items():
         assert set(table.types) == set(LOGS[log].columns) - {"source"}
+
+
+def test_reference_data_among_prices_are_told_where_they_belong(tmp_path: Path) -> None:
+    """`there is no close; name it` was told of a table of sectors; prices may have any name."""
+    for log, table in TABLES.items():
+        (tmp_path / f"{log}.csv").write_text(
+            ",".join(table.types) + "\n" + "," * (len(table.types) - 1) + "\n"
+        )
+    (tmp_path / "ratings.csv").write_text("symbol,date,close\nA,2024-01-02,5\n")
+    *refused, prices = sorted(
+        FolderSource("inbox", tmp_path, "*", Reading("inbox", "USD")).deliveries(
+            None, None, lambda key: False
+        ),
+        key=lambda found: isinstance(found, Delivery),
+    )
+    assert isinstance(prices, Delivery)
+    assert prices.payload_name == "ratings.csv"
+    # Characteristics of a source's folder are read there.
+    assert {one.name for one in refused if isinstance(one, FileRejected)} == {
+        f"{log}.csv" for log in TABLES if log not in ("ratings", "characteristics")
+    }
+    assert all("REFERENCE_FILE" in str(one) and "reference_folder" in str(one) for one in refused)
 
 
 def test_the_files_of_the_default_configuration() -> None:

@@ -208,7 +208,10 @@ def test_a_regime_says_what_it_lacks(home: Path) -> None:
     with warehouse.live() as con:
         none = reading.regime_of(con, SECOND)
     assert (none["regime"], none["score"], none["margin"], none["scores"]) == (None, None, None, {})
-    assert none["problems"] == ["no macro series are on record: see docs/how-to/detect-the-regime.md"]
+    (said,) = none["problems"]
+    assert (
+        said == "no macro series were on record when the pack was cut: see docs/how-to/detect-the-regime.md"
+    )
     scores = [
         {"regime": name, "score": score, "detected": score > 2} for name, score in (("A", 1.5), ("B", 4.0))
     ]
