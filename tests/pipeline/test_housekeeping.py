@@ -16,8 +16,11 @@ from optimizer import DataError
 from pipeline.jobs import backup as backup_job
 from pipeline.jobs import purge, purge_runs
 from pipeline.schedules import nightly_backup
+from resources.audit import backup as backup_module
+from resources.audit import rotation
 from resources.audit.backup import ANCHORS, DECISIONS, backup, restore
-from resources.audit.rotation import backup_into, backups
+from resources.audit.manifests import Manifest, read_manifest
+from resources.audit.rotation import Rotated, backup_into, backups
 from resources.dagster_resources import DeskResource
 from resources.settings.configuration import HousekeepingFile
 from resources.store.warehouse import Warehouse
@@ -115,6 +118,49 @@ def test_no_backup_goes_that_holds_what_the_new_one_lacks(warehouse: Warehouse, 
     assert (gone, apart) == ([second], [theirs, later])
     (folder / later / "manifest.json").write_text("{")
     assert next_of(warehouse)[2] == [theirs, later]
+
+
+def test_two_desks_that_back_up_into_one_folder_in_the_same_second_have_a_backup_each(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second took away what the first was copying, or its name."""
+    folder, other, made = tmp_path / "backups", new_warehouse(tmp_path / "other"), list[Rotated]()
+    with other.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=90.0))
+    check = backup_module._refuse_faulty
+
+    def beside(half: Path) -> None:
+        monkeypatch.setattr(backup_module, "_refuse_faulty", check)
+        made.append(backup_into(other, folder, AT, tmp_path / "none", keep=1))
+        check(half)
+
+    monkeypatch.setattr(backup_module, "_refuse_faulty", beside)
+    made.append(backup_into(warehouse, folder, AT, tmp_path / "none", keep=1))
+    assert [one.place.name[-8:] for one in made] == ["T073000Z", "T073001Z"]
+    assert [read_manifest(one.place) for one in made] == [one.manifest for one in made]
+    assert made[0].manifest.head != made[1].manifest.head and len(list(folder.iterdir())) == 2
+    with pytest.raises(DataError, match="exists already"):
+        backup(warehouse, made[0].place, AT)
+
+
+def test_two_backups_beside_each_other_take_the_oldest_away_once(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second ended in a file that was gone, its own backup made."""
+    folder, none, holds = tmp_path / "backups", tmp_path / "none", rotation._holds
+    first = backup_into(warehouse, folder, AT, none, keep=1).place.name
+    inner: list[Rotated] = []
+
+    def beside(con: duckdb.DuckDBPyConnection, newest: Manifest, one: Path) -> bool:
+        monkeypatch.setattr(rotation, "_holds", holds)
+        found = holds(con, newest, one)
+        inner.append(backup_into(warehouse, folder, AT + timedelta(days=2), none, keep=2))
+        return found
+
+    monkeypatch.setattr(rotation, "_holds", beside)
+    outer = backup_into(warehouse, folder, AT + timedelta(days=1), none, keep=1)
+    assert inner[0].gone == [first] and outer.gone == []
+    assert backups(folder) == [outer.place, inner[0].place]
 
 
 def test_the_job_backs_up_where_the_desk_says(warehouse: Warehouse, tmp_path: Path) -> None:
