@@ -4,6 +4,7 @@ import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import duckdb
@@ -191,6 +192,28 @@ def test_old_runs_leave_dagsters_history_and_newer_ones_stay(tmp_path: Path) -> 
         assert purge(instance, settings, now + timedelta(days=29)) == 0
         assert purge(instance, settings, now + timedelta(days=31)) == 2
         assert [run.run_id for run in instance.get_runs()] == [going_on.run_id]
+
+
+def test_a_purge_that_is_killed_at_any_deletion_leaves_no_events_of_a_run_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stayed for ever: only events of runs that are still known are deleted."""
+    (tmp_path / "pipeline.yaml").write_text("housekeeping: {history_days: 30}\n")
+    resources = {"desk": DeskResource(folder=str(tmp_path))}
+    settings, later = HousekeepingFile(history_days=30), datetime.now(UTC) + timedelta(days=31)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = {purge_runs.execute_in_process(instance=instance, resources=resources).run_id for _ in range(2)}
+        for storage, name in (
+            (instance.event_log_storage, "delete_events"),
+            (instance.run_storage, "delete_run"),
+        ):
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(storage, name, mock.Mock(side_effect=KeyboardInterrupt))
+                purge(instance, settings, later)
+            known = {run.run_id for run in instance.get_runs()}
+            assert all(run in known or not instance.all_logs(run) for run in ids)
+        assert purge(instance, settings, later) == 2
+        assert not any(instance.all_logs(run) for run in ids)
 
 
 def test_a_home_and_all_in_it_is_its_users_alone(typed: Typed) -> None:
