@@ -13,13 +13,12 @@ from resources.audit.manifests import DATABASE, MANIFEST, Manifest, told_manifes
 from resources.ledger.atomic_file import PART
 from resources.ledger.ledger import GENESIS, Connection, hash_at
 from resources.store.duckdb_engine import connected
-from resources.store.warehouse import Warehouse
+from resources.store.file_lock import held
+from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"
 KILLED = timedelta(days=1)
-LATER = (
-    60  # seconds: a desk that finds the name of its second taken, by another or by itself, takes a later one
-)
+LATER = 60  # seconds: a desk that finds the name of its second taken takes a later one
 OURS = re.compile(r"packfolio-\d{8}T\d{6}Z")
 HALF = re.compile(OURS.pattern + r"(\.[0-9a-f]{8})?\.part")
 
@@ -39,20 +38,24 @@ def backup_into(warehouse: Warehouse, folder: Path, at: datetime, decisions: Pat
     Only whole backups with a name of ours count, and only these are taken away: not another desk's, nor what a restore
     or a lost disk left behind. Raises what `backup` raises; then none is taken away.
     """
-    _clear(folder, at)
-    seconds = (at.astimezone(UTC) + timedelta(seconds=later) for later in range(LATER))
-    target, manifest = backup_as(warehouse, [folder / one.strftime(NAME) for one in seconds], at, decisions)
-    # By a clock that was set back the new one may be the oldest.
-    there = [one for one in backups(folder) if one != target]
-    with closing(connected(target / DATABASE)) as con:
-        earlier = [one for one in there if _holds(con, manifest, one)]
-    gone = [old for old in earlier[: max(0, len(earlier) + 1 - keep)] if _take_away(old)]
+    warehouse.refuse_none()
+    # Of two at once that keep one, each would take the other's away.
+    with held(warehouse.home / "rotation.lock", LOCK_SECONDS, str(folder)):
+        _clear(folder, at)
+        seconds = (at.astimezone(UTC) + timedelta(seconds=later) for later in range(LATER))
+        names = [folder / one.strftime(NAME) for one in seconds]
+        target, manifest = backup_as(warehouse, names, at, decisions)
+        # By a clock that was set back the new one may be the oldest.
+        there = [one for one in backups(folder) if one != target]
+        with closing(connected(target / DATABASE)) as con:
+            earlier = [one for one in there if _holds(con, manifest, one)]
+        gone = [old for old in earlier[: max(0, len(earlier) + 1 - keep)] if _take_away(old)]
     apart = [one.name for one in there if one not in earlier]
     return Rotated(target, manifest, [old.name for old in gone], apart)
 
 
 def _take_away(old: Path) -> bool:
-    """Whether a backup was there to be taken away: another `backup --to` beside this one takes the same."""
+    """Whether a backup was there to be taken away: a copy of this home may take the same."""
     half = old.with_name(old.name + PART)  # half taken away it would still count
     try:
         old.replace(half)

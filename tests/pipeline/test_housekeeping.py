@@ -144,18 +144,22 @@ def test_two_desks_that_back_up_into_one_folder_in_the_same_second_have_a_backup
         backup(warehouse, made[0].place, AT)
 
 
-def test_two_backups_beside_each_other_take_the_oldest_away_once(
+def test_of_backups_beside_each_other_one_waits_and_a_copys_takes_the_oldest_away_once(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second ended in a file that was gone, its own backup made."""
+    """Of two that keep one each took the other's away, and a copy's ended in a file that was gone."""
     folder, none, holds = tmp_path / "backups", tmp_path / "none", rotation._holds
     first = backup_into(warehouse, folder, AT, none, keep=1).place.name
+    copy = Warehouse(shutil.copytree(warehouse.home, tmp_path / "copy"))
     inner: list[Rotated] = []
 
     def beside(con: duckdb.DuckDBPyConnection, newest: Manifest, one: Path) -> bool:
         monkeypatch.setattr(rotation, "_holds", holds)
+        monkeypatch.setattr(rotation, "LOCK_SECONDS", 0.1)
         found = holds(con, newest, one)
-        inner.append(backup_into(warehouse, folder, AT + timedelta(days=2), none, keep=2))
+        with pytest.raises(DataError, match="backups has been locked by another process"):
+            backup_into(warehouse, folder, AT + timedelta(days=2), none, keep=1)
+        inner.append(backup_into(copy, folder, AT + timedelta(days=2), none, keep=2))
         return found
 
     monkeypatch.setattr(rotation, "_holds", beside)
