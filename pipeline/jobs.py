@@ -70,6 +70,8 @@ def purge(instance: dg.DagsterInstance, settings: HousekeepingFile, now: datetim
     old = dg.RunsFilter(statuses=ENDED, created_before=before)
     while runs := instance.get_runs(old, limit=AT_ONCE):
         for run in runs:
+            # Dagster deletes the run first, and after a kill in between nobody asks for its events any more.
+            instance.event_log_storage.delete_events(run.run_id)
             instance.delete_run(run.run_id)
         count += len(runs)
     storage = instance.event_log_storage

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from optimizer import DataError
+from resources.ledger import ledger
 from resources.ledger.ledger import Connection, Stamp
+from resources.ledger.ledger_tree import Head
 from resources.logs.calendars import desk_calendar
 from resources.packs.packs import Pack, newest_fresh, parse_pack_id
 from resources.settings.configuration import Configuration, load_configuration
@@ -91,17 +93,28 @@ class Stage:
     desk: Configuration
     stamp: Stamp
     past: bool = False
+    # The newest ledger row of each look.
+    seen: list[Head] = field(default_factory=list, init=False)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A short look at the live warehouse."""
         with self.warehouse.live() as con:
+            self.seen.append(ledger.head(con))
             yield con
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """One transaction, which also keeps the configuration that replay needs."""
+        """One transaction, which also keeps the configuration that replay needs.
+
+        Raises DataError where a backup was put back since the stage looked: its rows would rest on none.
+        """
         with self.warehouse.write(self.stamp) as tx:
+            if any((ledger.hash_at(tx.con, count) or ledger.GENESIS) != head for count, head in self.seen):
+                raise DataError(
+                    "the warehouse was restored while this stage computed, and what it read is not on record any more: "
+                    "nothing was written; run it again"
+                )
             self.desk.keep(tx)
             yield tx
 

@@ -111,9 +111,13 @@ def witness(
     proof: Annotated[Path, typer.Argument(help="Any proof of the desk's, with its newest checkpoint.")],
     key: Annotated[Path, typer.Option(help="The desk's public key.")],
     sign_with: Annotated[Path, typer.Option(help="The witness's own private key.")],
-    seen: Annotated[
-        Path, typer.Option(help="File of the checkpoint seen last; made, and replaced when it grew.")
-    ],
+    seen: Annotated[Path, typer.Option(help="File of the checkpoint seen last; replaced when it grew.")],
+    first: Annotated[
+        bool,
+        typer.Option(
+            "--first", help="Nothing was seen yet: the file of --seen is made, and any proof holds."
+        ),
+    ] = False,
 ) -> None:
     """Co-sign the checkpoint of a proof, if it continues the one seen last; needs no home.
 
@@ -123,7 +127,7 @@ def witness(
     from resources.proofs.witnessing import cosign
 
     try:
-        typer.echo(json.dumps(cosign(proof, key, sign_with, seen, now())))
+        typer.echo(json.dumps(cosign(proof, key, sign_with, seen, now(), first)))
     except Refused as refusal:
         err.print(f"not signed: {refusal}", highlight=False, soft_wrap=True)  # stdout is the desk's file
         raise typer.Exit(FAULT) from None

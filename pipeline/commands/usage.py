@@ -52,7 +52,7 @@ EXAMPLES = {
     "trace": "packfolio trace trades PP_2024-03-28 AAPL main",
     "trades": "packfolio trades PP_2024-03-28 --portfolio main",
     "ui": "packfolio ui --read-only",
-    "witness": "packfolio witness proof.json --key desk.pub --sign-with witness.pem --seen seen.txt",
+    "witness": "packfolio witness proof.json --key desk.pub --sign-with witness.pem --seen seen.txt --first",
 }
 
 

@@ -14,10 +14,13 @@ from typing import Any
 import sqlalchemy as db
 from dagster import EventLogEntry
 from dagster._core.execution.plan.outputs import StepOutputData
+from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
 from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
     ConsolidatedSqliteEventLogStorage,
 )
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -27,6 +30,17 @@ from pipeline.run_history.making import Databases, make_alone
 
 SHORT = 500  # characters: what Dagster searches for is shorter, events and pictures are longer
 PACKED = b"zlib text\0"
+
+
+def _address(base_dir: str, db_name: str) -> str:
+    """The address of a database, as SQLAlchemy reads it back: of a path as it is, it takes %20 for a space."""
+    place = Path(base_dir).absolute() / f"{db_name}.db"
+    return db.URL.create("sqlite", database=str(place)).render_as_string()
+
+
+for _storage in (sqlite_run_storage, consolidated_sqlite_event_log, sqlite_schedule_storage):
+    # Dagster's own writes the path as it is, and has no setting for it.
+    _storage.create_db_conn_string = _address  # type: ignore[attr-defined]
 
 
 def _engine(address: str) -> db.Engine:

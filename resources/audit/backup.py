@@ -3,10 +3,11 @@
 import errno
 import json
 import os
+import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ import duckdb
 from optimizer import DataError
 from optimizer.errors import how_many
 from resources.audit.anchor_verification import refuse_gone
+from resources.audit.manifests import DATABASE, MANIFEST, Manifest, digest_of, digests, read_manifest
 from resources.audit.verification import verify
 from resources.ledger import ledger
 from resources.ledger.anchor_lines import ACCEPTED, BEFORE, INTENT
@@ -29,26 +31,11 @@ from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
-DATABASE, ANCHORS, PAYLOADS, MANIFEST = "warehouse.duckdb", "anchors.jsonl", "payloads", "manifest.json"
-DECISIONS = "decisions.jsonl"
-TOLD = {"count": int, "head": str, "sha256": str, "at": str, "files": dict}  # what a manifest holds
+ANCHORS, PAYLOADS, DECISIONS = "anchors.jsonl", "payloads", "decisions.jsonl"
 # What a file system answers that knows no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)  # by another, between the look and the naming
 BESIDE = ("timestamps.jsonl", "witnesses.jsonl")  # what others said of the anchor's lines
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a backup holds: length and newest hash of its ledger, the digest of its database, and when it was made.
-
-    files  path in the backup -> SHA-256 of every other file; those that earlier releases made have none
-    """
-
-    count: int
-    head: str
-    sha256: str
-    at: str
-    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | None = None) -> Manifest:
@@ -59,22 +46,52 @@ def backup(warehouse: Warehouse, target: Path, at: datetime, decisions: Path | N
     the folder exists, or lies in the home, for a warehouse with faults, and where there is none;
     RecordError for a damaged one.
     """
+    return backup_as(warehouse, [target], at, decisions)[1]
+
+
+def backup_as(
+    warehouse: Warehouse, targets: Sequence[Path], at: datetime, decisions: Path | None
+) -> tuple[Path, Manifest]:
+    """A backup under the first of these names of one folder that nothing bears, and what `backup` gives and raises."""
     warehouse.refuse_none()
+    target = targets[0]
     if target.resolve().is_relative_to(warehouse.home.resolve()):
         raise DataError(f"{target} lies in the home that it would save; name a folder on other storage")
     with held(warehouse.home / "backup.lock", LOCK_SECONDS, str(target)):
-        if target.exists():
-            raise DataError(f"{target} exists already; name a folder that does not")
-        half = target.with_name(target.name + PART)
+        if all(place.exists() for place in targets):
+            raise _taken(target)
+        half = half_of(target, warehouse.home)
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True, mode=0o700)
         try:
             manifest = _copied(warehouse, half, at, decisions)
-            half.replace(target)
+            return _named(half, targets), manifest
         except BaseException:  # half a backup would fill the disk that was too small for it
             shutil.rmtree(half, ignore_errors=True)
             raise
-    return manifest
+
+
+def half_of(target: Path, home: Path) -> Path:
+    """Where a home makes a backup: homes that back up into one folder at once do not share it."""
+    desk = ledger.sha256(f"{platform.node()}:{home.resolve()}")[:8]
+    return target.with_name(f"{target.name}.{desk}{PART}")
+
+
+def _named(half: Path, targets: Sequence[Path]) -> Path:
+    """The folder under the first name that is free: another desk may have taken one while this backup was made."""
+    for target in targets:
+        if target.exists():
+            continue
+        try:
+            return half.replace(target)
+        except OSError as error:
+            if error.errno not in TAKEN:
+                raise
+    raise _taken(targets[0])
+
+
+def _taken(target: Path) -> DataError:
+    return DataError(f"{target} exists already; name a folder that does not")
 
 
 def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | None) -> Manifest:
@@ -92,25 +109,14 @@ def _copied(warehouse: Warehouse, half: Path, at: datetime, decisions: Path | No
         shutil.copyfile(decisions, half / DECISIONS)
     with damage_told(warehouse.path):
         _refuse_faulty(half)
-    manifest = Manifest(rows, head, file_sha256(half / DATABASE), at.isoformat(), _digests(half))
+    manifest = Manifest(rows, head, file_sha256(half / DATABASE), at.isoformat(), digests(half))
     told = asdict(manifest)
-    told["digest"] = _digest(told)
+    told["digest"] = digest_of(told)
     (half / MANIFEST).write_text(json.dumps(told) + "\n", encoding="utf-8")
     for file in half.rglob("*"):
         if file.is_file():
             force_to_disk(file)
     return manifest
-
-
-def _digest(told: Mapping[str, object]) -> str:
-    return ledger.sha256(json.dumps(told, sort_keys=True))
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Path -> SHA-256 of every file of a backup but its database and manifest."""
-    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
-    found = {file.relative_to(folder).as_posix(): file_sha256(file) for file in files}
-    return {name: digest for name, digest in found.items() if name not in (DATABASE, MANIFEST)}
 
 
 def _refuse_faulty(half: Path) -> None:
@@ -122,41 +128,6 @@ def _refuse_faulty(half: Path) -> None:
             f"the warehouse has {how_many(len(report.faults), 'fault')}, the first: {report.faults[0]}; a backup of it "
             f"would be none: see `packfolio packs verify`, and keep the backups there are"
         )
-
-
-def told_manifest(source: Path) -> Manifest:
-    """The manifest of a backup, whose files nobody looks at; raises DataError where there is none that can be read."""
-    try:
-        if not (source / MANIFEST).is_file():  # a pipe would be waited for
-            raise TypeError
-        told = json.loads((source / MANIFEST).read_text(encoding="utf-8"))
-        digest = told.pop("digest", None)  # earlier releases wrote none
-        manifest = Manifest(**told)
-        if any(type(getattr(manifest, name)) is not kind for name, kind in TOLD.items()):
-            raise TypeError
-    except (AttributeError, OSError, RecursionError, ValueError, TypeError):
-        raise DataError(f"{source} is no backup: it has no readable {MANIFEST}") from None
-    if digest not in (None, _digest(told)):
-        raise DataError(f"{source / MANIFEST} was changed since the backup was made; use another backup")
-    return manifest
-
-
-def read_manifest(source: Path) -> Manifest:
-    """The manifest of a backup; raises DataError unless every file is the one that was backed up."""
-    manifest = told_manifest(source)
-    if not (source / DATABASE).is_file() or file_sha256(source / DATABASE) != manifest.sha256:
-        raise DataError(
-            f"{source / DATABASE} is not the file that was backed up: its SHA-256 differs from {MANIFEST}"
-        )
-    found = _digests(source)
-    other = [
-        name for name in sorted({*found, *manifest.files}) if found.get(name) != manifest.files.get(name)
-    ]
-    if manifest.files and other:
-        raise DataError(
-            f"{source} is not what was backed up: {other[0]} was changed, added or taken away; use another backup"
-        )
-    return manifest
 
 
 def restore(

@@ -27,6 +27,7 @@ from resources.audit.cell_verification import (
 )
 from resources.audit.faults import ADDED, CHANGED, MISSING, Fault, Report
 from resources.audit.log_verification import LogCheck
+from resources.audit.payload_verification import check_payloads, kept_payloads
 from resources.audit.published_verification import check_published
 from resources.ledger.anchors import Anchors, read_anchors
 from resources.ledger.cosignatures import Cosigned, cosigned_beside, read_cosigned
@@ -118,7 +119,7 @@ def verify_home(
     key: PublicKey | None = None,
     roots: Sequence[Certificate] = (),
 ) -> Report:
-    """Recomputes the live warehouse of a home, and looks at what readers see; changes nothing, and may only read.
+    """Recomputes the live warehouse of a home, its payloads, and what readers see; changes nothing, and may only read.
 
     other  another file of anchors than the home's own, such as the auditor's copy of it
     key    the desk's public key; that of its private key, where this process has it, when left out
@@ -126,13 +127,15 @@ def verify_home(
     Raises DataError where there never was a warehouse.
     """
     stamps = read_stamps(stamps_beside(warehouse.anchor))
-    cosigned = read_cosigned(cosigned_beside(warehouse.anchor))
+    cosigned, kept = read_cosigned(cosigned_beside(warehouse.anchor)), list[tuple[int, str, str]]()
     try:
         with warehouse.snapshot() as look:
             own = look.anchors
             anchors = own if other is None else read_anchors(other)
             report = verify(look.con, anchors, pack_id, key or own_key(anchors), cosigned)
             newer = look.unlike if other is None else None
+            if not any(fault.table == "schema" for fault in report.faults):
+                kept = kept_payloads(look.con, pack_id)
     except RecordError as error:  # lost or damaged: there is nothing to recompute
         own, newer = read_anchors(warehouse.anchor), None
         report = Report([Fault("warehouse", CHANGED, str(error))], [], "nothing", accepted_breaks(own))
@@ -143,7 +146,7 @@ def verify_home(
             *notes,
             f"the anchor has {how_many(len(stamps), 'time stamp')}: give --stamp-roots to check by whom",
         ]
-    faults = [*report.faults, *published, *stamped]
+    faults = [*report.faults, *check_payloads(warehouse.home, kept), *published, *stamped]
     if newer and not any(fault.table == "materializations" or newer == fault.message for fault in faults):
         faults.append(Fault("materializations", ADDED, newer))
     return replace(report, faults=faults, notes=[*report.notes, *notes])

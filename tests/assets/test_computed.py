@@ -1,20 +1,27 @@
 """What is on record stands while all it was computed from is the same; one account that changed is computed alone."""
 
 import json
+import shutil
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fleet_desk import MODELS, STAMP, FleetDesk, make_fleet_desk
 
+import assets.shared.computed as computed_module
 from assets.optimal_weights import INPUTS
 from assets.shared.computed import Written, computed
 from assets.shared.portfolio_rows import record_each
+from optimizer import DataError
+from resources.audit.backup import backup, restore
 from resources.audit.verification import verify
 from resources.books.snapshots import kept_snapshots, read_snapshots
 from resources.dagster_resources import Stage
 from resources.ledger.anchors import read_anchors
 from resources.results.stage_inputs import Inputs
+from resources.store.warehouse import Warehouse
 
 STAGE = "optimal_weights"
 
@@ -99,3 +106,31 @@ def test_snapshots_are_read_once_while_they_are_the_same(desk: FleetDesk) -> Non
 def test_a_stage_that_is_not_due_writes_nothing(desk: FleetDesk, tmp_path: Path) -> None:
     stage = Stage(desk.warehouse, desk.desk, replace(STAMP, config_hash=desk.desk.digest))
     assert computed(stage, "impact", desk.pack.id, INPUTS, due=False).entries == []
+
+
+def test_what_was_computed_before_a_restore_is_not_written_after_it(
+    desk: FleetDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights were recorded from holdings that the backup never knew, and verification found all as recorded."""
+    home = shutil.copytree(desk.warehouse.home, tmp_path / "home")
+    made, at = replace(desk, warehouse=Warehouse(home)), STAMP.at.replace(tzinfo=UTC)
+    backup(made.warehouse, tmp_path / "kept", at)
+    compute = computed_module.compute
+    with made.warehouse.write(STAMP) as tx:
+        found = next(one for one in read_snapshots(tx.con, made.pack) if one.portfolio_id == "views-0001")
+        held = {symbol: quantity + 5 for symbol, quantity in found.holdings.quantities.items()}
+        moved = replace(found, holdings=replace(found.holdings, quantities=held))
+        seen = Inputs((), {"pricing_pack": made.pack.content_hash}, {})
+        record_each(tx, "portfolio_snapshots", made.pack, {moved: moved.frames()}, seen)
+
+    def meanwhile(*asked: Any) -> Any:
+        restore(made.warehouse, tmp_path / "kept", at, reason="back to the morning")
+        return compute(*asked)
+
+    with monkeypatch.context() as patch, pytest.raises(DataError, match="was restored while this stage"):
+        patch.setattr(computed_module, "compute", meanwhile)
+        run(made)
+    with made.warehouse.live() as con:
+        newest = con.execute("select asset from materializations order by id desc limit 1").fetchall()
+    assert newest == [("accepted_break",)]
+    assert "views-0001" not in run(made).answers.stated  # its weights of the morning stand

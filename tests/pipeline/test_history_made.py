@@ -145,3 +145,12 @@ def test_a_folder_with_a_sign_of_addresses_in_its_name_has_a_history(tmp_path: P
     for _ in range(2):
         make_databases(folder, {"runs.db": (make, "runs")})
     assert [place.name for place in folder.iterdir()] == ["runs.db"]
+
+
+def test_a_folder_with_an_escape_of_addresses_in_its_name_has_a_history_there(tmp_path: Path) -> None:
+    """SQLAlchemy took %20 for a space: Dagster's databases were looked for in another folder."""
+    folder = tmp_path / "desk%20%41 #1"
+    for name, (make, _) in DATABASES.items():
+        make(str((folder / name).parent)).dispose()
+        assert (folder / name).is_file()
+    assert [place.name for place in tmp_path.iterdir()] == [folder.name]

@@ -4,6 +4,7 @@ import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import dagster as dg
 import duckdb
@@ -16,8 +17,11 @@ from optimizer import DataError
 from pipeline.jobs import backup as backup_job
 from pipeline.jobs import purge, purge_runs
 from pipeline.schedules import nightly_backup
+from resources.audit import backup as backup_module
+from resources.audit import rotation
 from resources.audit.backup import ANCHORS, DECISIONS, backup, restore
-from resources.audit.rotation import backup_into, backups
+from resources.audit.manifests import Manifest, read_manifest
+from resources.audit.rotation import Rotated, backup_into, backups
 from resources.dagster_resources import DeskResource
 from resources.settings.configuration import HousekeepingFile
 from resources.store.warehouse import Warehouse
@@ -117,6 +121,53 @@ def test_no_backup_goes_that_holds_what_the_new_one_lacks(warehouse: Warehouse, 
     assert next_of(warehouse)[2] == [theirs, later]
 
 
+def test_two_desks_that_back_up_into_one_folder_in_the_same_second_have_a_backup_each(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second took away what the first was copying, or its name."""
+    folder, other, made = tmp_path / "backups", new_warehouse(tmp_path / "other"), list[Rotated]()
+    with other.write(STAMP) as tx:
+        ingest(tx, "prices", price_rows(close=90.0))
+    check = backup_module._refuse_faulty
+
+    def beside(half: Path) -> None:
+        monkeypatch.setattr(backup_module, "_refuse_faulty", check)
+        made.append(backup_into(other, folder, AT, tmp_path / "none", keep=1))
+        check(half)
+
+    monkeypatch.setattr(backup_module, "_refuse_faulty", beside)
+    made.append(backup_into(warehouse, folder, AT, tmp_path / "none", keep=1))
+    assert [one.place.name[-8:] for one in made] == ["T073000Z", "T073001Z"]
+    assert [read_manifest(one.place) for one in made] == [one.manifest for one in made]
+    assert made[0].manifest.head != made[1].manifest.head and len(list(folder.iterdir())) == 2
+    with pytest.raises(DataError, match="exists already"):
+        backup(warehouse, made[0].place, AT)
+
+
+def test_of_backups_beside_each_other_one_waits_and_a_copys_takes_the_oldest_away_once(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that keep one each took the other's away, and a copy's ended in a file that was gone."""
+    folder, none, holds = tmp_path / "backups", tmp_path / "none", rotation._holds
+    first = backup_into(warehouse, folder, AT, none, keep=1).place.name
+    copy = Warehouse(shutil.copytree(warehouse.home, tmp_path / "copy"))
+    inner: list[Rotated] = []
+
+    def beside(con: duckdb.DuckDBPyConnection, newest: Manifest, one: Path) -> bool:
+        monkeypatch.setattr(rotation, "_holds", holds)
+        monkeypatch.setattr(rotation, "LOCK_SECONDS", 0.1)
+        found = holds(con, newest, one)
+        with pytest.raises(DataError, match="backups has been locked by another process"):
+            backup_into(warehouse, folder, AT + timedelta(days=2), none, keep=1)
+        inner.append(backup_into(copy, folder, AT + timedelta(days=2), none, keep=2))
+        return found
+
+    monkeypatch.setattr(rotation, "_holds", beside)
+    outer = backup_into(warehouse, folder, AT + timedelta(days=1), none, keep=1)
+    assert inner[0].gone == [first] and outer.gone == []
+    assert backups(folder) == [outer.place, inner[0].place]
+
+
 def test_the_job_backs_up_where_the_desk_says(warehouse: Warehouse, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.mkdir()
@@ -145,6 +196,28 @@ def test_old_runs_leave_dagsters_history_and_newer_ones_stay(tmp_path: Path) -> 
         assert purge(instance, settings, now + timedelta(days=29)) == 0
         assert purge(instance, settings, now + timedelta(days=31)) == 2
         assert [run.run_id for run in instance.get_runs()] == [going_on.run_id]
+
+
+def test_a_purge_that_is_killed_at_any_deletion_leaves_no_events_of_a_run_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stayed for ever: only events of runs that are still known are deleted."""
+    (tmp_path / "pipeline.yaml").write_text("housekeeping: {history_days: 30}\n")
+    resources = {"desk": DeskResource(folder=str(tmp_path))}
+    settings, later = HousekeepingFile(history_days=30), datetime.now(UTC) + timedelta(days=31)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ids = {purge_runs.execute_in_process(instance=instance, resources=resources).run_id for _ in range(2)}
+        for storage, name in (
+            (instance.event_log_storage, "delete_events"),
+            (instance.run_storage, "delete_run"),
+        ):
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                patch.setattr(storage, name, mock.Mock(side_effect=KeyboardInterrupt))
+                purge(instance, settings, later)
+            known = {run.run_id for run in instance.get_runs()}
+            assert all(run in known or not instance.all_logs(run) for run in ids)
+        assert purge(instance, settings, later) == 2
+        assert not any(instance.all_logs(run) for run in ids)
 
 
 def test_a_home_and_all_in_it_is_its_users_alone(typed: Typed) -> None:

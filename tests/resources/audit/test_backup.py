@@ -15,7 +15,8 @@ from bench import STAMP, ingest, price_rows
 
 from optimizer import DataError
 from resources.audit import backup as copying
-from resources.audit.backup import accept_break, backup, read_manifest, restore
+from resources.audit.backup import accept_break, backup, half_of, restore
+from resources.audit.manifests import read_manifest
 from resources.audit.rotation import backups
 from resources.audit.verification import verify, verify_home
 from resources.ledger.anchors import append_line, read_anchors
@@ -52,8 +53,9 @@ def test_a_backup_restores_elsewhere_and_verifies(warehouse: Warehouse, tmp_path
 
 
 def test_a_backup_is_never_written_over(warehouse: Warehouse, tmp_path: Path) -> None:
-    (tmp_path / "kept.part").mkdir()
-    (tmp_path / "kept.part" / "of a killed one").touch()
+    half = half_of(tmp_path / "kept", warehouse.home)
+    half.mkdir()
+    (half / "of a killed one").touch()
     backup(warehouse, tmp_path / "kept", AT)
     assert not list(tmp_path.rglob("of a killed one"))
     with pytest.raises(DataError, match="exists already"):

@@ -90,7 +90,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         (folder / "proof").write_text(
             json.dumps(Made(store, publics[1], {}, {}).prove("trades", PACK, "AAA"))
         )
-        told = cosign(folder / "proof", publics[1], folder / "witness", folder / "seen", STAMP.at)
+        told = cosign(folder / "proof", publics[1], folder / "witness", folder / "seen", STAMP.at, first=True)
         (home / "witnesses.jsonl").write_text(json.dumps(told) + "\n")
         with store.live() as con:
             ledger, _ = _ledger(con)
@@ -244,7 +244,7 @@ def test_what_a_witness_saw_of_another_history_is_a_fault(desk: Desk, store: War
     public = desk.home.parent / "second.pub"
     proof = store.home.parent / "proof"
     proof.write_text(json.dumps(Made(other, public, {}, {}).prove("trades", PACK, "AAA")))
-    line = cosign(proof, public, own, seen, STAMP.at)
+    line = cosign(proof, public, own, seen, STAMP.at, first=True)
     assert verify_home(store, key=desk.key).status == "accepted"
     with (store.home / "witnesses.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")

@@ -82,7 +82,7 @@ def test_of_two_histories_shown_at_once_one_is_signed(
     """Both continue what was seen before: whoever asks for both at once had both signed."""
     own, seen = tmp_path / "witness", tmp_path / "seen.json"
     make_keys(own, made.store.home)
-    cosign(written(tmp_path, "first", made), made.public, own, seen, STAMP.at)
+    cosign(written(tmp_path, "first", made), made.public, own, seen, STAMP.at, first=True)
     one, other = (
         another_weight(made, tmp_path / name, first) for name, first in (("one", 0.1), ("other", 0.2))
     )
@@ -104,7 +104,7 @@ def test_of_two_histories_shown_at_once_one_is_signed(
 def test_what_was_seen_to_grow_is_signed_and_asked_for(tmp_path: Path, made: Made) -> None:
     own, seen = tmp_path / "witness", tmp_path / "seen.json"
     public = make_keys(own, made.store.home)
-    first = cosign(written(tmp_path, "one", made), made.public, own, seen, STAMP.at)
+    first = cosign(written(tmp_path, "one", made), made.public, own, seen, STAMP.at, first=True)
     grown = another_weight(made, tmp_path / "grown", 0.1)
     second = cosign(written(tmp_path, "two", grown), made.public, own, seen, STAMP.at)
     assert (first["count"], second["count"]) == (6, 7)
@@ -139,7 +139,7 @@ def test_two_histories_shown_to_two_witnesses_are_found(tmp_path: Path, made: Ma
         desk = another_weight(made, tmp_path / f"desk {name}", first)
         own, state = tmp_path / name, tmp_path / f"seen {name}"
         make_keys(own, made.store.home)
-        cosign(written(tmp_path, f"proof {name}", desk), made.public, own, state, STAMP.at)
+        cosign(written(tmp_path, f"proof {name}", desk), made.public, own, state, STAMP.at, first=True)
         seen[name] = (desk, json.loads(state.read_text()))
     desk, own_view = seen["one"]
     check(desk.proof, read_key(made.public), [own_view])
@@ -157,7 +157,7 @@ def test_an_older_or_forged_checkpoint_is_not_signed(tmp_path: Path, made: Made)
     other = make_keys(tmp_path / "other", made.store.home)
     proof = written(tmp_path, "proof", made)
     with pytest.raises(Refused, match="no signature of this key"):
-        cosign(proof, other, own, seen, STAMP.at)
+        cosign(proof, other, own, seen, STAMP.at, first=True)
     assert not seen.exists()
     seen.write_text(json.dumps(made.proof["checkpoint"] | {"count": 7}))
     with pytest.raises(Refused, match="older than the checkpoint"):
@@ -165,7 +165,7 @@ def test_an_older_or_forged_checkpoint_is_not_signed(tmp_path: Path, made: Made)
     with pytest.raises(PolicyError, match=r"cannot be read: No such file or directory: '.*none'$"):
         cosign(tmp_path / "none", made.public, own, seen, STAMP.at)
     with pytest.raises(PolicyError, match="no readable private key"):
-        cosign(proof, made.public, made.public, tmp_path / "fresh", STAMP.at)
+        cosign(proof, made.public, made.public, tmp_path / "fresh", STAMP.at, first=True)
 
 
 def test_a_proof_links_to_the_newest_checkpoints_to_the_last_of_each_month_and_to_those_asked_for() -> None:
@@ -173,3 +173,21 @@ def test_a_proof_links_to_the_newest_checkpoints_to_the_last_of_each_month_and_t
     lines: list[Any] = [SimpleNamespace(at=day, count=10 * place) for place, day in enumerate(days, 1)]
     assert linked_sizes(lines, [10, 60], 60, newest=1) == [10, 20, 40, 50]
     assert linked_sizes(lines, [], 60, newest=3) == [20, 30, 40, 50]
+
+
+def test_a_witness_whose_memory_is_not_where_it_was_named_signs_nothing(tmp_path: Path, made: Made) -> None:
+    """A mistyped name was a new memory, under which another history was signed."""
+    own, seen = tmp_path / "witness", tmp_path / "seen.json"
+    make_keys(own, made.store.home)
+    one, other = (another_weight(made, tmp_path / name, at) for name, at in (("one", 0.1), ("other", 0.2)))
+    first, second = written(tmp_path, "first", one), written(tmp_path, "second", other)
+    with pytest.raises(PolicyError, match=r"there is no .*seen.json, and whatever is shown .* give --first"):
+        cosign(first, made.public, own, seen, STAMP.at)
+    assert not seen.exists()
+    cosign(first, made.public, own, seen, STAMP.at, first=True)
+    with pytest.raises(PolicyError, match=r"something was seen already.*leave --first out"):
+        cosign(second, made.public, own, seen, STAMP.at, first=True)
+    for mistyped in (tmp_path / "sen.json", tmp_path / "sen" / "seen.json"):
+        with pytest.raises(PolicyError, match="there is no"):
+            cosign(second, made.public, own, mistyped, STAMP.at)
+        assert not mistyped.exists()
