@@ -23,7 +23,7 @@ from optimizer.problem.policy_limits import build_limits
 from optimizer.problem.priorities import closing
 from optimizer.problem.setting import Setting, named
 from optimizer.problem.trade_bounds import restrictions_of
-from optimizer.problem.written.lines import limits_on_risk
+from optimizer.problem.written.lines import without_limits_on_risk
 from optimizer.solvers.solution import Solution
 from optimizer.solvers.solve import solved, unlimited
 from optimizer.tax.harvesting import harvest_limits, harvest_reasons, not_bought_back, swaps
@@ -105,21 +105,10 @@ def applied_policy(
         applied = replace(applied, method="equal_weight", horizon=None, cost_horizon_years=None)
         warnings.append(f"Insufficient data for optimization ({estimates.observations} days)")
     if estimates.assumed:
-        _refuse_limits_on_risk(applied, estimates.observations)
-        if applied.target_volatility is not None:
-            applied = replace(applied, target_volatility=None)
-            warnings.append("target_volatility does not count: the risk of the names is not known")
+        applied, unknown = without_limits_on_risk(applied)
+        warnings += [f"{limit} does not count: the risk of the names is not known" for limit in unknown]
     warnings += [*map(str, mandate.frozen), *broken]
     return applied, closed, tuple(warnings)
-
-
-def _refuse_limits_on_risk(policy: Policy, days: int) -> None:
-    """Raises DataError for limits on a risk that is only assumed: whether they are kept nobody knows."""
-    if asked := limits_on_risk(policy):
-        raise DataError(
-            f"{', '.join(asked)}: the risk of the names is not known, {days} days on which all are priced are too few; "
-            f"wait, take the youngest name out, or drop that limit"
-        )
 
 
 def enough(estimates: Estimates) -> bool:

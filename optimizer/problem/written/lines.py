@@ -1,5 +1,8 @@
 """Limits as lines of text, from names to rows."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from optimizer.errors import PolicyError
@@ -27,12 +30,25 @@ def of_risk(limit: TextLimit) -> bool:
     return any(shares)
 
 
-def limits_on_risk(policy: Policy) -> list[str]:
-    """The policy's limits that are measured by the covariance, as messages name them."""
-    fields = ("max_volatility", "max_tracking_error", "beta_limits", "max_risk_share")
-    found = [name for name in fields if getattr(policy, name) is not None]
-    found += ["risk_share_limits"] if policy.risk_share_limits else []
-    return found + [line for line in policy.limits if any(map(_by_risk, parse_limit(line).terms))]
+ON_RISK: dict[str, Any] = {
+    "target_volatility": None, "max_volatility": None, "max_tracking_error": None, "beta_limits": None,
+    "max_risk_share": None, "risk_share_limits": {},
+}  # fmt: skip
+
+
+def without_limits_on_risk(policy: Policy) -> tuple[Policy, list[str]]:
+    """The policy without what is measured by the covariance, and that as messages name it."""
+    lines = [line for line in policy.limits if any(map(_by_risk, parse_limit(line).terms))]
+    found = [*(name for name, none in ON_RISK.items() if getattr(policy, name) != none), *lines]
+    if not found:
+        return policy, found
+    kept = {key: level for key, level in policy.priorities.items() if key.partition(" ")[0] not in ON_RISK}
+    return replace(
+        policy,
+        **ON_RISK,
+        limits=tuple(line for line in policy.limits if line not in lines),
+        priorities={key: level for key, level in kept.items() if key not in lines},
+    ), found
 
 
 def _by_risk(name: str) -> bool:
