@@ -41,11 +41,7 @@ def proposed(loaded: Loaded, ratings: Mapping[str, float] | None) -> RebalanceAn
     answer = propose(case.portfolio, case.prices, case.evidence, policy, universe, mandate, loaded.past)
     known = answer.beliefs.moments(case.evidence) if answer.beliefs else case.evidence
     # Of what is ordered alone: what is frozen stands in the list too, and is not estimated.
-    orders = {
-        row.symbol: (row.target_quantity - row.current_quantity, row.cost)
-        for row in answer.trades.rows
-        if row.quantity
-    }
+    orders = {order.symbol: (order.quantity, order.cost) for order in answer.trades.trades()}
     change = orders_impact(
         case.portfolio, case.prices, orders, case.evidence, policy, universe, mandate, (answer.beliefs, known)
     )

@@ -93,15 +93,16 @@ def elastic(limits: Limits, soft: tuple[str, ...]) -> Elastic:
     base = polyhedron(firm)
     columns = np.zeros((len(base.rows), len(soft)))
     sizes = np.array([max(1.0, abs(bound_of(limits, group)) / (RADIUS / 4)) for group in soft])
+    place = {group: column for column, group in enumerate(soft)}
     for i, linear in enumerate(firm.linear):
         low, high = linear.groups or linear.names
         for sign, group in ((1.0, low), (-1.0, high)):
-            if group in soft:
-                columns[i, soft.index(group)] = sign * sizes[soft.index(group)] / base.scale[i]
+            if group in place:
+                columns[i, place[group]] = sign * sizes[place[group]] / base.scale[i]
     ceiling = base.ceiling.copy()
     for raised, row in zip(firm.raised, base.bounds, strict=True):
-        if raised.name in soft:
-            columns[row, soft.index(raised.name)] = -sizes[soft.index(raised.name)]
+        if raised.name in place:
+            columns[row, place[raised.name]] = -sizes[place[raised.name]]
             ceiling[n:] = INF
     space = Polyhedron(
         np.hstack([base.rows, columns]),

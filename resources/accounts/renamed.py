@@ -7,7 +7,7 @@ from typing import Any
 from resources.accounts.known import Account
 from resources.settings.models import ModelFile
 from resources.settings.policies.policy_schema import PolicyFile
-from resources.settings.view_files import JointViewFile, View, ViewFile, named_in
+from resources.settings.view_files import JointViewFile, View, named_in, sides_of
 
 BY_SYMBOL = (
     "borrow_fees_pct", "do_not_buy", "do_not_sell", "do_not_trade", "trade_limits_pct", "asset_limits_pct",
@@ -68,19 +68,14 @@ def _model(model: ModelFile, names: Mapping[str, str]) -> ModelFile:
     return model.model_copy(update=changed) if changed else model
 
 
-def _fields(view: View) -> tuple[str, ...]:
-    return ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
-
-
 def _view(view: View, names: Mapping[str, str]) -> View:
     if isinstance(view, JointViewFile):
         return view.model_copy(update={"portfolios": [_renamed(one, names) for one in view.portfolios]})
-    told = {field: getattr(view, field) for field in _fields(view)}
     changed: dict[str, Any] = {
         field: _renamed(side, names)
         if isinstance(side, dict)
         else list(dict.fromkeys(names.get(symbol, symbol) for symbol in side))
-        for field, side in told.items()
+        for field, side in sides_of(view).items()
         if isinstance(side, dict | list)
     }
     return view.model_copy(update=changed)

@@ -29,9 +29,10 @@ from resources.ledger.signatures import signed, signing_key
 from resources.store.code_version import code_version
 from resources.store.duckdb_engine import attached, damage_told
 from resources.store.file_lock import held
+from resources.store.live_database import PAYLOADS
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
-ANCHORS, PAYLOADS, DECISIONS = "anchors.jsonl", "payloads", "decisions.jsonl"
+ANCHORS, DECISIONS = "anchors.jsonl", "decisions.jsonl"
 # What a file system answers that knows no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)  # by another, between the look and the naming

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from optimizer import DataError
-from resources.audit.backup import PAYLOADS, backup_as
+from resources.audit.backup import backup_as
 from resources.audit.manifests import DATABASE, MANIFEST, Manifest, told_manifest
 from resources.ledger.atomic_file import PART
 from resources.ledger.ledger import GENESIS, Connection, hash_at
 from resources.store.duckdb_engine import connected
 from resources.store.file_lock import held
+from resources.store.live_database import PAYLOADS
 from resources.store.warehouse import LOCK_SECONDS, Warehouse
 
 NAME = "packfolio-%Y%m%dT%H%M%SZ"

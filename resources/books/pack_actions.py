@@ -27,6 +27,7 @@ from resources.packs.delistings import (
 from resources.packs.packs import Pack
 from resources.packs.panels import Panel
 from resources.packs.rates import exchange_rates, missing_rate
+from resources.packs.spin_offs import followed
 from resources.screening.renames import Rename, present_name, segments
 from resources.screening.stated.stated_splits import SAME_RATIO
 
@@ -45,12 +46,8 @@ def actions_on_record(
     held  the day on which a desk counted the symbols; raises DataError where another company has one of them since, or
           a name that their shares had when they ended
     """
-    names, found = set[str](), list[CorporateAction]()
-    wanted = asked = set(symbols)
-    while wanted:
-        names |= wanted
-        found += _stated(con, pack, sorted(wanted))
-        wanted = {action.new_symbol for action in found if action.new_symbol} - names
+    asked = set(symbols)
+    found, names = followed(asked, lambda wanted: _stated(con, pack, wanted))
     places(found)  # a circle is refused before any of it is acted on
     ends = every_delisting(con, pack, names)
     for symbol, end, again in ends:

@@ -19,6 +19,7 @@ from resources.prices.rows import symbol_codes
 from resources.prices.source import PRICES, Delivery, FileRejected, Finding, shown
 from resources.screening.renames import Rename, present_name, segments
 from resources.screening.row_checks import ROUNDED
+from resources.store.live_database import PAYLOADS
 from resources.store.transaction import Transaction
 from resources.store.warehouse import Warehouse
 
@@ -176,7 +177,7 @@ def kept_payload(home: Path, delivery: Delivery) -> str:
     if isinstance(delivery.payload, Path):
         return str(delivery.payload)
     name = re.sub(r"[^\w.^=-]", "_", delivery.payload_name)  # no part of it may lead elsewhere
-    kept = home / "payloads" / f"{delivery.payload_sha256[:16]}-{name}"
+    kept = home / PAYLOADS / f"{delivery.payload_sha256[:16]}-{name}"
     if not kept.exists() or file_sha256(kept) != delivery.payload_sha256:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_whole(kept, delivery.payload)

@@ -1,6 +1,6 @@
 """What a share gave its holder in shares of another company: their value, as the price rows do not tell it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,13 +21,19 @@ def spin_offs(con: Connection, pack: Pack, symbols: Sequence[str]) -> list[Corpo
 
     With those of the new shares: they may be spun off from before they are priced.
     """
-    found, names, wanted = list[CorporateAction](), set[str](), set(symbols)
+    return followed(symbols, lambda wanted: _of(con, pack, wanted))[0]
+
+
+def followed(
+    symbols: Iterable[str], ask: Callable[[list[str]], list[CorporateAction]]
+) -> tuple[list[CorporateAction], set[str]]:
+    """The actions that `ask` tells of symbols, ascending, and of those that their shares became; and all the names."""
+    names, found, wanted = set[str](), list[CorporateAction](), set(symbols)
     while wanted:
         names |= wanted
-        told = _of(con, pack, sorted(wanted))
-        found += told
-        wanted = {action.new_symbol for action in told if action.new_symbol} - names
-    return found
+        found += ask(sorted(wanted))
+        wanted = {action.new_symbol for action in found if action.new_symbol} - names
+    return found, names
 
 
 def _of(con: Connection, pack: Pack, symbols: Collection[str]) -> list[CorporateAction]:

@@ -162,10 +162,15 @@ class ScenarioViewFile(Strict):
 View = ViewFile | JointViewFile | ScenarioViewFile
 
 
+def sides_of(view: ViewFile | ScenarioViewFile) -> dict[str, Any]:
+    """Field -> the symbols, with weights or without, of each field in which such a view names any."""
+    fields = ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
+    return {field: getattr(view, field) for field in fields}
+
+
 def named_in(view: View) -> set[str]:
     """The symbols that a view speaks of."""
-    fields = ("assets", "against", "weights") if isinstance(view, ViewFile) else ("assets",)
-    sides = view.portfolios if isinstance(view, JointViewFile) else [getattr(view, field) for field in fields]
+    sides = view.portfolios if isinstance(view, JointViewFile) else sides_of(view).values()
     return {symbol for side in sides if not isinstance(side, str) for symbol in side}
 
 

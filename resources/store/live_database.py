@@ -27,7 +27,8 @@ from resources.store.schema import VERSION, prepare_schema, schema_version
 from resources.store.transaction import Transaction
 
 LOCK_SECONDS = 120.0
-FOLDERS = ("cache", "evidence", "payloads")  # of the home, beside the warehouse
+PAYLOADS = "payloads"
+FOLDERS = ("cache", "evidence", PAYLOADS)  # of the home, beside the warehouse
 
 
 class LiveDatabase:
